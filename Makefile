@@ -1,0 +1,48 @@
+# `make run` and `make test` need Python 3.11+ and make, nothing else.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+# Half of the tests wait for processes, so two at once are faster on one core too.
+WORKERS ?= 2
+
+.PHONY: help run test test-rabbitmq smoke lint bench lock clean
+
+help: ## Show this list
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1|\2/' | column -t -s '|'
+
+run: $(VENV)/.run ## Start everything on this machine, with the sandbox helpdesk when no desk is configured
+	$(BIN)/python manage.py up
+
+smoke: $(VENV)/.run ## Push the sample tickets through both sandbox helpdesks and check every note
+	$(BIN)/python manage.py smoke
+
+test: $(VENV)/.test ## Run the whole test suite
+	$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile -m "not rabbitmq"
+
+test-rabbitmq: $(VENV)/.test ## Run the tests that need Debian's rabbitmq-server
+	$(BIN)/python -m pytest -m rabbitmq
+
+lint: $(VENV)/.test ## Check style, types and the layering of the imports
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+lock: $(VENV)/.test ## Pin the newest versions of requirements*.in
+	$(BIN)/pip install --quiet uv
+	$(BIN)/uv pip compile --quiet --universal --upgrade --python-version 3.11 --generate-hashes --no-header requirements.in -o requirements.txt
+	$(BIN)/uv pip compile --quiet --universal --upgrade --python-version 3.11 --generate-hashes --no-header requirements-dev.in -o requirements-dev.txt
+
+clean: ## Remove the virtual environment and the caches, never data
+	rm -rf $(VENV) .mypy_cache .ruff_cache .import_linter_cache .hypothesis
+
+$(VENV)/.run: requirements.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || (echo "Tandem needs Python 3.11 or newer; name one with: make run PYTHON=python3.12"; exit 1)
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@echo "installing (about a minute the first time) ..."
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.txt
+	@touch $@
+
+$(VENV)/.test: $(VENV)/.run requirements-dev.txt
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-dev.txt
+	@touch $@

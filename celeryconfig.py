@@ -1,0 +1,78 @@
+"""Celery's settings, each with its reason. The inbox in the database is the truth; the queue is only a wake-up."""
+
+from typing import Any
+
+from kombu import Queue
+
+from triage.environment import read_environment
+
+_environment = read_environment()
+
+# Redis unless BROKER_URL names another one, like amqp:// for RabbitMQ: nothing else changes.
+broker_url = _environment.broker
+# At start the broker may be a second late; later losses are retried for ever, with the inbox filling up meanwhile.
+broker_connection_retry_on_startup = True
+broker_connection_max_retries = None
+
+# JSON carries ids and strings only; pickle would let whoever reaches the broker run code here.
+task_serializer = "json"
+accept_content = ["json"]
+# Outcomes are rows in our own tables; a result backend would be a second, weaker copy.
+task_ignore_result = True
+result_backend = None
+
+# Acknowledged after the work: a killed worker's message comes back. It may also come twice, which the run's lease makes
+# harmless.
+task_acks_late = True
+# Without this a task whose process died is acknowledged as failed and never runs again.
+task_reject_on_worker_lost = True
+# One message a thread: a slow ticket holds up no other one that another worker could take.
+worker_prefetch_multiplier = 1
+# Waiting for a model and a helpdesk is all a ticket does: threads cost 1 MB each, processes 25 MB, and gevent loses
+# acknowledgements with late acks on Redis.
+worker_pool = "threads"
+worker_concurrency = 20
+# On SIGTERM tickets in flight may finish; what has not by then goes back to the queue.
+worker_soft_shutdown_timeout = 30.0
+# Give an idle worker the same chance to close its connections.
+worker_enable_soft_shutdown_on_idle = True
+# The worker's own loggers stay as we set them: ids only, never bodies.
+worker_hijack_root_logger = False
+# Nothing here listens to worker events, and each would be a message.
+worker_send_task_events = False
+# A countdown task sits in a worker's memory until it is due. We keep due times in the database, so few are ever needed.
+worker_eta_task_limit = 1000
+
+# triage: one ticket each, people wait for it. sweep: the beat's small tasks, which must not queue behind tickets.
+# bulk: back-filling and learning, which may take the night.
+task_queues = [Queue("triage"), Queue("sweep"), Queue("bulk")]
+task_default_queue = "triage"
+task_routes = {"sweep.*": {"queue": "sweep"}, "bulk.*": {"queue": "bulk"}}
+
+if broker_url.startswith(("redis", "unix")):
+    broker_transport_options: dict[str, Any] = {
+        # Longer than any ticket may take (its deadline is 120 s); a killed worker's ticket is picked up by the sweep
+        # long before.
+        "visibility_timeout": 300,
+        # By default unacknowledged messages are looked at every 10th time of 10 s.
+        "unacked_restore_interval": 5,
+        "unacked_restore_throttle": 1,
+        # A hung Redis must not hold a thread for ever.
+        "socket_timeout": 5,
+        "socket_connect_timeout": 2,
+        "socket_keepalive": True,
+        "health_check_interval": 25,
+    }
+else:
+    # RabbitMQ tells a publisher only when asked that it has the message.
+    broker_transport_options = {"confirm_publish": True}
+    broker_heartbeat = 20
+
+# Two beats by mistake do no harm: every task here claims its rows by conditional UPDATE.
+beat_schedule = {
+    "requeue": {"task": "sweep.requeue", "schedule": 5.0, "options": {"expires": 10}},
+    "reconcile": {"task": "sweep.reconcile", "schedule": 60.0, "options": {"expires": 60}},
+    "retention": {"task": "sweep.retention", "schedule": 3600.0, "options": {"expires": 3600}},
+}
+beat_schedule_filename = "data/beat-schedule"
+timezone = "UTC"

@@ -1,0 +1,57 @@
+"""A whole Tandem beside the sandbox helpdesk, as `up` and `smoke` start it."""
+
+from __future__ import annotations
+
+import json
+import secrets
+import sys
+import urllib.request
+from pathlib import Path
+from typing import Any
+
+from commands.stack import ROOT, Stack, answers
+
+SETTINGS = ROOT / "sandbox" / "tandem.yaml"
+SAMPLES = ROOT / "sandbox" / "sample_tickets.jsonl"
+CREDENTIALS = (
+    "SANDBOX_ZENDESK_CLIENT_ID",
+    "SANDBOX_ZENDESK_CLIENT_SECRET",
+    "SANDBOX_ZENDESK_WEBHOOK_SECRET",
+    "SANDBOX_FRESHDESK_API_KEY",
+    "SANDBOX_FRESHDESK_WEBHOOK_SECRET",
+)
+
+
+def sandbox_environment(port: int) -> dict[str, str]:
+    """Return the variables of a sandbox on `port`: address, settings file and secrets made for this start."""
+    made = {name: secrets.token_urlsafe(18) for name in CREDENTIALS}
+    return made | {"SANDBOX_URL": f"http://127.0.0.1:{port}", "TANDEM_CONFIG": str(SETTINGS)}
+
+
+def start_sandbox(stack: Stack, port: int, deliver_to: str, every: float) -> str:
+    """Start the sandbox helpdesk and return its address."""
+    url = f"http://127.0.0.1:{port}"
+    command = [sys.executable, "-m", "sandbox", "--port", str(port), "--deliver-to", deliver_to]
+    stack.start("sandbox", [*command, "--tickets", str(SAMPLES), "--every", str(every)])
+    stack.wait_for("sandbox", lambda: answers(f"{url}/"))
+    return url
+
+
+def start_tandem(stack: Stack, port: int, data: Path) -> str:
+    """Start web, worker and beat, wait for them and return the web address."""
+    url = f"http://127.0.0.1:{port}"
+    stack.manage("migrate").popen.wait()
+    stack.processes = [process for process in stack.processes if process.name != "migrate"]
+    stack.manage("web")
+    stack.manage("worker")
+    stack.start("beat", [sys.executable, "manage.py", "beat", "--schedule", str(data / "beat-schedule")])
+    stack.wait_for("web", lambda: answers(f"{url}/readyz"))
+    return url
+
+
+def control(url: str, path: str, body: dict[str, Any] | None = None) -> Any:
+    """Return the sandbox's JSON answer to a GET, or to a POST of `body`."""
+    data = None if body is None else json.dumps(body).encode()
+    request = urllib.request.Request(f"{url}{path}", data=data, headers={"Content-Type": "application/json"})  # noqa: S310
+    with urllib.request.urlopen(request, timeout=30) as response:  # noqa: S310 - our own loopback address
+        return json.load(response)

@@ -1,0 +1,105 @@
+"""Starts everything on this machine: what `make run` runs."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import sys
+import threading
+import time
+from pathlib import Path
+
+import click
+
+from commands.sandboxed import control, sandbox_environment, start_sandbox, start_tandem
+from commands.stack import ROOT, Stack, StartError, kept_secret, port_taken
+from triage.environment import Environment, read_environment, variables
+from triage.settings_file import load_settings
+
+DATA = ROOT / "data"
+SANDBOX_DATA = DATA / "sandbox"
+COLOURS = {"redis": "red", "web": "green", "worker": "cyan", "beat": "yellow", "sandbox": "magenta"}
+
+
+@click.command()
+@click.option("--every", default=3.0, show_default=True, help="Seconds between two sample tickets of the sandbox.")
+def command(every: float) -> None:
+    """Start everything on this machine.
+
+    Web, worker, beat and, where REDIS_URL names none, an embedded Redis-compatible
+    server. Where no desk is configured, the sandbox helpdesk with sample tickets
+    too. Stop with Ctrl-C.
+    """
+    values = variables()
+    environment = read_environment(values)
+    sandbox = not _has_desks(environment, values)
+    _check_ports(environment, sandbox)
+    values = values | _secrets(values)
+    if sandbox:
+        values |= sandbox_environment(environment.port + 1)
+        # The sandbox forgets its tickets when it ends, so what we know of them goes too.
+        shutil.rmtree(SANDBOX_DATA, ignore_errors=True)
+        values.setdefault("DATABASE_URL", f"sqlite:///{SANDBOX_DATA}/tandem.db")
+    stack = Stack(values | {"PORT": str(environment.port)}, _print)
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
+    try:
+        _run(stack, environment, SANDBOX_DATA if sandbox else DATA, every if sandbox else None)
+    except (KeyboardInterrupt, SystemExit):
+        click.echo("stopping: tickets in flight are finished first ...")
+    finally:
+        stack.stop()
+
+
+def _run(stack: Stack, environment: Environment, data: Path, every: float | None) -> None:
+    if not stack.environment.get("REDIS_URL"):
+        stack.environment["REDIS_URL"] = stack.start_broker(data / "redis")
+    url = f"http://127.0.0.1:{environment.port}"
+    sandbox_url = start_sandbox(stack, environment.port + 1, url, every) if every is not None else ""
+    start_tandem(stack, environment.port, data)
+    _welcome(url, sandbox_url, stack.environment)
+    if sandbox_url:
+        control(sandbox_url, "/sandbox/feed", {})
+    while (ended := stack.ended()) is None:
+        time.sleep(0.5)
+    raise StartError(f"{ended.name} ended with code {ended.popen.returncode}; its last lines say why")
+
+
+def _has_desks(environment: Environment, values: dict[str, str]) -> bool:
+    path = Path(environment.tandem_config)
+    if not path.exists() and "TANDEM_CONFIG" not in values:
+        return False
+    return bool(load_settings(path, values).desks)
+
+
+def _check_ports(environment: Environment, sandbox: bool) -> None:
+    for port in (environment.port, environment.port + 1)[: 2 if sandbox else 1]:
+        if port_taken(port):
+            raise StartError(f"port {port} is taken by another program; choose one: PORT=8010 make run")
+
+
+def _secrets(values: dict[str, str]) -> dict[str, str]:
+    """Return the secrets that were not given, kept in files so that they stay the same."""
+    names = {"SECRET_KEY": DATA / "secret_key", "CONSOLE_PASSWORD": DATA / "console_password"}
+    return {name: kept_secret(path) for name, path in names.items() if not values.get(name)}
+
+
+def _welcome(url: str, sandbox_url: str, values: dict[str, str]) -> None:
+    lines = ["", "Tandem is running. Stop it with Ctrl-C.", ""]
+    if sandbox_url:
+        lines += [f"  Helpdesk (sandbox)   {sandbox_url}/      watch tickets get their notes, or send one", ""]
+    lines.append(f"  Console              {url}/console/")
+    if "CONSOLE_PASSWORD" not in os.environ and (DATA / "console_password").exists():
+        lines.append("  Console password     in the file data/console_password")
+    model = "built-in classifier" if not values.get("OPENAI_API_KEY") else values.get("OPENAI_MODEL", "language model")
+    lines += [f"  Classifier           {model}", ""]
+    click.echo("\n".join(lines))
+
+
+_print_lock = threading.Lock()
+
+
+def _print(name: str, line: str) -> None:
+    with _print_lock:
+        click.secho(f"{name:8}", fg=COLOURS.get(name), nl=False)
+        click.echo(f" {line}")

@@ -1,0 +1,27 @@
+"""Becomes a worker process."""
+
+import os
+import sys
+
+import click
+
+from commands.shared import checked_settings
+
+
+@click.command()
+@click.option("--concurrency", default=20, show_default=True, help="Tickets worked on at the same time.")
+@click.option("--queues", default="triage,sweep,bulk", show_default=True, help="Queues to take work from.")
+def command(concurrency: int, queues: str) -> None:
+    """Run a worker: reads, classifies and writes tickets. Start as many as you like."""
+    environment, _ = checked_settings()
+    arguments = [
+        sys.executable,
+        "-m",
+        "celery",
+        *("--app", "workers.app", "worker"),
+        *("--queues", queues, "--concurrency", str(concurrency)),
+        *("--loglevel", environment.log_level),
+        # Workers need not know of each other: leases are in the database.
+        *("--without-gossip", "--without-mingle", "--without-heartbeat"),
+    ]
+    os.execv(sys.executable, arguments)  # noqa: S606 - fixed arguments

@@ -1,0 +1,95 @@
+"""What every helpdesk connector does, in our words; `zendesk.py` and `freshdesk.py` hold the differences.
+
+Reads normalize, writes are additive and repeatable. Only `post` is not: the helpdesks take no idempotency key for
+notes, so after any doubt call `find_note` first.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, Protocol
+
+from triage.ticket import Status, Ticket
+
+
+@dataclass(frozen=True)
+class Account:
+    """Whom Tandem is signed in as."""
+
+    user_id: str
+    name: str
+    role: str = ""
+
+
+@dataclass(frozen=True)
+class Fields:
+    """Ticket values to set; None and empty mean "leave alone"."""
+
+    priority: str | None = None
+    """urgent, high, normal or low."""
+    group: str | None = None
+    """The group's name, as the helpdesk shows it."""
+    custom: dict[str, str] = field(default_factory=dict)
+    """Custom field (Zendesk id, Freshdesk `cf_` name) -> value."""
+
+    def __bool__(self) -> bool:
+        return bool(self.priority or self.group or self.custom)
+
+
+@dataclass(frozen=True)
+class Written:
+    """What one write did: values before and after by name, and what the helpdesk refused with its reason."""
+
+    note_id: str = ""
+    before: dict[str, Any] = field(default_factory=dict)
+    after: dict[str, Any] = field(default_factory=dict)
+    refused: dict[str, str] = field(default_factory=dict)
+    was_public: bool = False
+    """The note came back public and was made private at once: an alarm."""
+
+
+@dataclass(frozen=True)
+class Changed:
+    """One ticket of the catch-up list."""
+
+    ticket_id: str
+    status: Status
+    created_at: datetime
+    updated_at: datetime
+
+
+@dataclass(frozen=True)
+class Changes:
+    """A page of the catch-up list; `cursor` continues it (now when `more`, else next time)."""
+
+    tickets: tuple[Changed, ...]
+    cursor: str
+    more: bool
+
+
+class Connector(Protocol):
+    """One desk's helpdesk. Every method may raise the errors of `triage.errors`."""
+
+    desk: str
+
+    def account(self) -> Account:
+        """Return who we are; proves the credential with a call that really needs it."""
+
+    def read(self, ticket_id: str) -> Ticket:
+        """Return the ticket with conversation, requester, organization and 30 days of history; Gone if it is over."""
+
+    def find_note(self, ticket_id: str, reference: str) -> str | None:
+        """Return the id of our note that carries `reference`, looking at the newest comments, or None."""
+
+    def post(self, ticket: Ticket, note_html: str, reference: str, fields: Fields) -> Written:
+        """Add one private note and set `fields`; a refused field never costs the note. Conflict if read is stale."""
+
+    def set_fields(self, ticket: Ticket, fields: Fields) -> Written:
+        """Set `fields` without a note (the note is there already)."""
+
+    def add_tags(self, ticket: Ticket, tags: tuple[str, ...]) -> Written:
+        """Add `tags`, keeping every other tag."""
+
+    def changes(self, cursor: str) -> Changes:
+        """Return tickets changed since `cursor` (empty: since one minute ago), oldest change first."""

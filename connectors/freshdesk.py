@@ -1,0 +1,237 @@
+"""The Freshdesk connector.
+
+Freshdesk has no guarded write and replaces the whole tag list: the note goes first, fields and tags are written
+right after a fresh look, tags under a lock. https://developers.freshdesk.com/api/
+"""
+
+from __future__ import annotations
+
+import base64
+import re
+from collections.abc import Callable, Iterator, Mapping
+from datetime import UTC, datetime
+from typing import Any, ClassVar
+
+from connectors import freshdesk_ticket
+from connectors.base import Account, Changes, Fields, Written
+from connectors.budget import ACCOUNT, Need
+from connectors.freshdesk_errors import FreshdeskDialect
+from connectors.freshdesk_poll import PAGE_SIZE, Place, iso
+from connectors.freshdesk_tags import TagList
+from connectors.helpdesk import (
+    SKIPPED_AFTER_LEAK,
+    Helpdesk,
+    check_reference,
+    set_together_else_alone,
+    usable_tags,
+)
+from connectors.http import Client, OnCall, StaticCredential
+from connectors.lock import ticket_lock
+from connectors.values import as_dict, ident, rows, text
+from connectors.verdict import Call
+from triage.errors import DeskLocked, Gone, Refused, TandemError, UnknownOutcome
+from triage.ticket import Ticket
+
+TICKETS = "/tickets"
+TICKET = "/tickets/{id}"
+CONVERSATIONS = "/tickets/{id}/conversations"
+NOTES = "/tickets/{id}/notes"
+CONVERSATION = "/conversations/{id}"
+COMPANY = "/companies/{id}"
+CONTACT = "/contacts/{id}"
+GROUPS = "/groups"
+ME = "/agents/me"
+
+# Each include costs a credit. `company` holds only id and name, `stats` nothing we read: both are left out.
+INCLUDES = "conversations,requester"
+# The ticket embeds the ten oldest conversations and does not say whether there are more.
+EMBEDDED = 10
+MAX_PAGES = 10
+CUSTOM_PREFIX = "cf_"
+NEXT = re.compile(r"""rel\s*=\s*["']?next\b""")
+# Ticket 3, company 1, history 1, note 1, tags 2 credits.
+TICKET_CREDITS = 8.0
+SCOPES = {1: "global access", 2: "group access", 3: "restricted access"}
+NOBODY = "Freshdesk answers without saying who we are: check this desk's `auth` and `url`"
+NO_NOTE_ID = "Freshdesk took the note but named no id"
+REMOVED_TEXT = "<p>Removed.</p>"
+NOTE_REMOVED = "it came back public and was removed at once; Tandem does not write it again on its own"
+NOTE_STILL_PUBLIC = "it is public and could not be removed: remove it by hand"
+CHANGED_MEANWHILE = "somebody changed it since Tandem read the ticket"
+NO_FIELD = "'{}' is no Freshdesk custom field (their names start with cf_)"
+
+
+class Freshdesk(Helpdesk):
+    """One Freshdesk account."""
+
+    priorities: ClassVar[Mapping[str, Any]] = {"urgent": 4, "high": 3, "normal": 2, "medium": 2, "low": 1}
+
+    def _open(self, on_call: OnCall | None) -> Client:
+        desk = self._settings
+        assert desk.auth.api_key  # the settings refuse a desk without
+        # The key is the user name, the password is any text.
+        pair = base64.b64encode(f"{desk.auth.api_key.get_secret_value()}:X".encode()).decode()
+        self._dialect = FreshdeskDialect(desk.rate_limit)
+        signed = StaticCredential(f"Basic {pair}")
+        return Client(f"{desk.url}/api/v2", signed, self._dialect, self._budget, on_call)
+
+    def account(self) -> Account:
+        """Return who we are; proves the credential."""
+        agent = as_dict(self._api.get(ME))
+        if not ident(agent.get("id")):
+            raise DeskLocked(NOBODY)
+        name = text(as_dict(agent.get("contact")).get("name"))
+        return Account(text(agent["id"]), name, SCOPES.get(agent.get("ticket_scope") or 0, ""))
+
+    def read(self, ticket_id: str) -> Ticket:
+        """Return the ticket with conversation, requester, organization and 30 days of history; Gone if it is over."""
+        self._budget.admit(
+            [
+                Need(ACCOUNT, TICKET_CREDITS),
+                self._dialect.list_need(),
+                self._dialect.update_need(),
+            ]
+        )
+        raw = freshdesk_ticket.living(self._api.get(TICKET, ticket_id, query={"include": INCLUDES}))
+        conversations = rows(raw.get("conversations"))
+        if len(conversations) >= EMBEDDED:
+            conversations = list(self._conversations(ticket_id))
+        others = freshdesk_ticket.earlier(self._history(raw), text(raw["id"]), self._month_ago())
+        return freshdesk_ticket.normalize(self.desk, self._settings, raw, conversations, self._customer(raw), others)
+
+    def _history(self, raw: dict[str, Any]) -> Any:
+        if not (requester_id := ident(raw.get("requester_id"))):
+            return None
+        query = {
+            "requester_id": requester_id,
+            "updated_since": iso(self._month_ago()),
+            "order_by": "created_at",
+            "order_type": "desc",
+            "per_page": str(PAGE_SIZE),
+        }
+        return self._api.get_if_possible(TICKETS, query=query)
+
+    def _customer(self, raw: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
+        """Return company and contact; the contact is only fetched where no company can say what they are worth."""
+        if company_id := ident(raw.get("company_id")):
+            return self._kept(COMPANY, company_id), {}
+        requester_id = ident(raw.get("requester_id"))
+        return {}, self._kept(CONTACT, requester_id) if requester_id else {}
+
+    def _kept(self, path: str, ident_: str) -> dict[str, Any]:
+        return as_dict(self._cache.get(f"{path} {ident_}", lambda: self._api.get_if_possible(path, ident_)))
+
+    def _conversations(self, ticket_id: str) -> Iterator[dict[str, Any]]:
+        for page in range(1, MAX_PAGES + 1):
+            query = {"per_page": str(PAGE_SIZE), "page": str(page)}
+            reply = self._api.call(Call("GET", CONVERSATIONS, (ticket_id,), query))
+            yield from rows(reply.data)
+            if not NEXT.search(reply.headers.get("Link", "")):
+                return
+
+    def find_note(self, ticket_id: str, reference: str) -> str | None:
+        """Return the id of our note that carries `reference`, or None; the list starts at the oldest."""
+        for one in self._conversations(ticket_id):
+            if reference not in text(one.get("body")) + text(one.get("body_text")):
+                continue
+            note_id = text(one.get("id"))
+            if one.get("private") is True:
+                return note_id
+            # A customer may quote a note that leaked; only our own words are ours to remove.
+            if not one.get("incoming") and text(one.get("user_id")) == self.account().user_id:
+                self._remove(ticket_id, note_id)
+                return note_id
+        return None
+
+    def post(self, ticket: Ticket, note_html: str, reference: str, fields: Fields) -> Written:
+        """Add one private note, then set `fields`; a refused field never costs the note."""
+        check_reference(note_html, reference)
+        wanted, refused = self._resolve(fields)
+        note = as_dict(self._api.send("POST", NOTES, ticket.id, body={"body": note_html, "private": True}))
+        note_id = ident(note.get("id"))
+        if not note_id:
+            raise UnknownOutcome(NO_NOTE_ID)
+        if note.get("private") is not True:
+            return self._leaked(ticket.id, note_id, refused | dict.fromkeys(wanted, SKIPPED_AFTER_LEAK))
+        after: dict[str, Any] = {}
+        try:
+            after, more = self._set(ticket, wanted) if wanted else ({}, {})
+        except Gone as error:
+            more = dict.fromkeys(wanted, str(error))
+        return Written(note_id, self._before(ticket, after), after, refused | more)
+
+    def _leaked(self, ticket_id: str, note_id: str, refused: dict[str, str]) -> Written:
+        """Remove a note that came back public; it is not written again, for it could leak again."""
+        removed = self._remove(ticket_id, note_id)
+        said = NOTE_REMOVED if removed else NOTE_STILL_PUBLIC
+        return Written("" if removed else note_id, refused=refused | {"note": said}, was_public=True)
+
+    def _remove(self, ticket_id: str, note_id: str) -> bool:
+        # Freshdesk edits a note's body, never its privacy: delete it, else take its words away.
+        for method, body in (("DELETE", None), ("PUT", {"body": REMOVED_TEXT})):
+            try:
+                self._api.send(method, CONVERSATION, note_id, body=body, repeatable=True)
+            except TandemError as error:
+                self._alarm(ticket_id, note_id, f"STILL PUBLIC, {method} failed ({error})")
+            else:
+                self._alarm(ticket_id, note_id, f"removed at once ({method})")
+                return True
+        return False
+
+    def _set(self, ticket: Ticket, wanted: dict[str, Any]) -> tuple[dict[str, Any], dict[str, str]]:
+        # There is no guarded write: looking again right before leaves a person milliseconds to be overwritten in.
+        fresh = freshdesk_ticket.living(self._api.get(TICKET, ticket.id))
+        now = _held(fresh)
+        read = {"priority": ticket.priority, "group": ticket.group_id}
+        changed = {name for name in wanted if now(name) != (read[name] if name in read else ticket.fields.get(name))}
+        free = {name: value for name, value in wanted.items() if name not in changed}
+        taken = dict.fromkeys(changed, CHANGED_MEANWHILE)
+        if not free:
+            return {}, taken
+        after, refused = set_together_else_alone(free, lambda values: self._put(ticket.id, values))
+        return after, refused | taken
+
+    def _put(self, ticket_id: str, values: Mapping[str, Any]) -> dict[str, Any]:
+        held = _held(as_dict(self._api.send("PUT", TICKET, ticket_id, body=_payload(values), repeatable=True)))
+        return {name: self._group_name(held(name)) if name == "group" else held(name) for name in values}
+
+    def _custom_value(self, name: str, value: str) -> Any:
+        if not name.startswith(CUSTOM_PREFIX):
+            raise Refused(NO_FIELD.format(name))
+        return value
+
+    def _load_groups(self) -> dict[str, str] | None:
+        listed = rows(self._api.get(GROUPS, query={"per_page": str(PAGE_SIZE)}, optional=True))
+        return {text(one.get("id")): text(one.get("name")) for one in listed}
+
+    def add_tags(self, ticket: Ticket, tags: tuple[str, ...]) -> Written:
+        """Add `tags` by reading, merging, writing and checking, as one writer per ticket; other tags stay."""
+        good, refused = usable_tags(tags)
+        if not good:
+            return Written(refused=refused)
+        with ticket_lock(self._budget.redis, f"{self._budget.account}:{ticket.id}"):
+            before, after, more = TagList(self._api, ticket.id).add(good)
+        return Written(before={"tags": before}, after={"tags": after}, refused=refused | more)
+
+    def changes(self, cursor: str) -> Changes:
+        """Return tickets changed since `cursor` (empty: a minute ago; an ISO time), oldest change first."""
+        self._budget.admit([Need(ACCOUNT, 1), self._dialect.list_need()])
+        place = Place.parse(cursor, datetime.now(UTC))
+        listed = [freshdesk_ticket.changed(raw) for raw in rows(self._api.get(TICKETS, query=place.query()))]
+        following = place.after([one.updated_at for one in listed])
+        return Changes(tuple(listed), str(following), more=len(listed) >= PAGE_SIZE)
+
+
+def _held(raw: dict[str, Any]) -> Callable[[str], Any]:
+    """Return a look-up of what a ticket holds, by our names."""
+    fields = freshdesk_ticket.custom_fields(raw)
+    values = {"priority": freshdesk_ticket.priority(raw), "group": ident(raw.get("group_id"))}
+    return lambda name: values[name] if name in values else fields.get(name)
+
+
+def _payload(wanted: Mapping[str, Any]) -> dict[str, Any]:
+    """Return ticket values under Freshdesk's names."""
+    names = {"priority": "priority", "group": "group_id"}
+    values = {names[name]: value for name, value in wanted.items() if name in names}
+    custom = {name: value for name, value in wanted.items() if name not in names}
+    return values | ({"custom_fields": custom} if custom else {})

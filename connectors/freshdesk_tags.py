@@ -1,0 +1,65 @@
+"""Adding tags where the API can only replace the whole list."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from connectors.freshdesk_ticket import living, tags
+from connectors.helpdesk import reason
+from connectors.http import Client
+from connectors.values import as_dict
+from triage.errors import Refused, Retry
+
+TICKET = "/tickets/{id}"
+TRIES = 3
+LOST = "the tags do not stay on the ticket, something else writes them at the same time"
+
+
+class TagList:
+    """One ticket's tags; the caller holds the ticket's lock."""
+
+    def __init__(self, api: Client, ticket_id: str) -> None:
+        self._api = api
+        self._ticket_id = ticket_id
+
+    def add(self, wanted: list[str]) -> tuple[list[str], list[str], dict[str, str]]:
+        """Return the tags before and after, and those refused with the reason.
+
+        An account may forbid to make new tags (`cannot_create_new_tag`), which fails the whole call: then each tag
+        goes alone, so that the known ones still land.
+        """
+        before = self._read()
+        try:
+            return before, self._merge(before, wanted), {}
+        except Refused as error:
+            if len(wanted) == 1:
+                return before, before, {wanted[0]: reason(error, "tags")}
+        after, refused = before, {}
+        for tag in wanted:
+            try:
+                after = self._merge(after, [tag])
+            except Refused as error:
+                refused[tag] = reason(error, "tags")
+        return before, after, refused
+
+    def _merge(self, current: list[str], wanted: Iterable[str]) -> list[str]:
+        """Write until the answer shows ours; never write what changes nothing."""
+        for _ in range(TRIES):
+            if not (missing := _missing(current, wanted)):
+                return current
+            answer = self._api.send("PUT", TICKET, self._ticket_id, body={"tags": current + missing}, repeatable=True)
+            shown = list(tags(as_dict(answer)))
+            if not _missing(shown, wanted):
+                return shown
+            current = self._read()
+        if _missing(current, wanted):
+            raise Retry(LOST)
+        return current
+
+    def _read(self) -> list[str]:
+        return list(tags(living(self._api.get(TICKET, self._ticket_id))))
+
+
+def _missing(current: Iterable[str], wanted: Iterable[str]) -> list[str]:
+    held = {tag.casefold() for tag in current}
+    return [tag for tag in wanted if tag.casefold() not in held]

@@ -1,0 +1,170 @@
+"""What both connectors do alike: ask the budget, resolve field values, set them one by one where needed, and alarm.
+
+A vendor's file holds only the differences: paths, words, and how its note is written.
+"""
+
+from __future__ import annotations
+
+import logging
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterable, Mapping
+from datetime import UTC, datetime, timedelta
+from typing import Any, ClassVar
+
+from connectors.base import Fields, Written
+from connectors.budget import Budget
+from connectors.cache import Cache
+from connectors.http import Client, OnCall
+from triage.errors import Conflict, FeatureOff, Gone, Refused
+from triage.settings import Desk
+from triage.ticket import Ticket
+
+log = logging.getLogger(__name__)
+
+TAG_LENGTH = 32
+HISTORY_DAYS = 30
+NO_SUCH_GROUP = "the helpdesk has no group called '{}'"
+GROUPS_HIDDEN = "our role may not list the helpdesk's groups"
+NO_SUCH_PRIORITY = "the helpdesk has no priority '{}'"
+TAG_TOO_LONG = f"longer than {TAG_LENGTH} characters"
+TAG_WITH_SPACE = "empty or with a space"
+SKIPPED_AFTER_LEAK = "not set: the note came back public, a person should look first"
+
+Send = Callable[[dict[str, Any]], dict[str, Any]]
+"""Set these values by our names in one call and return what the helpdesk then shows, by our names."""
+
+
+class Helpdesk(ABC):
+    """The part of a connector that is the same for every vendor."""
+
+    priorities: ClassVar[Mapping[str, Any]]
+    """Our priority word -> the vendor's."""
+
+    def __init__(self, name: str, desk: Desk, budget: Budget, on_call: OnCall | None = None) -> None:
+        self.desk = name
+        self._settings = desk
+        self._budget = budget
+        self._cache = Cache()
+        self._api: Client = self._open(on_call)
+
+    @abstractmethod
+    def _open(self, on_call: OnCall | None) -> Client:
+        """Return the client that speaks to this desk."""
+
+    @abstractmethod
+    def _load_groups(self) -> dict[str, str] | None:
+        """Return group names by id."""
+
+    @abstractmethod
+    def _custom_value(self, name: str, value: str) -> Any:
+        """Return a custom field's value as the vendor wants it; Refused if `name` is no field of theirs."""
+
+    @abstractmethod
+    def _set(self, ticket: Ticket, wanted: dict[str, Any]) -> tuple[dict[str, Any], dict[str, str]]:
+        """Set resolved values; return what the helpdesk shows now and what it refused."""
+
+    def set_fields(self, ticket: Ticket, fields: Fields) -> Written:
+        """Set `fields` without a note (the note is there already)."""
+        wanted, refused = self._resolve(fields)
+        if not wanted:
+            return Written(refused=refused)
+        after, more = self._set(ticket, wanted)
+        return Written(before=self._before(ticket, after), after=after, refused=refused | more)
+
+    def _month_ago(self) -> datetime:
+        return datetime.now(UTC) - timedelta(days=HISTORY_DAYS)
+
+    def _groups(self) -> dict[str, str]:
+        found: dict[str, str] = self._cache.get("groups", self._load_groups) or {}
+        return found
+
+    def _resolve(self, fields: Fields) -> tuple[dict[str, Any], dict[str, str]]:
+        """Turn our words into the vendor's; what cannot be is refused here and costs no call."""
+        wanted: dict[str, Any] = {}
+        refused: dict[str, str] = {}
+        if fields.priority and fields.priority in self.priorities:
+            wanted["priority"] = self.priorities[fields.priority]
+        elif fields.priority:
+            refused["priority"] = NO_SUCH_PRIORITY.format(fields.priority)
+        if fields.group:
+            try:
+                wanted["group"] = self._group_id(fields.group)
+            except (Refused, FeatureOff) as error:
+                refused["group"] = str(error)
+        for name, value in fields.custom.items():
+            try:
+                wanted[name] = self._custom_value(name, value)
+            except Refused as error:
+                refused[name] = str(error)
+        return wanted, refused
+
+    def _group_id(self, name: str) -> int:
+        groups = self._groups()
+        if not groups:
+            raise Refused(GROUPS_HIDDEN)
+        for ident, known in groups.items():
+            if known.strip().casefold() == name.strip().casefold():
+                return int(ident)
+        raise Refused(NO_SUCH_GROUP.format(name))
+
+    def _group_name(self, ident: str | None) -> str | None:
+        # Only what is known already: a call after a write could fail and hide that the write was done.
+        known: dict[str, str] = self._cache.peek("groups") or {}
+        return known.get(ident, ident) if ident else None
+
+    def _before(self, ticket: Ticket, names: Iterable[str]) -> dict[str, Any]:
+        """Return what `ticket` held under `names` when it was read."""
+        held = {"priority": ticket.priority, "group": self._group_name(ticket.group_id)}
+        return {name: held[name] if name in held else ticket.fields.get(name) for name in names}
+
+    def _alarm(self, ticket_id: str, note_id: str, outcome: str) -> None:
+        """Tell whoever is on duty that customers may have seen our note."""
+        log.critical("PUBLIC NOTE desk=%s ticket=%s note=%s: %s", self.desk, ticket_id, note_id, outcome)
+
+
+def check_reference(note_html: str, reference: str) -> None:
+    """Refuse to write a note that could not be found again."""
+    if not reference or reference not in note_html:
+        raise ValueError("a note without its reference could not be found again before a resend")
+
+
+def set_together_else_alone(wanted: dict[str, Any], send: Send) -> tuple[dict[str, Any], dict[str, str]]:
+    """Set all values in one call; if the helpdesk refuses, each alone, so that one bad value costs only itself."""
+    try:
+        return send(wanted), {}
+    except Refused as error:
+        if len(wanted) == 1:
+            return {}, {name: reason(error, name) for name in wanted}
+    return set_alone(wanted, send)
+
+
+def set_alone(wanted: dict[str, Any], send: Send) -> tuple[dict[str, Any], dict[str, str]]:
+    """Set each value with its own call; return what is shown now and what was refused."""
+    after: dict[str, Any] = {}
+    refused: dict[str, str] = {}
+    for name, value in wanted.items():
+        try:
+            after |= send({name: value})
+        except (Refused, Conflict, Gone) as error:
+            refused[name] = reason(error, name)
+    return after, refused
+
+
+def reason(error: Exception, name: str) -> str:
+    """Return what the helpdesk said about `name`, in as few words as it gave."""
+    said = error.fields if isinstance(error, Refused) else {}
+    return said.get(name) or "; ".join(said.values()) or str(error)
+
+
+def usable_tags(tags: Iterable[str]) -> tuple[list[str], dict[str, str]]:
+    """Split `tags` into those a helpdesk can hold and those it cannot, with the reason."""
+    good: list[str] = []
+    bad: dict[str, str] = {}
+    for tag in tags:
+        if len(tag) > TAG_LENGTH:
+            bad[tag] = TAG_TOO_LONG
+        elif not tag or any(char.isspace() for char in tag):
+            bad[tag] = TAG_WITH_SPACE
+        elif tag not in good:
+            good.append(tag)
+    return good, bad

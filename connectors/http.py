@@ -1,0 +1,243 @@
+"""The one door to a helpdesk's API: bounded calls to one address, and errors that say what to do next.
+
+Nothing here sleeps or retries (but once after a fresh token): a ticket that must wait goes back to the queue. URLs
+inside answers are never followed, pages are asked for by cursor or number, so no answer can send our credential
+to another host.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import re
+import time
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from http.cookiejar import DefaultCookiePolicy
+from typing import Any, Protocol
+
+import requests
+from requests.adapters import HTTPAdapter
+from requests.auth import AuthBase
+from urllib3.exceptions import HTTPError, NewConnectionError
+
+from connectors.budget import Budget, spread
+from connectors.verdict import Call, Dialect, Problem, Reply, Usage, doubt, judge
+from triage.errors import FeatureOff, Retry, Stop, TandemError, Wait
+
+log = logging.getLogger(__name__)
+
+CONNECT_SECONDS = 5.0
+READ_SECONDS = 30.0
+# The read time-out only counts silence between two bytes; this bounds the whole answer.
+TOTAL_SECONDS = 60.0
+MAX_BYTES = 16 * 1024 * 1024
+CHUNK = 64 * 1024
+CONNECTIONS = 100
+DEFAULT_WAIT = 60.0
+MAX_WAIT = 3600.0
+NUMERIC_ID = re.compile(r"\d{1,20}", re.ASCII)
+PLACEHOLDER = re.compile(r"\{\w+\}")
+
+OnCall = Callable[[str, str, int, float], None]
+"""Called after each call with method, path template, status (0: no answer) and seconds."""
+
+
+class Credential(Protocol):
+    """What signs a call."""
+
+    def header(self) -> str:
+        """Return the Authorization header."""
+
+    def renew(self, refused: str, /) -> bool:
+        """Get a new one after `refused` was answered 401; False if there is none to get."""
+
+
+class StaticCredential:
+    """A credential that never changes."""
+
+    def __init__(self, header: str) -> None:
+        self._header = header
+
+    def header(self) -> str:
+        """Return the Authorization header."""
+        return self._header
+
+    def renew(self, _refused: str, /) -> bool:
+        """Say no: there is no other one."""
+        return False
+
+
+class _Signed(AuthBase):
+    """Set our header; without an auth object `requests` would put one from ~/.netrc in its place."""
+
+    def __init__(self, header: str) -> None:
+        self._header = header
+
+    def __call__(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
+        if self._header:
+            request.headers["Authorization"] = self._header
+        return request
+
+
+class TooLong(Exception):
+    """An answer passed the size or time cap."""
+
+
+class Client:
+    """Calls to one helpdesk account; safe to share between threads."""
+
+    def __init__(
+        self,
+        root: str,
+        credential: Credential,
+        dialect: Dialect,
+        budget: Budget,
+        on_call: OnCall | None = None,
+    ) -> None:
+        """Take the address all paths start from and the budget that the calls use up."""
+        self._root = root
+        self._credential = credential
+        self._dialect = dialect
+        self._budget = budget
+        self._on_call = on_call
+        self._session = _session()
+
+    def get(self, path: str, *ids: str, query: Mapping[str, str] | None = None, optional: bool = False) -> Any:
+        """Return the decoded answer of a read; FeatureOff where `optional` and not to be had."""
+        return self.call(Call("GET", path, ids, query=query or {}, optional=optional)).data
+
+    def get_if_possible(self, path: str, *ids: str, query: Mapping[str, str] | None = None) -> Any:
+        """Return the answer of a read Tandem can do without, or None; only a rate limit still asks to wait."""
+        try:
+            return self.get(path, *ids, query=query, optional=True)
+        except (FeatureOff, Retry) as error:
+            log.info("%s: going on without: %s", self._budget.account, error)
+            return None
+
+    def send(self, method: str, path: str, *ids: str, body: Any = None, repeatable: bool = False) -> Any:
+        """Return the decoded answer of a write; UnknownOutcome where it may have taken effect unseen."""
+        return self.call(Call(method, path, ids, body=body, repeatable=repeatable)).data
+
+    def call(self, call: Call) -> Reply:
+        """Return the good answer to `call`, or raise what to do next."""
+        header = self._credential.header()
+        reply = self._exchange(call, header)
+        if reply.status == 401 and self._credential.renew(header):
+            reply = self._exchange(call, self._credential.header())
+        if reply.ok:
+            return reply
+        raise self._error(call, reply)
+
+    def _error(self, call: Call, reply: Reply) -> TandemError:
+        if reply.status == 429:
+            return Wait(f"{call.method} {call.path} answered 429", spread(_patience(reply.headers)))
+        after = _retry_after(reply.headers)
+        problem = self._dialect.problem(reply) if not reply.garbled else Problem()
+        return judge(call, reply, problem, after)
+
+    def _exchange(self, call: Call, header: str) -> Reply:
+        started = time.monotonic()
+        reply: Reply | None = None
+        try:
+            reply = self._send(call, header, started + TOTAL_SECONDS)
+        except (requests.RequestException, HTTPError, TooLong) as error:
+            # `from None`: the library's text may hold the whole URL, ours names the endpoint only.
+            raise _transport_error(call, error) from None
+        finally:
+            self._account_for(call, reply, time.monotonic() - started)
+        return reply
+
+    def _send(self, call: Call, header: str, deadline: float) -> Reply:
+        with self._session.request(
+            call.method,
+            self._root + _fill(call.path, call.ids),
+            params=call.query,
+            json=call.body,
+            auth=_Signed(header),
+            timeout=(CONNECT_SECONDS, READ_SECONDS),
+            allow_redirects=False,
+            stream=True,
+        ) as response:
+            return _decode(response.status_code, response.headers, _drain(response, deadline))
+
+    def _account_for(self, call: Call, reply: Reply | None, seconds: float) -> None:
+        usage: Usage = self._dialect.usage(call, reply)
+        limited = reply is not None and reply.status == 429 and not usage.one_ticket_only
+        closed_for = _patience(reply.headers) if reply is not None and limited else 0.0
+        self._budget.charge(usage.spent, usage.seen, closed_for)
+        if self._on_call:
+            self._on_call(call.method, call.path, reply.status if reply else 0, seconds)
+
+
+def _session() -> requests.Session:
+    session = requests.Session()
+    adapter = HTTPAdapter(pool_connections=2, pool_maxsize=CONNECTIONS, max_retries=0)
+    session.mount("https://", adapter)
+    session.mount("http://", adapter)
+    session.headers.update({"User-Agent": "Tandem/0.1", "Accept": "application/json"})
+    # The helpdesks set session cookies; kept, they could sign in a call that our credential should not.
+    session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
+    return session
+
+
+def _fill(path: str, ids: tuple[str, ...]) -> str:
+    """Put `ids` into the template; only digits may stand in a path, whatever a webhook sent us as an id."""
+    for one in ids:
+        if not NUMERIC_ID.fullmatch(one):
+            raise Stop(f"an id for {path} is not a number")
+    remaining = iter(ids)
+    return PLACEHOLDER.sub(lambda _: next(remaining), path)
+
+
+def _drain(response: requests.Response, deadline: float) -> bytes:
+    parts, size = [], 0
+    # read1 comes back after each piece the network brings; read would sit out the whole chunk past the deadline.
+    while part := response.raw.read1(CHUNK, decode_content=True):
+        parts.append(part)
+        size += len(part)
+        if size > MAX_BYTES:
+            raise TooLong(f"an answer of more than {MAX_BYTES} bytes")
+        if time.monotonic() > deadline:
+            raise TooLong(f"an answer that took more than {TOTAL_SECONDS:.0f} seconds")
+    return b"".join(parts)
+
+
+def _decode(status: int, headers: Mapping[str, str], body: bytes) -> Reply:
+    if not body.strip():
+        return Reply(status, headers)
+    try:
+        return Reply(status, headers, json.loads(body))
+    except (ValueError, RecursionError):
+        return Reply(status, headers, garbled=True)
+
+
+def _transport_error(call: Call, error: Exception) -> TandemError:
+    reason = f"{call.method} {call.path}: {error if isinstance(error, TooLong) else type(error).__name__}"
+    cause = getattr(error.args[0] if error.args else None, "reason", None)
+    if isinstance(error, requests.ConnectTimeout) or isinstance(cause, NewConnectionError):
+        return Retry(reason)
+    return doubt(call, reason)
+
+
+def _patience(headers: Mapping[str, str]) -> float:
+    """Return how long a 429 asks us to wait."""
+    after = _retry_after(headers)
+    return DEFAULT_WAIT if after is None else min(max(after, 1.0), MAX_WAIT)
+
+
+def _retry_after(headers: Mapping[str, str]) -> float | None:
+    """Return the seconds of a Retry-After header, which holds a number or an HTTP date."""
+    value = headers.get("Retry-After", "").strip()
+    if not value:
+        return None
+    try:
+        return float(value)
+    except ValueError:
+        pass
+    try:
+        until = parsedate_to_datetime(value)
+    except ValueError:
+        return None
+    return (until.replace(tzinfo=until.tzinfo or UTC) - datetime.now(UTC)).total_seconds()

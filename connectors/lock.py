@@ -1,0 +1,56 @@
+"""One writer per ticket: the short lock in Redis for a vendor without an additive tag call."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from redis import Redis
+from redis.exceptions import LockError, RedisError
+from redis.lock import Lock
+
+from connectors.budget import spread
+from triage.errors import Wait
+
+log = logging.getLogger(__name__)
+
+# Longer than read, write and check take together, so that it only runs out when its holder died.
+HOLD_SECONDS = 60.0
+COME_BACK = 2.0
+BUSY = "another worker is writing tags on this ticket"
+NO_REDIS = "no ticket lock, Redis does not answer (%s); going on without"
+
+
+@contextmanager
+def ticket_lock(redis: Redis | None, name: str) -> Iterator[None]:
+    """Hold the lock `name`; Wait if somebody else does, go on without it if Redis is away."""
+    lock = _acquire(redis, name)
+    try:
+        yield
+    finally:
+        if lock:
+            _release(lock)
+
+
+def _acquire(redis: Redis | None, name: str) -> Lock | None:
+    if redis is None:
+        return None
+    # redis-py's lock is SET NX PX with a token that release checks.
+    lock: Lock = redis.lock(f"tandem:lock:{name}", timeout=HOLD_SECONDS, blocking=False)
+    try:
+        taken = lock.acquire()
+    except (RedisError, OSError) as error:
+        log.warning(NO_REDIS, type(error).__name__)
+        return None
+    if not taken:
+        raise Wait(BUSY, spread(COME_BACK))
+    return lock
+
+
+def _release(lock: Lock) -> None:
+    try:
+        lock.release()
+    except (LockError, RedisError, OSError) as error:
+        # It ran out or Redis went away: it is gone either way.
+        log.warning("ticket lock not released (%s)", type(error).__name__)

@@ -1,0 +1,261 @@
+"""The Zendesk connector.
+
+One guarded call writes note and fields together; tags go by the additive call. Pages are asked for by cursor and end
+with `meta.has_more`, because `links.next` stays set on the last page (recorded).
+https://developer.zendesk.com/api-reference/ticketing/introduction/
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Mapping
+from typing import Any, ClassVar
+
+from connectors import zendesk_ticket
+from connectors.base import Account, Changes, Fields, Written
+from connectors.budget import ACCOUNT, Need
+from connectors.helpdesk import (
+    Helpdesk,
+    check_reference,
+    reason,
+    set_alone,
+    set_together_else_alone,
+    usable_tags,
+)
+from connectors.http import Client, OnCall, StaticCredential
+from connectors.values import as_dict, as_list, ident, rows, text
+from connectors.zendesk_auth import credential
+from connectors.zendesk_errors import EXPORTS, UPDATES, ZendeskDialect
+from connectors.zendesk_pages import PAGE_SIZE, pages
+from triage.errors import DeskLocked, Refused, Retry, TandemError, UnknownOutcome
+from triage.ticket import Message, Ticket
+
+TICKET = "/tickets/{id}.json"
+COMMENTS = "/tickets/{id}/comments.json"
+MAKE_PRIVATE = "/tickets/{id}/comments/{comment}/make_private"
+TAGS = "/tickets/{id}/tags.json"
+REQUESTED = "/users/{id}/tickets/requested.json"
+GROUPS = "/groups.json"
+ME = "/users/me.json"
+EXPORT = "/incremental/tickets/cursor.json"
+TOKENS = "/oauth/tokens"
+
+SIDELOADS = "users,groups,organizations,comment_count"
+# An export page can hold 1,000 tickets with their descriptions; this many stay well under the answer's size cap.
+EXPORT_PAGE = "200"
+MAX_COMMENT_PAGES = 3
+MAX_GROUP_PAGES = 20
+# The export refuses a start time of less than a minute ago.
+EXPORT_DELAY = 60
+# Ticket, comments, history, note, tags; two of them count against the limit on updates.
+TICKET_CALLS = 5.0
+TICKET_UPDATES = 2.0
+NOBODY = "Zendesk answers, but the credential signs in nobody: check this desk's `auth`"
+NO_FIELD = "'{}' is no Zendesk field id (a number)"
+NO_COMMENT = "Zendesk took the note but shows no comment"
+TAGS_MISSING = "Zendesk took the tags but does not show them"
+
+
+class Zendesk(Helpdesk):
+    """One Zendesk account."""
+
+    priorities: ClassVar[Mapping[str, Any]] = {
+        "urgent": "urgent",
+        "high": "high",
+        "normal": "normal",
+        "medium": "normal",
+        "low": "low",
+    }
+
+    def _open(self, on_call: OnCall | None) -> Client:
+        desk, dialect = self._settings, ZendeskDialect()
+
+        def client(root: str, signed: Any) -> Client:
+            return Client(root, signed, dialect, self._budget, on_call)
+
+        # A token may be asked for twice without harm, and signing in needs no credential.
+        sign_in = client(desk.url, StaticCredential(""))
+
+        def fetch(body: dict[str, str]) -> Any:
+            return sign_in.send("POST", TOKENS, body=body, repeatable=True)
+
+        return client(f"{desk.url}/api/v2", credential(desk.auth, fetch))
+
+    def account(self) -> Account:
+        """Return who we are; proves the credential with a call that really needs it."""
+        user = as_dict(as_dict(self._api.get(ME)).get("user"))
+        # Without a valid credential Zendesk answers 200 "Anonymous user", with no id.
+        if not ident(user.get("id")):
+            raise DeskLocked(NOBODY)
+        return Account(text(user["id"]), text(user.get("name")), text(user.get("role")))
+
+    def read(self, ticket_id: str) -> Ticket:
+        """Return the ticket with conversation, requester, organization and 30 days of history; Gone if it is over."""
+        self._budget.admit(
+            [
+                Need(ACCOUNT, TICKET_CALLS),
+                Need(UPDATES[0], TICKET_UPDATES, UPDATES[1]),
+            ]
+        )
+        answer = self._api.get(TICKET, ticket_id, query={"include": SIDELOADS})
+        raw = zendesk_ticket.living(answer)
+        # The requester's list, not the search: the search index lags minutes behind, and somebody who writes three
+        # times in ten minutes is who this is for. `-id` is newest first; one page is more than anyone asks in 30 days.
+        query = {"sort": "-id", "page[size]": PAGE_SIZE}
+        requester_id = ident(raw.get("requester_id"))
+        listed = self._api.get_if_possible(REQUESTED, requester_id, query=query) if requester_id else None
+        earlier = zendesk_ticket.earlier(listed, text(raw["id"]), self._month_ago())
+        messages = self._messages(raw, zendesk_ticket.people(answer))
+        return zendesk_ticket.normalize(self.desk, self._settings, answer, messages, earlier)
+
+    def _messages(self, raw: dict[str, Any], known: zendesk_ticket.People) -> list[Message]:
+        if zendesk_ticket.description_is_all(raw, known):
+            return [zendesk_ticket.description(raw, known)]
+        found: list[Message] = []
+        more = False
+        # Newest first, so that a very long thread loses its middle and not its end.
+        for page in self._comment_pages(text(raw["id"])):
+            known = known | zendesk_ticket.people(page)
+            found += [zendesk_ticket.message(one, raw, known) for one in rows(page.get("comments"))]
+            more = bool(as_dict(page.get("meta")).get("has_more"))
+        return [zendesk_ticket.description(raw, known)] * more + found[::-1]
+
+    def _comment_pages(self, ticket_id: str) -> Iterator[dict[str, Any]]:
+        query = {"sort": "-created_at", "include": "users"}
+        return pages(self._api, COMMENTS, (ticket_id,), query, most=MAX_COMMENT_PAGES)
+
+    def find_note(self, ticket_id: str, reference: str) -> str | None:
+        """Return the id of our note that carries `reference`, looking at the newest 100 comments, or None."""
+        found = self._find(ticket_id, reference)
+        return found[0] if found else None
+
+    def _find(self, ticket_id: str, reference: str) -> tuple[str, bool] | None:
+        """Return our note's id and whether it was public until now."""
+        page = next(self._comment_pages(ticket_id))
+        for comment in rows(page.get("comments")):
+            if reference not in text(comment.get("html_body")) + text(comment.get("plain_body") or comment.get("body")):
+                continue
+            comment_id = text(comment.get("id"))
+            if comment.get("public") is False:
+                return comment_id, False
+            # A customer may quote a note that leaked; only our own words are ours to hide.
+            if text(comment.get("author_id")) == self.account().user_id:
+                self._hide(ticket_id, comment_id)
+                return comment_id, True
+        return None
+
+    def post(self, ticket: Ticket, note_html: str, reference: str, fields: Fields) -> Written:
+        """Add one private note and set `fields` in one guarded call; a refused field never costs the note."""
+        check_reference(note_html, reference)
+        wanted, unresolved = self._resolve(fields)
+        note = {"comment": {"html_body": note_html, "public": False}}
+        try:
+            answer = self._put(ticket, ticket.stamp, note | _payload(wanted))
+            after, refused = self._shown(answer, wanted), {}
+        except Refused as error:
+            if not wanted:
+                raise
+            answer = self._put(ticket, ticket.stamp, note)
+            after, refused = {}, {name: reason(error, name) for name in wanted}
+        note_id, was_public = self._check_note(ticket.id, answer, reference)
+        if refused and len(wanted) > 1 and not was_public:
+            after, refused = set_alone(wanted, self._sender(ticket, answer))
+        before = self._before(ticket, after)
+        return Written(note_id, before, after, unresolved | refused, was_public)
+
+    def _check_note(self, ticket_id: str, answer: dict[str, Any], reference: str) -> tuple[str, bool]:
+        """Return the note's id and whether it came back public, in which case it is private by now."""
+        events = rows(as_dict(answer.get("audit")).get("events"))
+        comment = next((event for event in events if event.get("type") == "Comment"), None)
+        if comment is None:
+            if found := self._find(ticket_id, reference):
+                return found
+            raise UnknownOutcome(NO_COMMENT)
+        comment_id = text(comment.get("id"))
+        if comment.get("public") is False:
+            return comment_id, False
+        self._hide(ticket_id, comment_id)
+        return comment_id, True
+
+    def _hide(self, ticket_id: str, comment_id: str) -> None:
+        try:
+            self._api.send("PUT", MAKE_PRIVATE, ticket_id, comment_id, repeatable=True)
+            self._alarm(ticket_id, comment_id, "made private at once")
+        except TandemError as error:
+            # Never lost in an exception: the caller must still learn that the note is there and was public.
+            self._alarm(ticket_id, comment_id, f"STILL PUBLIC, make it private by hand ({error})")
+
+    def _set(self, ticket: Ticket, wanted: dict[str, Any]) -> tuple[dict[str, Any], dict[str, str]]:
+        return set_together_else_alone(wanted, self._sender(ticket))
+
+    def _sender(self, ticket: Ticket, answer: dict[str, Any] | None = None) -> Any:
+        """Return a function that sets values, each call guarded by the `updated_at` the one before it left."""
+        stamp = [_stamp(answer) or ticket.stamp if answer else ticket.stamp]
+
+        def send(values: dict[str, Any]) -> dict[str, Any]:
+            answered = self._put(ticket, stamp[0], _payload(values))
+            stamp[0] = _stamp(answered) or stamp[0]
+            return self._shown(answered, values)
+
+        return send
+
+    def _put(self, ticket: Ticket, stamp: str, values: dict[str, Any]) -> dict[str, Any]:
+        # Without the guard a person's change since our read would be overwritten in silence.
+        guard = {"updated_stamp": stamp, "safe_update": True}
+        return as_dict(self._api.send("PUT", TICKET, ticket.id, body={"ticket": values | guard}))
+
+    def _shown(self, answer: dict[str, Any], names: Mapping[str, Any]) -> dict[str, Any]:
+        raw = as_dict(answer.get("ticket"))
+        held = {"priority": raw.get("priority"), "group": self._group_name(ident(raw.get("group_id")))}
+        custom = zendesk_ticket.custom_fields(raw)
+        return {name: held[name] if name in held else custom.get(name) for name in names}
+
+    def _custom_value(self, name: str, value: str) -> Any:
+        if not name.isascii() or not name.isdigit():
+            raise Refused(NO_FIELD.format(name))
+        return value
+
+    def _load_groups(self) -> dict[str, str] | None:
+        found = pages(self._api, GROUPS, most=MAX_GROUP_PAGES, optional=True)
+        listed = [one for page in found for one in rows(page.get("groups"))]
+        return {text(one.get("id")): text(one.get("name")) for one in listed if not one.get("deleted")}
+
+    def add_tags(self, ticket: Ticket, tags: tuple[str, ...]) -> Written:
+        """Add `tags` by the additive PUT (POST on the same path would replace the list), keeping every other tag."""
+        good, refused = usable_tags(tags)
+        before = {"tags": list(ticket.tags)}
+        if not set(good) - set(ticket.tags):
+            return Written(before=before, after=before, refused=refused)
+        try:
+            answer = self._api.send("PUT", TAGS, ticket.id, body={"tags": good}, repeatable=True)
+        except Refused as error:
+            return Written(before=before, after=before, refused=refused | {tag: reason(error, tag) for tag in good})
+        shown = [text(tag) for tag in as_list(as_dict(answer).get("tags"))]
+        if set(good) - set(shown):
+            raise Retry(TAGS_MISSING)
+        return Written(before=before, after={"tags": shown}, refused=refused)
+
+    def changes(self, cursor: str) -> Changes:
+        """Return tickets changed since `cursor` (empty: a minute ago; digits: that epoch), oldest change first."""
+        self._budget.admit([Need(ACCOUNT, 1), Need(EXPORTS[0], 1, EXPORTS[1])])
+        newest = int(time.time()) - EXPORT_DELAY
+        start = min(int(cursor), newest) if cursor.isdigit() else newest
+        where = {"cursor": cursor} if cursor and not cursor.isdigit() else {"start_time": str(start)}
+        # Only admins may export; FeatureOff tells the caller to poll otherwise.
+        page = as_dict(self._api.get(EXPORT, query=where | {"per_page": EXPORT_PAGE}, optional=True))
+        following = text(page.get("after_cursor"))
+        more = page.get("end_of_stream") is False and following not in ("", cursor)
+        listed = tuple(zendesk_ticket.changed(raw) for raw in rows(page.get("tickets")))
+        return Changes(listed, following or cursor or str(start), more)
+
+
+def _payload(wanted: Mapping[str, Any]) -> dict[str, Any]:
+    """Return ticket values under Zendesk's names."""
+    names = {"priority": "priority", "group": "group_id"}
+    values = {names[name]: value for name, value in wanted.items() if name in names}
+    custom = [{"id": int(name), "value": value} for name, value in wanted.items() if name not in names]
+    return values | ({"custom_fields": custom} if custom else {})
+
+
+def _stamp(answer: dict[str, Any]) -> str:
+    return text(as_dict(answer.get("ticket")).get("updated_at"))

@@ -1,0 +1,179 @@
+"""Zendesk's ticket JSON as our Ticket."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import UTC, datetime
+from typing import Any
+
+from connectors.base import Changed
+from connectors.values import as_dict, as_list, customer_value, ident, rows, text, when
+from triage.errors import Gone, Retry
+from triage.settings import Desk
+from triage.ticket import Author, EarlierTicket, Message, Organization, Requester, Status, Ticket
+
+STATUSES = {
+    "new": Status.NEW,
+    "open": Status.OPEN,
+    "pending": Status.PENDING,
+    "hold": Status.HOLD,
+    "solved": Status.SOLVED,
+    "closed": Status.CLOSED,
+    "archived": Status.CLOSED,
+    "deleted": Status.DELETED,
+    "scrubbed": Status.DELETED,
+}
+OVER = {Status.CLOSED: "is closed", Status.DELETED: "is deleted"}
+MERGED_TAG = "closed_by_merge"
+STAFF = {"agent", "admin"}
+# Zendesk's id of "the system" as an author.
+SYSTEM_ID = "-1"
+MACHINE_CHANNELS = {"rule", "system"}
+HALF_AN_ANSWER = "the helpdesk answered without a ticket"
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+People = dict[str, dict[str, Any]]
+
+
+def status(raw: dict[str, Any]) -> Status:
+    """Return where the ticket stands; Zendesk's events write it in capitals, its API in small letters."""
+    return STATUSES.get(text(raw.get("status")).lower(), Status.UNKNOWN)
+
+
+def living(answer: Any) -> dict[str, Any]:
+    """Return the ticket of an answer; Gone if nothing is left to do on it."""
+    raw = as_dict(as_dict(answer).get("ticket"))
+    if not ident(raw.get("id")):
+        raise Retry(HALF_AN_ANSWER)
+    if over := OVER.get(status(raw)):
+        merged = MERGED_TAG in as_list(raw.get("tags"))
+        raise Gone(f"ticket {raw['id']} was merged into another one" if merged else f"ticket {raw['id']} {over}")
+    return raw
+
+
+def people(*answers: Any) -> People:
+    """Return the side-loaded users of `answers` by id."""
+    return {text(user.get("id")): user for answer in answers for user in rows(as_dict(answer).get("users"))}
+
+
+def description_is_all(raw: dict[str, Any], known: People) -> bool:
+    """Say whether the ticket's description is the whole conversation, so that the comments need no call."""
+    return raw.get("comment_count") == 1 and bool(raw.get("description")) and text(raw.get("submitter_id")) in known
+
+
+def description(raw: dict[str, Any], known: People) -> Message:
+    """Return the first comment as the ticket itself shows it: plain text, without attachments.
+
+    The submitter is always the first comment's author (Zendesk's Tickets page, `submitter_id`).
+    """
+    author_id = text(raw.get("submitter_id"))
+    return Message(
+        id="",
+        author=_author(author_id, raw, known, public=True),
+        body=text(raw.get("description")),
+        public=raw.get("is_public") is not False,
+        author_id=author_id,
+        created_at=when(raw.get("created_at")),
+    )
+
+
+def message(comment: dict[str, Any], raw: dict[str, Any], known: People) -> Message:
+    """Return one comment; its HTML where there is some, because quotes are easier to see in it."""
+    author_id = text(comment.get("author_id"))
+    public = comment.get("public") is not False
+    html = text(comment.get("html_body"))
+    channel = text(as_dict(comment.get("via")).get("channel"))
+    return Message(
+        id=text(comment.get("id")),
+        author=_author(author_id, raw, known, public),
+        body=html or text(comment.get("plain_body") or comment.get("body")),
+        html=bool(html),
+        public=public,
+        author_id=author_id,
+        created_at=when(comment.get("created_at")),
+        automatic=author_id == SYSTEM_ID or channel in MACHINE_CHANNELS,
+        attachments=tuple(text(one.get("file_name")) for one in rows(comment.get("attachments"))),
+    )
+
+
+def _author(author_id: str, raw: dict[str, Any], known: People, public: bool) -> Author:
+    if author_id == SYSTEM_ID:
+        return Author.SYSTEM
+    if author_id == text(raw.get("requester_id")):
+        return Author.CUSTOMER
+    role = known.get(author_id, {}).get("role")
+    if role is None:
+        return Author.CUSTOMER if public else Author.AGENT
+    return Author.AGENT if role in STAFF else Author.CUSTOMER
+
+
+def custom_fields(raw: dict[str, Any]) -> dict[str, Any]:
+    """Return custom field values by field id."""
+    return {text(one.get("id")): one.get("value") for one in rows(raw.get("custom_fields"))}
+
+
+def earlier(listed: Any, ticket_id: str, since: datetime) -> tuple[EarlierTicket, ...]:
+    """Return the requester's other tickets created since `since`, newest first."""
+    found = [
+        EarlierTicket(text(one.get("id")), text(one.get("subject")), status(one), created)
+        for one in rows(as_dict(listed).get("tickets"))
+        if (created := when(one.get("created_at"))) and created >= since and text(one.get("id")) != ticket_id
+    ]
+    return tuple(sorted(found, key=lambda ticket: ticket.created_at, reverse=True))
+
+
+def normalize(
+    name: str,
+    desk: Desk,
+    answer: dict[str, Any],
+    messages: Iterable[Message],
+    others: tuple[EarlierTicket, ...],
+) -> Ticket:
+    """Return our Ticket from a ticket answer with its sideloads."""
+    raw = as_dict(answer.get("ticket"))
+    ticket_id = text(raw.get("id"))
+    requester = people(answer).get(text(raw.get("requester_id")), {})
+    return Ticket(
+        desk=name,
+        id=ticket_id,
+        subject=text(raw.get("subject")),
+        status=status(raw),
+        priority=raw.get("priority") or None,
+        group_id=ident(raw.get("group_id")),
+        assignee_id=ident(raw.get("assignee_id")),
+        tags=tuple(text(tag) for tag in as_list(raw.get("tags"))),
+        fields=custom_fields(raw),
+        channel=text(as_dict(raw.get("via")).get("channel")),
+        created_at=when(raw.get("created_at")),
+        updated_at=when(raw.get("updated_at")),
+        stamp=text(raw.get("updated_at")),
+        url=f"{desk.url}/agent/tickets/{ticket_id}",
+        requester=_requester(raw, requester),
+        organization=_organization(desk, answer, raw, requester),
+        messages=tuple(messages),
+        earlier=others,
+        ticket_count_30d=len(others),
+    )
+
+
+def _requester(raw: dict[str, Any], user: dict[str, Any]) -> Requester:
+    return Requester(
+        id=text(raw.get("requester_id")),
+        name=text(user.get("name")),
+        email=text(user.get("email")),
+        created_at=when(user.get("created_at")),
+    )
+
+
+def _organization(desk: Desk, answer: dict[str, Any], raw: dict[str, Any], user: dict[str, Any]) -> Organization:
+    wanted = text(raw.get("organization_id"))
+    found = {text(one.get("id")): one for one in rows(answer.get("organizations"))}.get(wanted, {})
+    sources = as_dict(found.get("organization_fields")), as_dict(user.get("user_fields"))
+    tier, plan, mrr = customer_value(desk.customer_fields, sources)
+    return Organization(wanted, text(found.get("name")), tier, plan, mrr)
+
+
+def changed(raw: dict[str, Any]) -> Changed:
+    """Return one row of the incremental export."""
+    updated = when(raw.get("updated_at")) or EPOCH
+    return Changed(text(raw.get("id")), status(raw), when(raw.get("created_at")) or updated, updated)

@@ -1,0 +1,44 @@
+"""Tandem's commands: `python manage.py --help`. Each is one file in `commands/`, loaded only when used."""
+
+from __future__ import annotations
+
+import importlib
+import sys
+from pathlib import Path
+
+import click
+
+from triage.errors import TandemError
+
+FOLDER = Path(__file__).parent / "commands"
+# Helpers of the commands; every other file is a command.
+HELPERS = {"__init__", "shared", "stack", "sandboxed"}
+
+
+class Commands(click.Group):
+    """Finds the commands by their file names."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """Return the names in alphabetical order."""
+        del ctx
+        return sorted(path.stem for path in FOLDER.glob("*.py") if path.stem not in HELPERS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """Return the command of that name."""
+        if cmd_name not in self.list_commands(ctx):
+            return None
+        command: click.Command = importlib.import_module(f"commands.{cmd_name}").command
+        return command
+
+
+@click.command(cls=Commands, context_settings={"max_content_width": 80})
+def main() -> None:
+    """Tandem: AI triage for the helpdesk you already have."""
+
+
+if __name__ == "__main__":
+    try:
+        main()
+    except TandemError as error:
+        click.echo(f"error: {error}", err=True)
+        sys.exit(2)

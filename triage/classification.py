@@ -1,0 +1,83 @@
+"""What Tandem says about a ticket: the fields of the contract, whoever filled them in.
+
+The default teams, priorities and moods are the contract's; a desk may name its own teams.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+PRIORITIES = ("P0_critical", "P1_high", "P2_medium", "P3_low")
+SENTIMENTS = ("frustrated", "neutral", "positive")
+CHURN_RISKS = ("high", "medium", "low")
+NO_TEAM = "none"
+"""The team label that means "none of the teams": spam, automatic mail, thanks, empty text."""
+
+DECIDED_FIELDS = ("primary_team", "priority", "sentiment", "churn_risk")
+"""The fields that carry probabilities, thresholds and modes."""
+
+Probabilities = dict[str, dict[str, float]]
+"""field -> label -> calibrated probability; each inner mapping sums to 1."""
+
+
+class KbArticle(BaseModel):
+    """A help-centre article worth reading."""
+
+    title: str
+    url: str
+
+
+class Classification(BaseModel):
+    """One answer about one ticket; every decided field has its probabilities."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    primary_team: str
+    secondary_team: str | None = None
+    priority: Literal["P0_critical", "P1_high", "P2_medium", "P3_low"]
+    issue_category: str = ""
+    sentiment: Literal["frustrated", "neutral", "positive"]
+    churn_risk: Literal["high", "medium", "low"]
+    language: str = "und"
+    """ISO 639-1 code, or `und` when there is too little text to tell."""
+    suggested_kb_articles: list[KbArticle] = Field(default_factory=list)
+    auto_resolution_possible: bool = False
+    auto_response_draft: str = ""
+    context_for_agent: str = ""
+    escalation_needed: bool = False
+    escalation_reason: str = ""
+
+    probabilities: Probabilities
+    classifier: str
+    """Who answered: `embedded`, `llm`; with a reason after it where another was asked first."""
+    evidence: list[str] = Field(default_factory=list)
+    """Sentences of the customer, quoted word for word, that speak for the answer."""
+    model: str = ""
+    tokens_in: int = 0
+    tokens_out: int = 0
+    cost_usd: float = 0.0
+    fallback_reason: str = ""
+    """Why the classifier that was asked first did not answer; empty when it did."""
+
+    def probability(self, name: str) -> float:
+        """Return the probability of the label chosen for field `name`."""
+        return self.probabilities[name].get(str(getattr(self, name)), 0.0)
+
+    def runner_up(self, name: str) -> tuple[str, float] | None:
+        """Return the second most probable label of field `name`, or None where there is no other."""
+        chosen = str(getattr(self, name))
+        others = [(label, p) for label, p in self.probabilities[name].items() if label != chosen]
+        return max(others, key=lambda pair: pair[1]) if others else None
+
+    def explain(self) -> dict[str, Any]:
+        """Return label, probability and runner-up of each decided field, as plain data."""
+        return {
+            name: {
+                "label": getattr(self, name),
+                "probability": round(self.probability(name), 4),
+                "runner_up": self.runner_up(name),
+            }
+            for name in DECIDED_FIELDS
+        }

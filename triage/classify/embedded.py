@@ -1,0 +1,139 @@
+"""The classifier that needs no key and no network: sentence vectors, small heads, plain context rules."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+
+from triage.classification import CHURN_RISKS, NO_TEAM, PRIORITIES, SENTIMENTS, Classification
+from triage.classify.context import Context, churn_push, context_of, facts, priority_push
+from triage.classify.encoder import Encoder, UseEncoder
+from triage.classify.fields import FieldHeads
+from triage.classify.heads import Head, Scores
+from triage.classify.reading import Reader, Reading
+from triage.classify.teams import TeamHead
+from triage.clean import CleanTicket, clean_ticket
+from triage.settings import Priority, Team
+from triage.ticket import Ticket
+
+EVIDENCE = 2
+EVIDENCE_LEAD = 1.0
+"""Log-odds a sentence must have over the average team to be quoted."""
+AUTOMATIC = "Automatic mail: no customer is waiting for an answer."
+NO_WORDS = "The ticket holds no words to read."
+TEAM_ESCALATES = "tickets of team {team} are always escalated"
+CRITICAL = "the situation reads as critical (P0)"
+LEAVING = "an enterprise customer may leave"
+SURE, UNSURE = 0.9, 0.4
+"""What is said of automatic mail, and of a ticket without words: below every sensible threshold."""
+
+
+class EmbeddedClassifier:
+    """Implements `Classifier`; answers every text, thread-safe, the same text always the same way."""
+
+    name = "embedded"
+
+    def __init__(
+        self, teams: Mapping[str, Team], priorities: Mapping[str, Priority], encoder: Encoder | None = None
+    ) -> None:
+        self._teams = dict(teams)
+        encoder = encoder or UseEncoder()
+        self._model = encoder.model_id
+        self._reader = Reader(encoder)
+        self._team_head = TeamHead(encoder, teams)
+        self._heads = FieldHeads(encoder, priorities)
+
+    def classify(self, ticket: Ticket) -> Classification:
+        """Return the classification of `ticket`; a ticket with nothing to read belongs to no team."""
+        clean = clean_ticket(ticket)
+        if clean.automatic:
+            return self._unread(clean, SURE, AUTOMATIC)
+        reading = self._reader.read(clean)
+        if reading is None:
+            return self._unread(clean, UNSURE, NO_WORDS)
+        return self._answer(reading, clean, context_of(ticket, clean))
+
+    def _answer(self, reading: Reading, clean: CleanTicket, context: Context) -> Classification:
+        repeats, outage = (self._heads.signal(name, reading) for name in ("repeat_contact", "outage"))
+        verdict = self._team_head.judge(reading)
+        sentiment = self._heads.sentiment.named(self._heads.sentiment_scores(reading))
+        pushes = priority_push(context, repeats, outage)
+        priority = _pushed(self._heads.priority, self._heads.priority_scores(reading), pushes)
+        pushes = churn_push(context, repeats, sentiment["frustrated"])
+        churn = _pushed(self._heads.churn, self._heads.churn_scores(reading), pushes)
+        answer = Classification.model_validate(
+            {
+                "primary_team": verdict.team,
+                "secondary_team": verdict.second,
+                "priority": _best(priority),
+                "issue_category": verdict.category,
+                "sentiment": _best(sentiment),
+                "churn_risk": _best(churn),
+                "language": clean.language,
+                "context_for_agent": facts(context, repeats, outage),
+                "probabilities": {
+                    "primary_team": verdict.probabilities,
+                    "priority": priority,
+                    "sentiment": sentiment,
+                    "churn_risk": churn,
+                },
+                "classifier": self.name,
+                "model": self._model,
+                "evidence": self._evidence(verdict.team, reading),
+            }
+        )
+        return self._escalated(answer, context)
+
+    def _evidence(self, team: str, reading: Reading) -> list[str]:
+        """Return the customer's sentences that speak most for `team`, strongest first."""
+        if team == NO_TEAM:
+            return []
+        lead = np.where(reading.matters, self._team_head.support(team, reading.vectors), -np.inf)
+        rows = [int(row) for row in np.argsort(-lead, kind="stable")[:EVIDENCE] if lead[row] >= EVIDENCE_LEAD]
+        return [reading.sentences[row] for row in rows]
+
+    def _escalated(self, answer: Classification, context: Context) -> Classification:
+        team = self._teams.get(answer.primary_team)
+        reasons = [TEAM_ESCALATES.format(team=answer.primary_team)] if team and team.escalate else []
+        if answer.priority == "P0_critical":
+            reasons.append(CRITICAL)
+        if answer.churn_risk == "high" and context.enterprise:
+            reasons.append(LEAVING)
+        answer.escalation_needed, answer.escalation_reason = bool(reasons), "; ".join(reasons)
+        return answer
+
+    def _unread(self, clean: CleanTicket, sure: float, why: str) -> Classification:
+        labels = {
+            "primary_team": (NO_TEAM, [NO_TEAM, *self._teams]),
+            "priority": ("P3_low", PRIORITIES),
+            "sentiment": ("neutral", SENTIMENTS),
+            "churn_risk": ("low", CHURN_RISKS),
+        }
+        chosen = {name: label for name, (label, _) in labels.items()}
+        spread = {name: _spread(label, list(every), sure) for name, (label, every) in labels.items()}
+        return Classification.model_validate(
+            {
+                **chosen,
+                "language": clean.language,
+                "context_for_agent": why,
+                "probabilities": spread,
+                "classifier": self.name,
+                "model": self._model,
+            }
+        )
+
+
+def _pushed(head: Head, scores: Scores, push: Mapping[str, float]) -> dict[str, float]:
+    return head.named(scores + np.asarray([push[label] for label in head.labels]))
+
+
+def _best(probabilities: Mapping[str, float]) -> str:
+    return max(probabilities, key=lambda label: probabilities[label])
+
+
+def _spread(chosen: str, labels: list[str], sure: float) -> dict[str, float]:
+    """Give `chosen` the probability `sure`, or a little over its even share, and the others the rest in equal parts."""
+    sure = max(sure, 1.1 / len(labels))
+    rest = (1.0 - sure) / (len(labels) - 1)
+    return {label: sure if label == chosen else rest for label in labels}

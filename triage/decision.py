@@ -1,0 +1,125 @@
+"""What is done about a classification: pure rules over ticket, answer and the desk's policy.
+
+Modes say how far Tandem may go, thresholds when it is sure enough, and a value that a person has set is never touched.
+"""
+
+from __future__ import annotations
+
+from pydantic import BaseModel, Field
+
+from triage.classification import DECIDED_FIELDS, NO_TEAM, Classification
+from triage.settings import DecidedField, Desk, Mode, Settings
+from triage.ticket import Ticket
+
+TAG_LENGTH = 32
+# Freshdesk says "medium" where Zendesk says "normal"; inside Tandem it is normal.
+HELPDESK_WORDS = {"medium": "normal"}
+FIELDS: tuple[DecidedField, ...] = ("primary_team", "priority", "sentiment", "churn_risk")
+assert FIELDS == DECIDED_FIELDS
+
+
+class Decision(BaseModel):
+    """What to write; `steps` says why, one plain sentence each."""
+
+    abstained: list[str] = Field(default_factory=list)
+    note: bool = False
+    tags: list[str] = Field(default_factory=list)
+    priority: str | None = None
+    """urgent, high, normal or low."""
+    group: str | None = None
+    custom: dict[str, str] = Field(default_factory=dict)
+    escalate: bool = False
+    escalation_reason: str = ""
+    steps: list[str] = Field(default_factory=list)
+
+    @property
+    def needs_triage(self) -> bool:
+        """Say whether a person must decide team or priority."""
+        return "primary_team" in self.abstained or "priority" in self.abstained
+
+
+def decide(ticket: Ticket, answer: Classification, settings: Settings, desk: Desk) -> Decision:
+    """Return the decision for `ticket`; nothing in it is written here."""
+    decision = Decision()
+    _abstain(decision, answer, settings, ticket.desk)
+    _escalate(decision, answer, settings)
+    whole = desk.teams.get(answer.primary_team, desk.mode)
+    mode = whole if desk.mode.allows(whole) else desk.mode
+    decision.note = mode.allows(Mode.NOTE)
+    decision.steps.append(f"mode {mode}: " + ("a private note is written" if decision.note else "nothing is written"))
+    if decision.note:
+        modes = {name: desk.mode_for(name, answer.primary_team) for name in FIELDS}
+        _tag(decision, answer, settings.tag_prefix, mode, modes)
+        _write(decision, ticket, answer, settings, desk, modes)
+    return decision
+
+
+def _abstain(decision: Decision, answer: Classification, settings: Settings, desk: str) -> None:
+    thresholds = settings.thresholds_of(desk)
+    for name in FIELDS:
+        probability, needed = answer.probability(name), getattr(thresholds, name)
+        if name == "primary_team" and answer.primary_team == NO_TEAM:
+            decision.abstained.append(name)
+            decision.steps.append("primary_team: fits none of the teams, left to a person")
+        elif probability < needed:
+            decision.abstained.append(name)
+            decision.steps.append(f"{name}: {probability:.0%} is below {needed:.0%}, left to a person")
+        else:
+            decision.steps.append(f"{name}: {getattr(answer, name)} with {probability:.0%} (needs {needed:.0%})")
+
+
+def _escalate(decision: Decision, answer: Classification, settings: Settings) -> None:
+    # However unsure: a possible security incident is looked at first.
+    for team in (answer.primary_team, answer.secondary_team or ""):
+        if team in settings.teams and settings.teams[team].escalate:
+            decision.escalate = True
+            decision.escalation_reason = f"every {team} ticket is escalated"
+    if not decision.escalate and answer.escalation_needed:
+        decision.escalate = True
+        decision.escalation_reason = answer.escalation_reason or "the classifier asks for it"
+    if decision.escalate:
+        decision.steps.append(f"escalated: {decision.escalation_reason}")
+
+
+def _tag(decision: Decision, answer: Classification, prefix: str, mode: Mode, modes: dict[DecidedField, Mode]) -> None:
+    if not mode.allows(Mode.TAG):
+        return
+    labels = {
+        "primary_team": f"team_{answer.primary_team}",
+        "priority": "priority_" + answer.priority.split("_")[0].lower(),
+        "sentiment": f"sentiment_{answer.sentiment}",
+        "churn_risk": f"churn_{answer.churn_risk}",
+    }
+    decision.tags.append(prefix + "triaged")
+    for name in FIELDS:
+        if name not in decision.abstained and modes[name].allows(Mode.TAG):
+            decision.tags.append(prefix + labels[name])
+    if decision.needs_triage:
+        decision.tags.append(prefix + "needs_triage")
+    if decision.escalate:
+        decision.tags.append(prefix + "escalate")
+
+
+def _write(
+    decision: Decision,
+    ticket: Ticket,
+    answer: Classification,
+    settings: Settings,
+    desk: Desk,
+    modes: dict[DecidedField, Mode],
+) -> None:
+    sure = [name for name in FIELDS if name not in decision.abstained and modes[name].allows(Mode.WRITE)]
+    if "priority" in sure:
+        if ticket.priority is None:
+            word = settings.priority_of(answer.priority).helpdesk
+            decision.priority = HELPDESK_WORDS.get(word, word)
+        else:
+            decision.steps.append(f"priority: a person has set {ticket.priority}, left alone")
+    if "primary_team" in sure and settings.teams[answer.primary_team].group:
+        if not ticket.group_id:
+            decision.group = settings.teams[answer.primary_team].group
+        else:
+            decision.steps.append("group: set already, left alone")
+    for name in sure:
+        if (key := str(desk.mapped_fields.get(name, ""))) and ticket.fields.get(key) in (None, ""):
+            decision.custom[key] = str(getattr(answer, name))

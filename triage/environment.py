@@ -1,0 +1,82 @@
+"""The environment variables Tandem reads, `.env` included (what the process already has wins).
+
+Nothing is read at import: each process calls `read_environment` once when it starts.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from dotenv import dotenv_values
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError
+
+from triage.errors import SettingsError
+
+BROKER_SCHEMES = ("redis", "rediss", "redis+socket", "unix", "amqp", "amqps")
+DATABASE_SCHEMES = ("sqlite", "postgresql")
+
+
+class Environment(BaseModel):
+    """One field per variable, named as the variable is in lower case."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    tandem_config: str = "tandem.yaml"
+    database_url: str = "sqlite:///data/tandem.db"
+    redis_url: str = "redis://127.0.0.1:6379/0"
+    broker_url: str = ""
+    """The queue's broker where it is not Redis, like amqp://; empty means `redis_url`."""
+    openai_api_key: SecretStr = SecretStr("")
+    openai_base_url: str = ""
+    openai_model: str = "gpt-5-mini"
+    public_url: str = ""
+    secret_key: SecretStr = SecretStr("")
+    console_password: SecretStr = SecretStr("")
+    port: int = Field(default=8000, ge=1, le=65535)
+    log_level: str = "INFO"
+
+    @property
+    def broker(self) -> str:
+        """Return the URL of the queue's broker."""
+        return self.broker_url or self.redis_url
+
+    @property
+    def public(self) -> str:
+        """Return the address the helpdesks reach us at, without a slash at the end."""
+        return (self.public_url or f"http://127.0.0.1:{self.port}").rstrip("/")
+
+
+def variables(env_file: Path = Path(".env")) -> dict[str, str]:
+    """Return the process's variables over those of `.env`."""
+    values = {key: value for key, value in dotenv_values(env_file).items() if value is not None}
+    return values | dict(os.environ)
+
+
+def read_environment(given: Mapping[str, str] | None = None) -> Environment:
+    """Return the checked environment. Raises SettingsError naming the variable and the remedy."""
+    values = given if given is not None else variables()
+    # An empty variable means "not set": compose files and shells write `NAME=` for that.
+    present = {key.lower(): value for key, value in values.items() if value != ""}
+    try:
+        environment = Environment.model_validate(present)
+    except ValidationError as error:
+        first = error.errors()[0]
+        name = str(first["loc"][0]).upper()
+        raise SettingsError(f"{name} {first['msg'][0].lower()}{first['msg'][1:]}; correct {name} in .env") from None
+    _check_scheme("DATABASE_URL", environment.database_url, DATABASE_SCHEMES)
+    _check_scheme("BROKER_URL" if environment.broker_url else "REDIS_URL", environment.broker, BROKER_SCHEMES)
+    if environment.log_level.upper() not in {"DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"}:
+        raise SettingsError("LOG_LEVEL must be DEBUG, INFO, WARNING, ERROR or CRITICAL; correct LOG_LEVEL in .env")
+    return environment
+
+
+def _check_scheme(name: str, url: str, allowed: tuple[str, ...]) -> None:
+    # The URL itself may hold a password and is never printed.
+    scheme = urlsplit(url).scheme
+    if scheme.split("+")[0] not in allowed and scheme not in allowed:
+        raise SettingsError(
+            f"{name} starts with '{scheme}:'; it must be one of {', '.join(allowed)}: correct it in .env"
+        )

@@ -1,0 +1,38 @@
+"""The database: deliveries, runs, effects, cursors and alarms behind one `Store`."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from sqlalchemy import Engine
+
+from triage.store.deliveries import Deliveries
+from triage.store.effects import Effects
+from triage.store.engine import PATIENCE_SECONDS, open_engine
+from triage.store.marks import Alarms, Cursors
+from triage.store.runs import Runs
+
+
+@dataclass(frozen=True)
+class Store:
+    """Everything Tandem remembers."""
+
+    engine: Engine
+    deliveries: Deliveries
+    runs: Runs
+    effects: Effects
+    cursors: Cursors
+    alarms: Alarms
+
+
+def open_store(url: str, patience: float = PATIENCE_SECONDS) -> Store:
+    """Return the store at database `url`, which waits at most `patience` seconds; nothing is connected yet."""
+    engine = open_engine(url, patience)
+    return Store(
+        engine=engine,
+        deliveries=Deliveries(engine),
+        runs=Runs(engine),
+        effects=Effects(engine),
+        cursors=Cursors(engine),
+        alarms=Alarms(engine),
+    )

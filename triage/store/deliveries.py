@@ -1,0 +1,223 @@
+"""The inbox: one row per webhook call (or caught-up ticket), stored before anything is answered or queued.
+
+received -> queued -> done / ignored / unreadable / dead. `due_at` says when the sweep looks at a row again; the queue's
+message is only a wake-up, so a lost one costs a little time and nothing else.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import Engine, RowMapping, Select, case, func, select, update
+
+from triage.store.engine import insert_into, reader_of
+from triage.store.tables import deliveries
+
+RECEIVED, QUEUED, DONE, IGNORED, UNREADABLE, DEAD = "received", "queued", "done", "ignored", "unreadable", "dead"
+OPEN_STATES = (RECEIVED, QUEUED)
+# A row the web process did not queue is queued by the sweep after this.
+UNQUEUED_SECONDS = 5.0
+# A queued row nobody took is sent again after this, then after twice as long each time: a long queue is not a lost one.
+UNCLAIMED_SECONDS = 45.0
+LONGEST_WAKEUP_SECONDS = 900.0
+REASON_LENGTH = 500
+
+
+@dataclass(frozen=True)
+class Received:
+    """What became of an incoming call: its row, and whether it is new or was never queued."""
+
+    id: int
+    is_new: bool
+    needs_queueing: bool
+
+
+@dataclass(frozen=True)
+class Delivery:
+    """One row of the inbox without its body."""
+
+    id: int
+    desk: str
+    key: str
+    ticket_id: str
+    event: str
+    state: str
+    reason: str
+    attempts: int
+    wakeups: int
+    received_at: float
+    due_at: float | None
+    finished_at: float | None
+
+
+COLUMNS = [deliveries.c[name] for name in Delivery.__dataclass_fields__]
+
+
+def _delivery(row: RowMapping) -> Delivery:
+    return Delivery(**row)
+
+
+class Deliveries:
+    """Reads and writes the inbox."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+        self._reader = reader_of(engine)
+
+    def receive(
+        self,
+        desk: str,
+        key: str,
+        *,
+        ticket_id: str,
+        event: str,
+        body: bytes,
+        now: float,
+        state: str = RECEIVED,
+        reason: str = "",
+    ) -> Received:
+        """Store one call, or find the row it repeats."""
+        open_ = state in OPEN_STATES
+        values = {
+            "desk": desk,
+            "key": key,
+            "ticket_id": ticket_id,
+            "event": event[:80],
+            "state": state,
+            "reason": reason[:REASON_LENGTH],
+            "attempts": 0,
+            "wakeups": 0,
+            "received_at": now,
+            "due_at": now + UNQUEUED_SECONDS if open_ else None,
+            "finished_at": None if open_ else now,
+            "body": body,
+        }
+        with self._engine.begin() as connection:
+            new_id = connection.execute(
+                insert_into(self._engine, deliveries)
+                .values(values)
+                .on_conflict_do_nothing(index_elements=["desk", "key"])
+                .returning(deliveries.c.id)
+            ).scalar_one_or_none()
+            if new_id is not None:
+                return Received(new_id, is_new=True, needs_queueing=open_)
+            same = deliveries.c.desk == desk, deliveries.c.key == key
+            row = connection.execute(select(deliveries.c.id, deliveries.c.state).where(*same)).one()
+            return Received(row.id, is_new=False, needs_queueing=row.state == RECEIVED)
+
+    def mark_queued(self, delivery_id: int, now: float) -> None:
+        """Record that a wake-up was sent; a row a worker has finished meanwhile stays as it is."""
+        with self._engine.begin() as connection:
+            connection.execute(
+                update(deliveries)
+                .where(deliveries.c.id == delivery_id, deliveries.c.state == RECEIVED)
+                .values(state=QUEUED, due_at=now + UNCLAIMED_SECONDS)
+            )
+
+    def claim_due(self, now: float, limit: int) -> list[int]:
+        """Return ids whose time has come and push each ahead, so that no other sweeper sends it too."""
+        due = (
+            select(deliveries.c.id, deliveries.c.wakeups)
+            .where(deliveries.c.due_at <= now)
+            .order_by(deliveries.c.due_at)
+            .limit(limit)
+            .with_for_update(skip_locked=True)
+        )
+        with self._engine.begin() as connection:
+            rows = connection.execute(due).all()
+            for row in rows:
+                pause = min(UNCLAIMED_SECONDS * 2 ** min(row.wakeups, 10), LONGEST_WAKEUP_SECONDS)
+                connection.execute(
+                    update(deliveries)
+                    .where(deliveries.c.id == row.id)
+                    .values(state=QUEUED, due_at=now + pause, wakeups=row.wakeups + 1)
+                )
+        return [row.id for row in rows]
+
+    def start_attempt(self, delivery_id: int, lease_until: float) -> int:
+        """Count an attempt and return its number; the sweep looks again when the lease has run out."""
+        attempt = (
+            update(deliveries)
+            .where(deliveries.c.id == delivery_id, deliveries.c.state.in_(OPEN_STATES))
+            .values(state=QUEUED, attempts=deliveries.c.attempts + 1, due_at=lease_until)
+            .returning(deliveries.c.attempts)
+        )
+        with self._engine.begin() as connection:
+            return int(connection.execute(attempt).scalar_one())
+
+    def postpone(self, delivery_id: int, due_at: float, reason: str = "", *, uncount: bool = False) -> None:
+        """Look at this row again at `due_at`; `uncount` gives the attempt back."""
+        values: dict[str, Any] = {"due_at": due_at, "reason": reason[:REASON_LENGTH], "wakeups": 0}
+        if uncount:
+            values["attempts"] = case((deliveries.c.attempts > 0, deliveries.c.attempts - 1), else_=0)
+        with self._engine.begin() as connection:
+            connection.execute(
+                update(deliveries)
+                .where(deliveries.c.id == delivery_id, deliveries.c.state.in_(OPEN_STATES))
+                .values(values)
+            )
+
+    def finish(self, delivery_id: int, state: str, now: float, reason: str = "") -> None:
+        """Close the row as done, ignored, unreadable or dead."""
+        with self._engine.begin() as connection:
+            connection.execute(
+                update(deliveries)
+                .where(deliveries.c.id == delivery_id, deliveries.c.state.in_(OPEN_STATES))
+                .values(state=state, reason=reason[:REASON_LENGTH], due_at=None, finished_at=now)
+            )
+
+    def revive(self, ids: Sequence[int], now: float) -> list[int]:
+        """Open closed rows again for a replay and return their ids; rows still open are left alone."""
+        with self._engine.begin() as connection:
+            rows = connection.execute(
+                update(deliveries)
+                .where(deliveries.c.id.in_(ids), deliveries.c.state.in_((DEAD, DONE)), deliveries.c.ticket_id != "")
+                .values(state=RECEIVED, reason="", attempts=0, wakeups=0, due_at=now, finished_at=None)
+                .returning(deliveries.c.id)
+            )
+            return sorted(row.id for row in rows)
+
+    def get(self, delivery_id: int) -> Delivery | None:
+        """Return one row."""
+        rows = self._read(select(*COLUMNS).where(deliveries.c.id == delivery_id))
+        return rows[0] if rows else None
+
+    def recent(self, limit: int, state: str = "") -> list[Delivery]:
+        """Return the newest rows first."""
+        query = select(*COLUMNS).order_by(deliveries.c.received_at.desc()).limit(limit)
+        return self._read(query.where(deliveries.c.state == state) if state else query)
+
+    def with_state(self, state: str, desk: str = "") -> list[int]:
+        """Return the ids of every row in `state`, oldest first."""
+        query = select(deliveries.c.id).where(deliveries.c.state == state).order_by(deliveries.c.id)
+        with self._reader.connect() as connection:
+            return list(connection.execute(query.where(deliveries.c.desk == desk) if desk else query).scalars())
+
+    def counts(self) -> dict[str, int]:
+        """Return how many rows are in each state."""
+        query = select(deliveries.c.state, func.count()).group_by(deliveries.c.state)
+        with self._reader.connect() as connection:
+            return {row[0]: row[1] for row in connection.execute(query)}
+
+    def oldest_open(self) -> float | None:
+        """Return when the oldest row that is still open was received."""
+        query = select(func.min(deliveries.c.received_at)).where(deliveries.c.due_at.isnot(None))
+        with self._reader.connect() as connection:
+            return connection.execute(query).scalar_one_or_none()
+
+    def drop_bodies(self, before: float, limit: int = 1000) -> int:
+        """Forget the bodies of closed rows received before `before`; returns how many."""
+        old = (
+            select(deliveries.c.id)
+            .where(deliveries.c.received_at < before, deliveries.c.body.isnot(None), deliveries.c.due_at.is_(None))
+            .limit(limit)
+        )
+        with self._engine.begin() as connection:
+            forget = update(deliveries).where(deliveries.c.id.in_(old)).values(body=None)
+            return int(connection.execute(forget).rowcount)
+
+    def _read(self, query: Select[Any]) -> list[Delivery]:
+        with self._reader.connect() as connection:
+            return [_delivery(row) for row in connection.execute(query).mappings()]

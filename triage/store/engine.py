@@ -1,0 +1,62 @@
+"""Opens the database: SQLite in WAL mode by default, PostgreSQL when outgrown."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import Connection, Engine, Table, create_engine, event
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.engine import make_url
+
+PATIENCE_SECONDS = 30.0
+
+
+def open_engine(url: str, patience: float = PATIENCE_SECONDS) -> Engine:
+    """Return an engine for `url` that waits at most `patience` seconds for a lock or a statement.
+
+    Creates the folder of a SQLite file. Connects only when first used.
+    """
+    parsed = make_url(url)
+    if parsed.get_backend_name() == "sqlite":
+        if parsed.database:
+            Path(parsed.database).parent.mkdir(parents=True, exist_ok=True)
+        engine = create_engine(parsed, connect_args={"timeout": patience})
+        event.listen(engine, "connect", _prepare_sqlite)
+        event.listen(engine, "begin", _begin)
+        return engine
+    return create_engine(
+        parsed.set(drivername="postgresql+psycopg"),
+        pool_size=10,
+        max_overflow=30,
+        pool_pre_ping=True,
+        pool_timeout=patience,
+        connect_args={"connect_timeout": 5, "options": f"-c statement_timeout={int(patience * 1000)}"},
+    )
+
+
+def _prepare_sqlite(connection: Any, _record: Any) -> None:
+    # We issue BEGIN ourselves, see below.
+    connection.isolation_level = None
+    cursor = connection.cursor()
+    cursor.execute("PRAGMA journal_mode=WAL")
+    cursor.execute("PRAGMA synchronous=NORMAL")
+    cursor.execute("PRAGMA foreign_keys=ON")
+    cursor.close()
+
+
+def _begin(connection: Connection) -> None:
+    # A plain BEGIN takes a read snapshot and cannot be turned into a write while others write: with eight writers
+    # four of five transactions fail with "database is locked", whatever the busy time-out.
+    reads = connection.get_execution_options().get("reads_only", False)
+    connection.exec_driver_sql("BEGIN" if reads else "BEGIN IMMEDIATE")
+
+
+def reader_of(engine: Engine) -> Engine:
+    """Return the same database for reading: its transactions wait for no writer."""
+    return engine.execution_options(reads_only=True)
+
+
+def insert_into(engine: Engine, table: Table) -> Any:
+    """Return the dialect's INSERT, which knows ON CONFLICT."""
+    return (sqlite.insert if engine.dialect.name == "sqlite" else postgresql.insert)(table)

@@ -1,0 +1,75 @@
+"""Small facts about a desk: cursors (where polling stands, who we are) and alarms (what an admin must see)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from sqlalchemy import Engine, select
+
+from triage.store.engine import insert_into, reader_of
+from triage.store.tables import alarms, cursors
+
+POLL, BOT, BEAT = "poll", "bot", "beat"
+EVERY_DESK = "*"
+PUBLIC_NOTE, DESK_LOCKED = "public_note", "desk_locked"
+
+
+@dataclass(frozen=True)
+class Alarm:
+    """Something an admin must see; the newest of its kind per desk and ticket."""
+
+    desk: str
+    kind: str
+    ticket_id: str
+    text: str
+    created_at: float
+
+
+class Cursors:
+    """One text value per desk and name."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+        self._reader = reader_of(engine)
+
+    def get(self, desk: str, name: str) -> tuple[str, float] | None:
+        """Return the value and when it was set."""
+        query = select(cursors.c.value, cursors.c.updated_at).where(cursors.c.desk == desk, cursors.c.name == name)
+        with self._reader.connect() as connection:
+            row = connection.execute(query).one_or_none()
+        return (row.value, row.updated_at) if row else None
+
+    def set(self, desk: str, name: str, value: str, now: float) -> None:
+        """Set the value."""
+        new = {"value": value, "updated_at": now}
+        with self._engine.begin() as connection:
+            connection.execute(
+                insert_into(self._engine, cursors)
+                .values(desk=desk, name=name, **new)
+                .on_conflict_do_update(index_elements=["desk", "name"], set_=new)
+            )
+
+
+class Alarms:
+    """Raised once per desk, kind and ticket; raising again renews the text and the time."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+        self._reader = reader_of(engine)
+
+    def raise_(self, desk: str, kind: str, text: str, now: float, ticket_id: str = "") -> None:
+        """Record an alarm."""
+        new = {"text": text, "created_at": now}
+        with self._engine.begin() as connection:
+            connection.execute(
+                insert_into(self._engine, alarms)
+                .values(desk=desk, kind=kind, ticket_id=ticket_id, **new)
+                .on_conflict_do_update(index_elements=["desk", "kind", "ticket_id"], set_=new)
+            )
+
+    def recent(self, limit: int = 20) -> list[Alarm]:
+        """Return the newest alarms first."""
+        columns = alarms.c.desk, alarms.c.kind, alarms.c.ticket_id, alarms.c.text, alarms.c.created_at
+        query = select(*columns).order_by(alarms.c.created_at.desc()).limit(limit)
+        with self._reader.connect() as connection:
+            return [Alarm(**row) for row in connection.execute(query).mappings()]

@@ -1,0 +1,150 @@
+"""Runs: one triage of one ticket, claimed by one worker at a time under a lease."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import Engine, RowMapping, and_, func, or_, select, update
+
+from triage.store.engine import insert_into, reader_of
+from triage.store.tables import runs
+
+WAITING, RUNNING, DONE, SKIPPED, DEAD = "waiting", "running", "done", "skipped", "dead"
+OVER = (DONE, SKIPPED)
+# No 0/O, 1/I/L: agents read references to each other over the phone. 31^10 of them.
+ALPHABET = "23456789ABCDEFGHJKMNPQRSTUVWXYZ"
+REASON_LENGTH = 500
+
+
+@dataclass(frozen=True)
+class Run:
+    """One row; `classification` and `decision` are the plain data of their models."""
+
+    id: int
+    desk: str
+    ticket_id: str
+    occasion: str
+    reference: str
+    state: str
+    owner: str
+    lease_until: float | None
+    attempts: int
+    created_at: float
+    started_at: float | None
+    finished_at: float | None
+    reason: str
+    policy: str
+    classification: dict[str, Any] | None
+    decision: dict[str, Any] | None
+    classifier: str
+    model: str
+    tokens_in: int
+    tokens_out: int
+    cost_usd: float
+    timings: dict[str, float] | None
+
+
+def new_reference() -> str:
+    """Return a fresh `TDM-XXXXXXXXXX`."""
+    return "TDM-" + "".join(secrets.choice(ALPHABET) for _ in range(10))
+
+
+def _run(row: RowMapping) -> Run:
+    return Run(**row)
+
+
+class Runs:
+    """Reads and writes runs. Every write by a worker names its owner and fails quietly when the lease was lost."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+        self._reader = reader_of(engine)
+
+    def claim(
+        self, desk: str, ticket_id: str, occasion: str, *, owner: str, now: float, lease_until: float
+    ) -> tuple[Run, bool]:
+        """Return the run of this occasion and whether it is now ours; it is not when over or held by a live lease."""
+        identity = and_(runs.c.desk == desk, runs.c.ticket_id == ticket_id, runs.c.occasion == occasion)
+        free = or_(runs.c.state.in_((WAITING, DEAD)), and_(runs.c.state == RUNNING, runs.c.lease_until < now))
+        with self._engine.begin() as connection:
+            connection.execute(
+                insert_into(self._engine, runs)
+                .values(
+                    desk=desk,
+                    ticket_id=ticket_id,
+                    occasion=occasion,
+                    reference=new_reference(),
+                    state=WAITING,
+                    created_at=now,
+                )
+                .on_conflict_do_nothing(index_elements=["desk", "ticket_id", "occasion"])
+            )
+            claimed = connection.execute(
+                update(runs)
+                .where(identity, free)
+                .values(
+                    state=RUNNING,
+                    owner=owner,
+                    lease_until=lease_until,
+                    attempts=runs.c.attempts + 1,
+                    started_at=now,
+                    reason="",
+                )
+            ).rowcount
+            row = connection.execute(select(runs).where(identity)).mappings().one()
+        return _run(row), claimed == 1
+
+    def renew(self, run_ids: Iterable[int], owner: str, lease_until: float) -> None:
+        """Lengthen the leases this owner holds."""
+        with self._engine.begin() as connection:
+            connection.execute(
+                update(runs)
+                .where(runs.c.id.in_(list(run_ids)), runs.c.owner == owner, runs.c.state == RUNNING)
+                .values(lease_until=lease_until)
+            )
+
+    def save(self, run: Run, **values: Any) -> bool:
+        """Store `values` while the run is ours; False when another worker took it over."""
+        with self._engine.begin() as connection:
+            held = runs.c.id == run.id, runs.c.owner == run.owner, runs.c.state == RUNNING
+            return connection.execute(update(runs).where(*held).values(values)).rowcount == 1
+
+    def finish(self, run: Run, state: str, now: float, reason: str = "") -> bool:
+        """Close the run as done, skipped or dead."""
+        return self.save(run, state=state, finished_at=now, lease_until=None, reason=reason[:REASON_LENGTH])
+
+    def release(self, run: Run, reason: str) -> bool:
+        """Hand the run back for a later attempt."""
+        return self.save(run, state=WAITING, lease_until=None, reason=reason[:REASON_LENGTH])
+
+    def get(self, run_id: int) -> Run | None:
+        """Return one run."""
+        with self._reader.connect() as connection:
+            row = connection.execute(select(runs).where(runs.c.id == run_id)).mappings().one_or_none()
+        return _run(row) if row else None
+
+    def recent(self, limit: int) -> list[Run]:
+        """Return the newest runs first."""
+        with self._reader.connect() as connection:
+            query = select(runs).order_by(runs.c.created_at.desc()).limit(limit)
+            return [_run(row) for row in connection.execute(query).mappings()]
+
+    def counts(self) -> dict[str, int]:
+        """Return how many runs are in each state."""
+        with self._reader.connect() as connection:
+            return {row[0]: row[1] for row in connection.execute(select(runs.c.state, func.count()).group_by("state"))}
+
+    def known(self, desk: str, ticket_ids: Collection[str]) -> set[str]:
+        """Return those of `ticket_ids` that have a run already."""
+        query = select(runs.c.ticket_id).where(runs.c.desk == desk, runs.c.ticket_id.in_(list(ticket_ids)))
+        with self._reader.connect() as connection:
+            return set(connection.execute(query).scalars())
+
+    def spent_since(self, since: float) -> float:
+        """Return the US dollars that runs begun since then have cost."""
+        query = select(func.coalesce(func.sum(runs.c.cost_usd), 0.0)).where(runs.c.created_at >= since)
+        with self._reader.connect() as connection:
+            return float(connection.execute(query).scalar_one())

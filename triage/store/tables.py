@@ -1,0 +1,123 @@
+"""The tables. Times are UTC seconds since 1970 (float): one type that compares alike on both databases."""
+
+from __future__ import annotations
+
+from sqlalchemy import (
+    JSON,
+    BigInteger,
+    Column,
+    Float,
+    ForeignKey,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    String,
+    Table,
+    Text,
+    UniqueConstraint,
+    text,
+)
+
+metadata = MetaData(
+    naming_convention={
+        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+        "pk": "pk_%(table_name)s",
+        "fk": "fk_%(table_name)s_%(column_0_N_name)s",
+    }
+)
+# SQLite only counts up by itself on INTEGER.
+Id = BigInteger().with_variant(Integer(), "sqlite")
+
+deliveries = Table(
+    "deliveries",
+    metadata,
+    Column("id", Id, primary_key=True, autoincrement=True),
+    Column("desk", String(40), nullable=False),
+    Column("key", String(200), nullable=False),  # the sender's id of this call, or what stands for it
+    Column("ticket_id", String(40), nullable=False, default=""),
+    Column("event", String(80), nullable=False, default=""),
+    Column("state", String(12), nullable=False),  # received, queued, done, ignored, unreadable, dead
+    Column("reason", Text, nullable=False, default=""),
+    Column("attempts", Integer, nullable=False, default=0),
+    Column("wakeups", Integer, nullable=False, default=0),  # how often the sweep sent it again
+    Column("received_at", Float, nullable=False),
+    Column("due_at", Float),  # when the sweep looks at it again; null when over
+    Column("finished_at", Float),
+    Column("body", LargeBinary),  # as received, until the retention days are over
+    UniqueConstraint("desk", "key"),
+    Index(None, "due_at", sqlite_where=text("due_at IS NOT NULL"), postgresql_where=text("due_at IS NOT NULL")),
+    Index(None, "desk", "ticket_id"),
+    Index(None, "state", "received_at"),
+    Index(None, "received_at"),
+)
+
+runs = Table(
+    "runs",
+    metadata,
+    Column("id", Id, primary_key=True, autoincrement=True),
+    Column("desk", String(40), nullable=False),
+    Column("ticket_id", String(40), nullable=False),
+    Column("occasion", String(80), nullable=False),  # what is triaged: "created"; one run for each
+    Column("reference", String(20), nullable=False, unique=True),  # the TDM-... line of its note
+    Column("state", String(12), nullable=False),  # waiting, running, done, skipped, dead
+    Column("owner", String(80), nullable=False, default=""),
+    Column("lease_until", Float),
+    Column("attempts", Integer, nullable=False, default=0),
+    Column("created_at", Float, nullable=False),
+    Column("started_at", Float),
+    Column("finished_at", Float),
+    Column("reason", Text, nullable=False, default=""),
+    Column("policy", String(20), nullable=False, default=""),
+    Column("classification", JSON),
+    Column("decision", JSON),
+    Column("classifier", String(40), nullable=False, default=""),
+    Column("model", String(120), nullable=False, default=""),
+    Column("tokens_in", Integer, nullable=False, default=0),
+    Column("tokens_out", Integer, nullable=False, default=0),
+    Column("cost_usd", Float, nullable=False, default=0.0),
+    Column("timings", JSON),  # step -> seconds
+    UniqueConstraint("desk", "ticket_id", "occasion"),
+    Index(None, "finished_at"),
+    Index(None, "created_at"),
+)
+
+effects = Table(
+    "effects",
+    metadata,
+    Column("id", Id, primary_key=True, autoincrement=True),
+    Column("run_id", Id, ForeignKey("runs.id"), nullable=False),
+    Column("kind", String(12), nullable=False),  # note, fields, tags
+    Column("state", String(12), nullable=False),  # planned, sent, confirmed, failed, undone
+    Column("intent", JSON, nullable=False),
+    Column("before", JSON),
+    Column("after", JSON),
+    Column("refused", JSON),
+    Column("note_id", String(40), nullable=False, default=""),
+    Column("created_at", Float, nullable=False),
+    Column("sent_at", Float),
+    Column("confirmed_at", Float),
+    UniqueConstraint("run_id", "kind"),
+)
+
+alarms = Table(
+    "alarms",
+    metadata,
+    Column("id", Id, primary_key=True, autoincrement=True),
+    Column("desk", String(40), nullable=False),
+    Column("kind", String(40), nullable=False),  # public_note, desk_locked
+    Column("ticket_id", String(40), nullable=False, default=""),
+    Column("text", Text, nullable=False),
+    Column("created_at", Float, nullable=False),
+    UniqueConstraint("desk", "kind", "ticket_id"),
+)
+
+cursors = Table(
+    "cursors",
+    metadata,
+    Column("desk", String(40), primary_key=True),
+    Column("name", String(40), primary_key=True),  # poll: where reconcile stands; bot: our own user id
+    Column("value", Text, nullable=False),
+    Column("updated_at", Float, nullable=False),
+)

@@ -1,0 +1,114 @@
+"""The normalized ticket: what every helpdesk's ticket looks like to the rest of Tandem.
+
+Vendor words stay in `connectors/<vendor>.py`. Ids are strings: vendors send numbers beyond 53 bits and strings alike.
+Texts are what customers wrote and are hostile until escaped.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+
+
+class Status(StrEnum):
+    """Where a ticket stands; a vendor word we do not know maps to UNKNOWN, never to a crash."""
+
+    NEW = "new"
+    OPEN = "open"
+    PENDING = "pending"
+    HOLD = "hold"
+    SOLVED = "solved"
+    CLOSED = "closed"
+    DELETED = "deleted"
+    SPAM = "spam"
+    UNKNOWN = "unknown"
+
+
+class Author(StrEnum):
+    """Who wrote a message."""
+
+    CUSTOMER = "customer"
+    AGENT = "agent"
+    SYSTEM = "system"
+
+
+@dataclass(frozen=True)
+class Message:
+    """One comment, reply or note of a conversation, oldest first in `Ticket.messages`."""
+
+    id: str
+    author: Author
+    body: str
+    """As the helpdesk sent it: HTML when `html`, else plain text."""
+    html: bool = False
+    public: bool = True
+    author_id: str = ""
+    created_at: datetime | None = None
+    automatic: bool = False
+    """The helpdesk itself marks it as machine mail (auto-response, survey, bounce)."""
+    attachments: tuple[str, ...] = ()
+    """File names."""
+
+
+@dataclass(frozen=True)
+class Organization:
+    """The customer's company; `tier`, `plan` and `mrr` come from the fields named in `customer_fields`."""
+
+    id: str = ""
+    name: str = ""
+    tier: str = ""
+    plan: str = ""
+    mrr: float | None = None
+    """Monthly recurring revenue, in the desk's own currency."""
+
+
+@dataclass(frozen=True)
+class Requester:
+    """The person who asked."""
+
+    id: str = ""
+    name: str = ""
+    email: str = ""
+    created_at: datetime | None = None
+
+
+@dataclass(frozen=True)
+class EarlierTicket:
+    """An earlier ticket of the same requester, newest first in `Ticket.earlier`."""
+
+    id: str
+    subject: str
+    status: Status
+    created_at: datetime
+
+
+@dataclass(frozen=True)
+class Ticket:
+    """One ticket, read in full."""
+
+    desk: str
+    id: str
+    subject: str = ""
+    status: Status = Status.NEW
+    priority: str | None = None
+    """urgent, high, normal or low; None while nobody has set one. A vendor's default counts as None."""
+    group_id: str | None = None
+    assignee_id: str | None = None
+    tags: tuple[str, ...] = ()
+    fields: dict[str, Any] = field(default_factory=dict)
+    """Custom field values by the key an admin writes in `mapped_fields`."""
+    channel: str = ""
+    created_at: datetime | None = None
+    updated_at: datetime | None = None
+    stamp: str = ""
+    """The vendor's own text of `updated_at`, sent back to guard a write (Zendesk `updated_stamp`)."""
+    url: str = ""
+    """The agent's page of this ticket."""
+    requester: Requester = Requester()
+    organization: Organization = Organization()
+    messages: tuple[Message, ...] = ()
+    earlier: tuple[EarlierTicket, ...] = ()
+    """The requester's other tickets of the last 30 days."""
+    ticket_count_30d: int = 0

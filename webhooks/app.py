@@ -1,0 +1,63 @@
+"""The Flask application factory."""
+
+from __future__ import annotations
+
+import logging
+
+from flask import Flask, Response, jsonify
+from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_latest
+from sqlalchemy.exc import SQLAlchemyError
+from werkzeug.exceptions import HTTPException
+
+from triage.environment import Environment
+from triage.settings import Settings
+from triage.store import Store
+from triage.store.migrate import is_current
+from webhooks.edge import Edge
+from webhooks.metrics import StoreCollector
+from webhooks.wakeup import Wakeup
+
+logger = logging.getLogger(__name__)
+MAX_BODY = 1024 * 1024
+
+
+def create_app(environment: Environment, settings: Settings, store: Store, wakeup: Wakeup) -> Flask:
+    """Return the web application; everything it needs is handed in."""
+    app = Flask(__name__)
+    app.config["MAX_CONTENT_LENGTH"] = MAX_BODY
+    app.register_blueprint(Edge(settings, store, wakeup).blueprint())
+    registry = CollectorRegistry()
+    registry.register(StoreCollector(store))
+
+    @app.get("/healthz")
+    def healthz() -> Response:
+        """Say that the process answers."""
+        return jsonify(status="ok")
+
+    @app.get("/readyz")
+    def readyz() -> tuple[Response, int]:
+        """Say whether webhooks can be stored."""
+        try:
+            current = is_current(store.engine)
+        except SQLAlchemyError as error:
+            return jsonify(status="down", database=type(error).__name__), 503
+        if not current:
+            return jsonify(status="down", database="tables are not up to date: run python manage.py migrate"), 503
+        return jsonify(status="ok", database="ok"), 200
+
+    @app.get("/metrics")
+    def metrics() -> Response:
+        """Return the Prometheus metrics."""
+        return Response(generate_latest(registry), content_type=CONTENT_TYPE_LATEST)
+
+    @app.errorhandler(HTTPException)
+    def http_error(error: HTTPException) -> tuple[Response, int]:
+        return jsonify(error=error.name.lower()), error.code or 500
+
+    @app.errorhandler(Exception)
+    def any_error(error: Exception) -> tuple[Response, int]:
+        # The message may hold the body: log the kind only.
+        logger.error("unexpected %s in the web process", type(error).__name__)
+        return jsonify(error="internal error"), 500
+
+    return app

@@ -1,0 +1,133 @@
+"""The webhook routes: who is knocking, may they, write it down, wake a worker, answer.
+
+Replies take the database and the broker, never a helpdesk or a model.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+
+from flask import Blueprint, Response, jsonify, request
+from sqlalchemy.exc import SQLAlchemyError
+
+from triage.settings import Desk, Settings
+from triage.store import Store
+from triage.store.deliveries import IGNORED, RECEIVED, UNREADABLE
+from triage.store.marks import BOT
+from webhooks import freshdesk, zendesk
+from webhooks.base import Call, Kind, Knock
+from webhooks.wakeup import Wakeup
+
+logger = logging.getLogger(__name__)
+RETRY_AFTER_SECONDS = 30
+STATES = {Kind.WORK: RECEIVED, Kind.IGNORE: IGNORED, Kind.UNREADABLE: UNREADABLE}
+# How long the bot's user id, which a worker writes once, may be remembered here.
+BOT_SECONDS = 60.0
+
+
+@dataclass(frozen=True)
+class Vendor:
+    """How one vendor's calls are checked and read."""
+
+    verify: Callable[[Call, Sequence[str], float], str]
+    parse: Callable[[Call, float], Knock]
+
+
+VENDORS = {
+    "zendesk": Vendor(zendesk.verify, lambda call, _now: zendesk.parse(call)),
+    "freshdesk": Vendor(freshdesk.verify, freshdesk.parse),
+}
+
+
+class Edge:
+    """Stores and announces authenticated calls."""
+
+    def __init__(self, settings: Settings, store: Store, wakeup: Wakeup) -> None:
+        self._settings = settings
+        self._store = store
+        self._wakeup = wakeup
+        self._bots: dict[str, tuple[str, float]] = {}
+
+    def blueprint(self) -> Blueprint:
+        """Return the routes, one per vendor and desk."""
+        routes = Blueprint("webhooks", __name__)
+        routes.add_url_rule("/webhooks/<vendor>/<desk>", view_func=self._receive, methods=["POST"])
+        return routes
+
+    def _receive(self, vendor: str, desk: str) -> tuple[Response, int]:
+        settings = self._settings.desks.get(desk)
+        if settings is None or settings.platform != vendor or vendor not in VENDORS:
+            return jsonify(error="no such desk"), 404
+        now = time.time()
+        call = _call()
+        refusal = VENDORS[vendor].verify(call, _secrets(settings), now)
+        if refusal:
+            logger.warning("webhook refused: desk=%s reason=%s", desk, refusal)
+            return jsonify(error=refusal), 401
+        try:
+            knock = self._without_own_writes(desk, VENDORS[vendor].parse(call, now))
+            return self._store_and_answer(desk, knock, call.body, now)
+        except SQLAlchemyError as error:
+            # Not 500: both vendors try again only on 503 with Retry-After.
+            logger.error("webhook not stored: desk=%s error=%s", desk, type(error).__name__)
+            answer = jsonify(error="storage is down, send again")
+            answer.headers["Retry-After"] = str(RETRY_AFTER_SECONDS)
+            return answer, 503
+
+    def _store_and_answer(self, desk: str, knock: Knock, body: bytes, now: float) -> tuple[Response, int]:
+        received = self._store.deliveries.receive(
+            desk,
+            knock.key,
+            ticket_id=knock.ticket_id,
+            event=knock.event,
+            body=body,
+            now=now,
+            state=STATES[knock.kind],
+            reason=knock.reason,
+        )
+        if received.needs_queueing and self._wakeup.send(received.id):
+            self._mark_queued(received.id)
+        logger.info("webhook: desk=%s delivery=%d kind=%s new=%s", desk, received.id, knock.kind, received.is_new)
+        if not received.is_new:
+            return jsonify(status="duplicate", delivery=received.id), 200
+        if knock.kind is Kind.UNREADABLE:
+            return jsonify(error=knock.reason, delivery=received.id), 400
+        if knock.kind is Kind.IGNORE:
+            return jsonify(status="ignored", delivery=received.id), 202
+        return jsonify(status="accepted", delivery=received.id), 202
+
+    def _mark_queued(self, delivery_id: int) -> None:
+        try:
+            self._store.deliveries.mark_queued(delivery_id, time.time())
+        except SQLAlchemyError as error:
+            # The call is stored and announced; the sweep may announce it once more, which does no harm.
+            logger.warning("delivery %d not marked as queued (%s)", delivery_id, type(error).__name__)
+
+    def _without_own_writes(self, desk: str, knock: Knock) -> Knock:
+        if knock.kind is Kind.WORK and knock.actor_id and knock.actor_id == self._bot(desk):
+            return replace(knock, kind=Kind.IGNORE, reason="our own change")
+        return knock
+
+    def _bot(self, desk: str) -> str:
+        value, until = self._bots.get(desk, ("", 0.0))
+        if time.monotonic() > until:
+            found = self._store.cursors.get(desk, BOT)
+            value = found[0] if found else ""
+            self._bots[desk] = value, time.monotonic() + BOT_SECONDS
+        return value
+
+
+def _secrets(desk: Desk) -> list[str]:
+    return [secret.get_secret_value() for secret in desk.webhook_secrets]
+
+
+def _call() -> Call:
+    return Call(
+        body=request.get_data(cache=False),
+        headers={name.lower(): value for name, value in request.headers},
+        query=request.args,
+        password=(request.authorization.password or "") if request.authorization else "",
+    )

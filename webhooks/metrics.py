@@ -1,0 +1,40 @@
+"""Prometheus metrics, read from the database at each scrape: true whichever process did the work."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+
+from prometheus_client.core import GaugeMetricFamily, Metric
+from prometheus_client.registry import Collector
+
+from triage.store import Store
+
+
+class StoreCollector(Collector):
+    """Counts deliveries and runs by state and tells how old the oldest open delivery is."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+
+    def collect(self) -> Iterator[Metric]:
+        """Yield the families."""
+        families = (
+            ("tandem_deliveries", "Deliveries by state", self._store.deliveries.counts()),
+            ("tandem_runs", "Runs by state", self._store.runs.counts()),
+        )
+        for name, text, counts in families:
+            family = GaugeMetricFamily(name, text, labels=["state"])
+            for state, count in sorted(counts.items()):
+                family.add_metric([state], count)
+            yield family
+        oldest = self._store.deliveries.oldest_open()
+        yield GaugeMetricFamily(
+            "tandem_oldest_open_delivery_seconds",
+            "Age of the oldest delivery that is not finished",
+            value=max(0.0, time.time() - oldest) if oldest else 0.0,
+        )
+
+    def describe(self) -> Iterator[Metric]:
+        """Yield nothing: registering must not touch the database."""
+        return iter(())

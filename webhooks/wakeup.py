@@ -1,0 +1,47 @@
+"""Tells a worker that a delivery waits. Best effort: what is not told is found by the sweep."""
+
+from __future__ import annotations
+
+import logging
+import time
+
+from celery import Celery
+
+from workers.app import make_app
+from workers.names import TRIAGE
+
+logger = logging.getLogger(__name__)
+# A broker that hangs costs one caller this long; the callers of the next seconds do not even try.
+TIMEOUT_SECONDS = 1.0
+PAUSE_SECONDS = 5.0
+
+
+class Wakeup:
+    """Sends one Celery message per delivery."""
+
+    def __init__(self, app: Celery | None = None) -> None:
+        self._app = app or _impatient_app()
+        self._paused_until = 0.0
+
+    def send(self, delivery_id: int) -> bool:
+        """Send the wake-up; False when the broker did not take it."""
+        if time.monotonic() < self._paused_until:
+            return False
+        try:
+            self._app.send_task(TRIAGE, args=[delivery_id], retry=False, ignore_result=True)
+        except Exception as error:  # whatever the broker's client raises, the row is stored and the sweep sends it
+            self._paused_until = time.monotonic() + PAUSE_SECONDS
+            logger.warning("broker did not take delivery %d (%s); the sweep will", delivery_id, type(error).__name__)
+            return False
+        return True
+
+
+def _impatient_app() -> Celery:
+    app = make_app()
+    options = dict(app.conf.broker_transport_options)
+    if "socket_timeout" in options:
+        options |= {"socket_timeout": TIMEOUT_SECONDS, "socket_connect_timeout": TIMEOUT_SECONDS}
+    app.conf.broker_transport_options = options
+    app.conf.broker_connection_timeout = TIMEOUT_SECONDS
+    app.conf.broker_connection_retry = False
+    return app

@@ -1,0 +1,25 @@
+"""The entry point for gunicorn: `webhooks.wsgi:build()`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from flask import Flask
+
+from triage.environment import read_environment, variables
+from triage.logs import configure_logging
+from triage.settings_file import load_settings
+from triage.store import open_store
+from webhooks.app import create_app
+from webhooks.wakeup import Wakeup
+
+# Zendesk hangs up after 12 s and sends again on our 503: better to answer that in time than to wait for a lock.
+PATIENCE_SECONDS = 5.0
+
+
+def build() -> Flask:
+    """Return the application of this process."""
+    environment = read_environment()
+    configure_logging(environment.log_level)
+    settings = load_settings(Path(environment.tandem_config), variables())
+    return create_app(environment, settings, open_store(environment.database_url, PATIENCE_SECONDS), Wakeup())

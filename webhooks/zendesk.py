@@ -1,0 +1,92 @@
+"""Zendesk's webhooks: the signature and both kinds of body (event subscription, trigger).
+
+https://developer.zendesk.com/documentation/webhooks/verifying/
+https://developer.zendesk.com/api-reference/webhooks/event-types/ticket-events
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import hmac
+import json
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+from webhooks.base import Call, Kind, Knock, digest, same_secret, ticket_id_of
+
+SIGNATURE = "x-zendesk-webhook-signature"
+TIMESTAMP = "x-zendesk-webhook-signature-timestamp"
+INVOCATION = "x-zendesk-webhook-invocation-id"
+# Zendesk names no window. Each retry is signed afresh, so 300 s on the signature's own time is safe; the time inside the
+# body may be minutes older.
+WINDOW_SECONDS = 300
+EVENT_PREFIX = "zen:event-type:ticket."
+# Everything else is read again from the API when it matters.
+WORK_EVENTS = {"created"}
+
+
+def sign(secret: str, timestamp: str, body: bytes) -> str:
+    """Return the signature of `body`: base64(HMAC-SHA256(secret as it stands, timestamp + body))."""
+    mac = hmac.new(secret.encode(), timestamp.encode() + body, hashlib.sha256)
+    return base64.b64encode(mac.digest()).decode()
+
+
+def verify(call: Call, secrets: Sequence[str], now: float) -> str:
+    """Return why the call is refused, or an empty text when its signature is right and fresh."""
+    timestamp, signature = call.headers.get(TIMESTAMP, ""), call.headers.get(SIGNATURE, "")
+    if not timestamp or not signature:
+        return "no signature"
+    try:
+        sent = datetime.fromisoformat(timestamp)
+    except ValueError:
+        return "unreadable signature timestamp"
+    if sent.tzinfo is None:
+        sent = sent.replace(tzinfo=UTC)
+    if not same_secret(signature, [sign(secret, timestamp, call.body) for secret in secrets]):
+        return "wrong signature"
+    if abs(now - sent.timestamp()) > WINDOW_SECONDS:
+        return "stale signature"
+    return ""
+
+
+def parse(call: Call) -> Knock:
+    """Return what the call is about; an unknown event is ignored, an unreadable body kept for the admin."""
+    invocation = call.headers.get(INVOCATION, "")
+    fallback = f"invocation:{invocation}" if invocation else f"body:{digest(call.body)}"
+    try:
+        data = json.loads(call.body)
+    except (ValueError, RecursionError):
+        return Knock(Kind.UNREADABLE, fallback, reason="the body is no JSON; use the body shown on the desk's page")
+    if not isinstance(data, dict):
+        return Knock(Kind.UNREADABLE, fallback, reason="the body is no JSON object")
+    if isinstance(data.get("type"), str):
+        return _parse_event(data, fallback)
+    return _parse_trigger(data, fallback)
+
+
+def _parse_event(data: dict[str, Any], fallback: str) -> Knock:
+    detail = data["detail"] if isinstance(data.get("detail"), dict) else {}
+    key = f"event:{data['id']}"[:200] if isinstance(data.get("id"), str) and data["id"] else fallback
+    name = data["type"]
+    if not name.startswith(EVENT_PREFIX):
+        return Knock(Kind.IGNORE, key, event=name, reason="not a ticket event")
+    event = name.removeprefix(EVENT_PREFIX)
+    subject = str(data.get("subject", "")).removeprefix("zen:ticket:")
+    ticket_id = ticket_id_of(detail.get("id")) or ticket_id_of(subject)
+    actor_id = str(detail.get("actor_id") or "")
+    if not ticket_id:
+        return Knock(Kind.UNREADABLE, key, event=event, reason="the event names no ticket")
+    if event not in WORK_EVENTS:
+        return Knock(Kind.IGNORE, key, ticket_id, event, actor_id, reason="this event needs no triage")
+    return Knock(Kind.WORK, key, ticket_id, event, actor_id)
+
+
+def _parse_trigger(data: dict[str, Any], fallback: str) -> Knock:
+    ticket_id = ticket_id_of(data.get("ticket_id"))
+    if not ticket_id:
+        return Knock(
+            Kind.UNREADABLE, fallback, event="trigger", reason='the trigger\'s body lacks "ticket_id": "{{ticket.id}}"'
+        )
+    return Knock(Kind.WORK, fallback, ticket_id, "trigger")

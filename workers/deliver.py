@@ -1,0 +1,120 @@
+"""Carries one delivery as far as it goes now: claims the run, triages, and turns every error into what happens next."""
+
+from __future__ import annotations
+
+import logging
+import random
+import time
+import traceback
+from collections.abc import Callable
+
+from sqlalchemy.exc import SQLAlchemyError
+
+from triage.errors import DeskLocked, FeatureOff, Gone, Refused, Retry, Stop, TandemError, Wait
+from triage.store import Store
+from triage.store.deliveries import DEAD, DONE, OPEN_STATES, Delivery
+from triage.store.marks import DESK_LOCKED
+from triage.store.runs import DEAD as RUN_DEAD
+from triage.store.runs import OVER, Run
+from workers.leases import LEASE_SECONDS, Leases
+from workers.pipeline import LeaseLostError, Tools, skip, triage
+
+logger = logging.getLogger(__name__)
+CREATED = "created"
+# 15 s, 45 s, 2 min, 7 min, 20 min, then every hour: about five hours in all.
+MAX_ATTEMPTS = 10
+FIRST_PAUSE_SECONDS = 15.0
+LONGEST_PAUSE_SECONDS = 3600.0
+LOCKED_PAUSE_SECONDS = 300.0
+JITTER = 0.2
+
+
+def deliver(delivery_id: int, store: Store, leases: Leases, tools_for: Callable[[str], Tools]) -> None:
+    """Work on one delivery; returns quietly when there is nothing to do or somebody else is at it."""
+    delivery = store.deliveries.get(delivery_id)
+    if delivery is None or delivery.state not in OPEN_STATES:
+        return
+    now = time.time()
+    run, is_ours = store.runs.claim(
+        delivery.desk,
+        delivery.ticket_id,
+        CREATED,
+        owner=leases.owner,
+        now=now,
+        lease_until=now + LEASE_SECONDS,
+    )
+    if not is_ours:
+        _leave(delivery, run, store, now)
+        return
+    attempt = store.deliveries.start_attempt(delivery_id, now + LEASE_SECONDS)
+    with leases.hold(run.id):
+        _attempt(delivery, run, attempt, store, tools_for)
+
+
+def _leave(delivery: Delivery, run: Run, store: Store, now: float) -> None:
+    if run.state in OVER:
+        store.deliveries.finish(delivery.id, DONE, now, f"run {run.id} has triaged this ticket")
+    else:
+        # Another worker holds the lease: look again when it has run out.
+        store.deliveries.postpone(delivery.id, (run.lease_until or now) + 1)
+
+
+def _attempt(delivery: Delivery, run: Run, attempt: int, store: Store, tools_for: Callable[[str], Tools]) -> None:
+    try:
+        triage(run, tools_for(delivery.desk))
+    except LeaseLostError:
+        logger.warning("delivery %d: run %d was taken over by another worker", delivery.id, run.id)
+        return
+    except SQLAlchemyError as error:
+        # Nothing can be recorded now; the lease runs out and the sweep sends the delivery again.
+        logger.error("delivery %d: database failed (%s)", delivery.id, type(error).__name__)
+        return
+    except Gone as error:
+        skip(run, store, str(error))
+        store.deliveries.finish(delivery.id, DONE, time.time(), str(error))
+        return
+    except Exception as error:
+        _after_error(delivery, run, attempt, store, error)
+        return
+    store.deliveries.finish(delivery.id, DONE, time.time(), f"run {run.id}")
+    logger.info("delivery %d: run %d of ticket %s done", delivery.id, run.id, run.ticket_id)
+
+
+def _after_error(delivery: Delivery, run: Run, attempt: int, store: Store, error: Exception) -> None:
+    """Wait, try again later or give up, as the error says."""
+    reason = describe(error)
+    logger.warning("delivery %d: run %d attempt %d: %s", delivery.id, run.id, attempt, reason)
+    if isinstance(error, DeskLocked):
+        store.alarms.raise_(delivery.desk, DESK_LOCKED, reason, time.time())
+    pause = pause_after(error, attempt)
+    if pause is None:
+        store.runs.finish(run, RUN_DEAD, time.time(), reason)
+        store.deliveries.finish(delivery.id, DEAD, time.time(), reason)
+        return
+    store.runs.release(run, reason)
+    store.deliveries.postpone(delivery.id, time.time() + pause, reason, uncount=isinstance(error, Wait))
+
+
+def pause_after(error: Exception, attempt: int) -> float | None:
+    """Return the seconds until the next attempt, or None when there is to be none."""
+    if isinstance(error, Wait):
+        return error.seconds
+    if isinstance(error, (Stop, Refused, FeatureOff)) and not isinstance(error, DeskLocked):
+        return None
+    if attempt >= MAX_ATTEMPTS:
+        return None
+    pause = min(FIRST_PAUSE_SECONDS * 3.0 ** (attempt - 1), LONGEST_PAUSE_SECONDS)
+    if isinstance(error, DeskLocked):
+        pause = max(pause, LOCKED_PAUSE_SECONDS)
+    if isinstance(error, Retry) and error.after:
+        pause = max(pause, error.after)
+    return pause * random.uniform(1.0, 1.0 + JITTER)  # noqa: S311 - spreads load, guards nothing
+
+
+def describe(error: Exception) -> str:
+    """Return what an admin may read: our own errors' words; of any other only its kind and place, never its text."""
+    if isinstance(error, TandemError):
+        return str(error) or type(error).__name__
+    frames = traceback.extract_tb(error.__traceback__)
+    place = f" at {frames[-1].filename.rsplit('/', 1)[-1]}:{frames[-1].lineno}" if frames else ""
+    return f"unexpected {type(error).__name__}{place}; please report this"

@@ -1,0 +1,6 @@
+"""The tasks' names: whoever sends one needs the name only."""
+
+TRIAGE = "triage.deliver"
+REQUEUE = "sweep.requeue"
+RECONCILE = "sweep.reconcile"
+RETENTION = "sweep.retention"

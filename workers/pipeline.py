@@ -1,0 +1,203 @@
+"""One ticket from delivery to note. Read this page first.
+
+read ─▶ classify ─▶ decide ─▶ compose ─▶ record intent ─▶ write ─▶ record outcome
+
+Everything it needs is handed in. It may be killed after any line and be run again: a classification is kept, an effect
+is recorded before it is sent, and a note that may have been written is looked for before it is sent again.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+
+from connectors.base import Connector, Fields, Written
+from triage.classification import Classification
+from triage.classify.base import Classifier
+from triage.decision import Decision, decide
+from triage.errors import Conflict, Gone, Retry
+from triage.note import compose, render_html
+from triage.settings import Desk, Settings
+from triage.store import Store
+from triage.store.effects import CONFIRMED, NOTE, PLANNED, TAGS, Effect
+from triage.store.effects import FIELDS as FIELDS_EFFECT
+from triage.store.marks import PUBLIC_NOTE
+from triage.store.runs import DONE, SKIPPED, Run
+from triage.ticket import Status, Ticket
+
+OVER = {
+    Status.CLOSED: "the ticket is closed",
+    Status.DELETED: "the ticket is deleted",
+    Status.SPAM: "the ticket is spam",
+    Status.SOLVED: "the ticket is solved",
+}
+CONFLICTS = 3
+ALREADY = "the ticket carries {tag} already"
+PUBLIC_NOTE_TEXT = "a note came back public and was made private at once; check the ticket and the bot's permissions"
+
+
+class LeaseLostError(Exception):
+    """Another worker has taken the run over: this one must not write."""
+
+
+@dataclass(frozen=True)
+class Tools:
+    """What one triage needs."""
+
+    connector: Connector
+    classifier: Classifier
+    store: Store
+    settings: Settings
+    desk: Desk
+    checkpoint: Callable[[str], None] = lambda _step: None
+    """Called after each step; tests end the process there."""
+
+
+@dataclass
+class Steps:
+    """Seconds spent per step."""
+
+    seconds: dict[str, float] = field(default_factory=dict)
+
+    @contextmanager
+    def timed(self, step: str) -> Iterator[None]:
+        """Add the time of the block to `step`."""
+        start = time.perf_counter()
+        try:
+            yield
+        finally:
+            self.seconds[step] = round(self.seconds.get(step, 0.0) + time.perf_counter() - start, 4)
+
+
+def triage(run: Run, tools: Tools) -> None:
+    """Triage the ticket of `run`, which this worker holds. Raises the errors of `triage.errors`."""
+    steps = Steps()
+    with steps.timed("read"):
+        ticket = tools.connector.read(run.ticket_id)
+    _check_open(ticket, run, tools)
+    tools.checkpoint("after_read")
+    with steps.timed("classify"):
+        answer = _classify(ticket, run, tools)
+    tools.checkpoint("after_classify")
+    decision = decide(ticket, answer, tools.settings, tools.desk)
+    _hold(tools.store.runs.save(run, decision=decision.model_dump(), policy=tools.settings.policy_version()))
+    if decision.note:
+        with steps.timed("note"):
+            decision = _write_note(run, ticket, answer, decision, tools)
+    if decision.tags:
+        with steps.timed("tags"):
+            _write_tags(run, ticket, decision, tools)
+    tools.checkpoint("before_finish")
+    _hold(tools.store.runs.save(run, timings=steps.seconds, decision=decision.model_dump()))
+    tools.store.runs.finish(run, DONE, time.time())
+
+
+def _check_open(ticket: Ticket, run: Run, tools: Tools) -> None:
+    if reason := OVER.get(ticket.status):
+        raise Gone(reason)
+    tag = tools.settings.tag_prefix + "triaged"
+    if tag in ticket.tags and not tools.store.effects.of_run(run.id):
+        # Our own earlier life (a lost database) or a second Tandem: one note is enough.
+        raise Gone(ALREADY.format(tag=tag))
+
+
+def _classify(ticket: Ticket, run: Run, tools: Tools) -> Classification:
+    """Return the answer an earlier attempt has kept, else ask and keep it."""
+    if run.classification:
+        return Classification.model_validate(run.classification)
+    answer = tools.classifier.classify(ticket)
+    kept = tools.store.runs.save(
+        run,
+        classification=answer.model_dump(),
+        classifier=answer.classifier,
+        model=answer.model,
+        tokens_in=answer.tokens_in,
+        tokens_out=answer.tokens_out,
+        cost_usd=answer.cost_usd,
+    )
+    _hold(kept)
+    return answer
+
+
+def _write_note(run: Run, ticket: Ticket, answer: Classification, decision: Decision, tools: Tools) -> Decision:
+    """Make sure that the note and the fields stand on the ticket; return the decision that was carried out."""
+    effects = tools.store.effects
+    effect = effects.plan(run.id, NOTE, _intent(decision), time.time())
+    if effect.state == CONFIRMED:
+        return decision
+    doubtful = effect.state != PLANNED
+    for _ in range(CONFLICTS):
+        if doubtful and (note_id := tools.connector.find_note(ticket.id, run.reference)):
+            effects.confirm(effect, time.time(), note_id=note_id)
+            _write_fields(run, ticket, decision, tools)
+            return decision
+        note = render_html(compose(ticket, answer, decision, tools.settings, run.reference, datetime.now(UTC)))
+        _hold(tools.store.runs.save(run, decision=decision.model_dump()))
+        effects.sent(effect, time.time())
+        tools.checkpoint("before_note")
+        try:
+            written = tools.connector.post(ticket, note, run.reference, _fields(decision))
+        except Conflict:
+            # Somebody was faster: look at what they did, then decide and try again.
+            doubtful = True
+            ticket = tools.connector.read(run.ticket_id)
+            _check_open(ticket, run, tools)
+            decision = decide(ticket, answer, tools.settings, tools.desk)
+            continue
+        tools.checkpoint("after_note")
+        _record_note(run, effect, written, tools)
+        return decision
+    raise Retry("the ticket was changed by others each time a note was to be written")
+
+
+def _record_note(run: Run, effect: Effect, written: Written, tools: Tools) -> None:
+    if written.was_public:
+        tools.store.alarms.raise_(run.desk, PUBLIC_NOTE, PUBLIC_NOTE_TEXT, time.time(), run.ticket_id)
+    _confirm(effect, written, tools)
+
+
+def _write_fields(run: Run, ticket: Ticket, decision: Decision, tools: Tools) -> None:
+    """Set the fields where the note of an earlier attempt was found; those set already cost nothing."""
+    fields = _fields(decision)
+    if fields:
+        effect = tools.store.effects.plan(run.id, FIELDS_EFFECT, _intent(decision), time.time())
+        _confirm(effect, tools.connector.set_fields(ticket, fields), tools)
+
+
+def _write_tags(run: Run, ticket: Ticket, decision: Decision, tools: Tools) -> None:
+    effect = tools.store.effects.plan(run.id, TAGS, {"tags": decision.tags}, time.time())
+    if effect.state != CONFIRMED:
+        tools.store.effects.sent(effect, time.time())
+        _confirm(effect, tools.connector.add_tags(ticket, tuple(decision.tags)), tools)
+
+
+def _confirm(effect: Effect, written: Written, tools: Tools) -> None:
+    tools.store.effects.confirm(
+        effect,
+        time.time(),
+        before=written.before,
+        after=written.after,
+        refused=written.refused,
+        note_id=written.note_id,
+    )
+
+
+def _intent(decision: Decision) -> dict[str, object]:
+    return decision.model_dump(include={"priority", "group", "custom"}, exclude_none=True)
+
+
+def _fields(decision: Decision) -> Fields:
+    return Fields(priority=decision.priority, group=decision.group, custom=decision.custom)
+
+
+def _hold(still_ours: bool) -> None:
+    if not still_ours:
+        raise LeaseLostError
+
+
+def skip(run: Run, store: Store, reason: str) -> None:
+    """Close a run that has nothing to do."""
+    store.runs.finish(run, SKIPPED, time.time(), reason)

@@ -1,0 +1,105 @@
+"""What one worker process keeps: settings, store, connectors and classifier, each made when first needed."""
+
+from __future__ import annotations
+
+import logging
+import os
+import signal
+import threading
+import time
+from datetime import UTC, datetime
+from functools import cached_property
+from pathlib import Path
+
+from connectors import open_connector
+from connectors.base import Connector
+from connectors.budget import Budget
+from triage.classify import build_classifier
+from triage.classify.base import Classifier
+from triage.environment import Environment, read_environment, variables
+from triage.errors import Stop
+from triage.settings import Settings
+from triage.settings_file import load_settings
+from triage.store import Store, open_store
+from triage.store.marks import BOT
+from workers.leases import Leases
+from workers.pipeline import Tools
+
+logger = logging.getLogger(__name__)
+# For the tests of what a killed worker leaves behind: the process ends itself, as by kill -9, at this step.
+CRASH_VARIABLE = "TANDEM_CRASH_AT"
+
+
+class Runtime:
+    """Everything a task needs; one per process, shared by its threads."""
+
+    def __init__(self, environment: Environment, settings: Settings) -> None:
+        self.environment = environment
+        self.settings = settings
+        self._connectors: dict[str, Connector] = {}
+        self._lock = threading.RLock()
+
+    @classmethod
+    def from_environment(cls) -> Runtime:
+        """Return a runtime from the process's variables and the settings file."""
+        environment = read_environment()
+        return cls(environment, load_settings(Path(environment.tandem_config), variables()))
+
+    @cached_property
+    def store(self) -> Store:
+        """Return the database."""
+        return open_store(self.environment.database_url)
+
+    @cached_property
+    def leases(self) -> Leases:
+        """Return the keeper of this process's leases."""
+        return Leases(self.store)
+
+    @cached_property
+    def classifier(self) -> Classifier:
+        """Return the classifier the environment and the settings ask for."""
+        return build_classifier(
+            self.settings,
+            openai_base_url=self.environment.openai_base_url,
+            openai_api_key=self.environment.openai_api_key.get_secret_value(),
+            openai_model=self.environment.openai_model,
+            spent_today=self._spent_today,
+        )
+
+    def connector(self, name: str) -> Connector:
+        """Return the connector of desk `name`. Raises Stop when the settings no longer hold it."""
+        if name not in self.settings.desks:
+            raise Stop(f"desk '{name}' is not in the settings; add it again or replay nothing of it")
+        with self._lock:
+            if name not in self._connectors:
+                desk = self.settings.desks[name]
+                budget = Budget(self.environment.redis_url, name, desk.rate_limit)
+                self._connectors[name] = open_connector(name, desk, budget)
+        return self._connectors[name]
+
+    def tools(self, name: str) -> Tools:
+        """Return what a triage on desk `name` needs."""
+        return Tools(
+            connector=self.connector(name),
+            classifier=self.classifier,
+            store=self.store,
+            settings=self.settings,
+            desk=self.settings.desks[name],
+            checkpoint=crash_here,
+        )
+
+    def remember_bot(self, name: str) -> None:
+        """Write down who we are on desk `name`, so that the web process can tell our own changes."""
+        if self.store.cursors.get(name, BOT) is None:
+            self.store.cursors.set(name, BOT, self.connector(name).account().user_id, time.time())
+
+    def _spent_today(self) -> float:
+        midnight = datetime.now(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
+        return self.store.runs.spent_since(midnight.timestamp())
+
+
+def crash_here(step: str) -> None:
+    """End the process without a word when CRASH_VARIABLE names `step`."""
+    if os.environ.get(CRASH_VARIABLE) == step:
+        logger.critical("ending at %s as %s asks", step, CRASH_VARIABLE)
+        os.kill(os.getpid(), signal.SIGKILL)

@@ -1,0 +1,107 @@
+"""What beat starts: wake deliveries whose time has come, find tickets whose webhook never came, forget old bodies."""
+
+from __future__ import annotations
+
+import json
+import logging
+import time
+from collections.abc import Callable
+
+from connectors.base import Changed, Connector
+from triage.errors import DeskLocked, TandemError
+from triage.settings import Settings
+from triage.store import Store
+from triage.store.marks import BEAT, DESK_LOCKED, EVERY_DESK, POLL
+from triage.ticket import Status
+
+logger = logging.getLogger(__name__)
+REQUEUE_LIMIT = 500
+# The catch-up list is read at most this far in one go; the next tick goes on.
+MAX_PAGES = 20
+CAUGHT_UP_STATUSES = {Status.NEW, Status.OPEN, Status.PENDING, Status.HOLD, Status.UNKNOWN}
+DAY_SECONDS = 86_400
+
+
+def requeue(store: Store, send: Callable[[int], bool], now: float) -> int:
+    """Send a wake-up for every delivery that is due; returns how many."""
+    store.cursors.set(EVERY_DESK, BEAT, "alive", now)
+    sent = 0
+    for delivery_id in store.deliveries.claim_due(now, REQUEUE_LIMIT):
+        if not send(delivery_id):
+            # The broker is away; the row is due again later.
+            break
+        sent += 1
+    if sent:
+        logger.info("requeued %d deliveries", sent)
+    return sent
+
+
+def reconcile(name: str, connector: Connector, store: Store, now: float) -> int:
+    """Put tickets that nobody told us about into the inbox; returns how many.
+
+    The first call only marks where to start: tickets from before the desk was connected are left alone.
+    """
+    state = _poll_state(store, name)
+    if state is None:
+        _save_poll_state(store, name, "", now, now)
+        return 0
+    cursor, since = state
+    found = 0
+    for _ in range(MAX_PAGES):
+        changes = connector.changes(cursor)
+        found += _take_in(name, [t for t in changes.tickets if _is_new(t, since)], store, now)
+        cursor = changes.cursor
+        _save_poll_state(store, name, cursor, since, now)
+        if not changes.more:
+            break
+    if found:
+        logger.info("reconcile: desk=%s found %d tickets without a webhook", name, found)
+    return found
+
+
+def reconcile_due(settings: Settings, store: Store, open_: Callable[[str], Connector], now: float) -> None:
+    """Reconcile each desk whose interval has passed; one desk's trouble does not hold up the others."""
+    for name, desk in settings.desks.items():
+        last = store.cursors.get(name, POLL)
+        if last and now - last[1] < desk.reconcile_every * 60 - 1:
+            continue
+        try:
+            reconcile(name, open_(name), store, now)
+        except DeskLocked as error:
+            store.alarms.raise_(name, DESK_LOCKED, str(error), now)
+        except TandemError as error:
+            logger.warning("reconcile: desk=%s: %s", name, error)
+
+
+def forget_bodies(settings: Settings, store: Store, now: float) -> int:
+    """Drop the raw bodies that are older than the retention allows; returns how many."""
+    return store.deliveries.drop_bodies(now - settings.retention.delivery_bodies * DAY_SECONDS)
+
+
+def _is_new(ticket: Changed, since: float) -> bool:
+    return ticket.created_at.timestamp() >= since and ticket.status in CAUGHT_UP_STATUSES
+
+
+def _take_in(name: str, tickets: list[Changed], store: Store, now: float) -> int:
+    known = store.runs.known(name, [ticket.ticket_id for ticket in tickets])
+    taken = 0
+    for ticket in tickets:
+        if ticket.ticket_id in known:
+            continue
+        received = store.deliveries.receive(
+            name, f"poll:{ticket.ticket_id}", ticket_id=ticket.ticket_id, event="reconcile", body=b"", now=now
+        )
+        taken += received.is_new
+    return taken
+
+
+def _poll_state(store: Store, name: str) -> tuple[str, float] | None:
+    saved = store.cursors.get(name, POLL)
+    if saved is None:
+        return None
+    state = json.loads(saved[0])
+    return state["cursor"], state["since"]
+
+
+def _save_poll_state(store: Store, name: str, cursor: str, since: float, now: float) -> None:
+    store.cursors.set(name, POLL, json.dumps({"cursor": cursor, "since": since}), now)

@@ -1,0 +1,75 @@
+"""The Celery tasks: two-line wrappers over plain functions. Arguments are ids."""
+
+from __future__ import annotations
+
+import logging
+import time
+from functools import cache
+from typing import Any
+
+from celery.signals import worker_init
+from sqlalchemy.exc import SQLAlchemyError
+
+from triage.errors import TandemError
+from workers import names
+from workers.app import app
+from workers.deliver import deliver
+from workers.runtime import Runtime, crash_here
+from workers.sweep import forget_bodies, reconcile_due, requeue
+
+logger = logging.getLogger(__name__)
+
+
+@cache
+def runtime() -> Runtime:
+    """Return this process's runtime."""
+    return Runtime.from_environment()
+
+
+@worker_init.connect
+def prepare(**_: Any) -> None:
+    """Load the model and learn who we are before the first ticket; a bad setting stops the start here."""
+    here = runtime()
+    _ = here.classifier
+    for name in here.settings.desks:
+        try:
+            here.remember_bot(name)
+        except (TandemError, SQLAlchemyError) as error:
+            # Not fatal: a helpdesk that is away now is asked again by the first ticket.
+            logger.warning("desk %s does not answer: %s", name, error if isinstance(error, TandemError) else "database")
+
+
+@app.task(name=names.TRIAGE)
+def triage_delivery(delivery_id: int) -> None:
+    """Carry one delivery as far as it goes now."""
+    crash_here("before_claim")
+    deliver(delivery_id, runtime().store, runtime().leases, runtime().tools)
+    crash_here("before_ack")
+
+
+@app.task(name=names.REQUEUE)
+def requeue_due() -> None:
+    """Wake the deliveries that are due."""
+    requeue(runtime().store, send, time.time())
+
+
+@app.task(name=names.RECONCILE)
+def reconcile_desks() -> None:
+    """Find the tickets whose webhook never came."""
+    reconcile_due(runtime().settings, runtime().store, runtime().connector, time.time())
+
+
+@app.task(name=names.RETENTION)
+def retention() -> None:
+    """Forget old bodies."""
+    forget_bodies(runtime().settings, runtime().store, time.time())
+
+
+def send(delivery_id: int) -> bool:
+    """Send one delivery's wake-up; False when the broker is away."""
+    try:
+        app.send_task(names.TRIAGE, args=[delivery_id], retry=False, ignore_result=True)
+    except Exception as error:  # any broker's client may raise its own; the sweep comes round again
+        logger.warning("delivery %d not sent (%s)", delivery_id, type(error).__name__)
+        return False
+    return True
