@@ -6,19 +6,23 @@ from kombu import Queue
 
 from triage.environment import read_environment
 
+# The one place that is read at import: Celery imports its settings when it starts.
 _environment = read_environment()
 
 # Redis unless BROKER_URL names another one, like amqp:// for RabbitMQ: nothing else changes.
 broker_url = _environment.broker
 # At start the broker may be a second late; later losses are retried for ever, with the inbox filling up meanwhile.
 broker_connection_retry_on_startup = True
+# None is "for ever": a worker that gives up would have to be noticed and started again.
 broker_connection_max_retries = None
 
 # JSON carries ids and strings only; pickle would let whoever reaches the broker run code here.
 task_serializer = "json"
+# The same, for what comes in.
 accept_content = ["json"]
 # Outcomes are rows in our own tables; a result backend would be a second, weaker copy.
 task_ignore_result = True
+# So that none is ever taken from a variable that happens to be set.
 result_backend = None
 
 # Acknowledged after the work: a killed worker's message comes back. It may also come twice, which the run's lease makes
@@ -31,6 +35,7 @@ worker_prefetch_multiplier = 1
 # Waiting for a model and a helpdesk is all a ticket does: threads cost 1 MB each, processes 25 MB, and gevent loses
 # acknowledgements with late acks on Redis.
 worker_pool = "threads"
+# 20 tickets in flight are about 13 a second with a model that answers in one; more threads or processes when outgrown.
 worker_concurrency = 20
 # On SIGTERM tickets in flight may finish; what has not by then goes back to the queue.
 worker_soft_shutdown_timeout = 30.0
@@ -46,12 +51,15 @@ worker_eta_task_limit = 1000
 # triage: one ticket each, people wait for it. sweep: the beat's small tasks, which must not queue behind tickets.
 # bulk: back-filling and learning, which may take the night.
 task_queues = [Queue("triage"), Queue("sweep"), Queue("bulk")]
+# What is not named below is a ticket.
 task_default_queue = "triage"
+# By the beginning of the task's name, so that a new task finds its queue by being well named.
 task_routes = {"sweep.*": {"queue": "sweep"}, "bulk.*": {"queue": "bulk"}}
 
-if broker_url.startswith(("redis", "unix")):
+if broker_url.startswith("redis"):
+    # What a killed worker and a hung Redis may cost, in seconds.
     broker_transport_options: dict[str, Any] = {
-        # Longer than any ticket may take (its deadline is 120 s); a killed worker's ticket is picked up by the sweep
+        # Longer than any ticket may take (its deadline is 150 s); a killed worker's ticket is picked up by the sweep
         # long before.
         "visibility_timeout": 300,
         # By default unacknowledged messages are looked at every 10th time of 10 s.
@@ -66,6 +74,7 @@ if broker_url.startswith(("redis", "unix")):
 else:
     # RabbitMQ tells a publisher only when asked that it has the message.
     broker_transport_options = {"confirm_publish": True}
+    # A connection that died silently is noticed within 20 s.
     broker_heartbeat = 20
 
 # Two beats by mistake do no harm: every task here claims its rows by conditional UPDATE.
@@ -74,5 +83,7 @@ beat_schedule = {
     "reconcile": {"task": "sweep.reconcile", "schedule": 60.0, "options": {"expires": 60}},
     "retention": {"task": "sweep.retention", "schedule": 3600.0, "options": {"expires": 3600}},
 }
+# Beat's own notes, next to the database.
 beat_schedule_filename = "data/beat-schedule"
+# A schedule must not jump when a country changes its clocks.
 timezone = "UTC"

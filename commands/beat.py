@@ -25,7 +25,7 @@ def command(schedule: Path) -> None:
         sys.executable,
         "-m",
         "celery",
-        *("--app", "workers.app", "beat"),
+        *("--app", "workers.app", "--quiet", "beat"),
         *("--schedule", str(schedule), "--loglevel", environment.log_level),
         # No pid file: one left by a killed beat would stop the next, and two beats do no harm.
         *("--pidfile", ""),

@@ -11,9 +11,9 @@ from typing import Any, TextIO
 import click
 from rich.console import Console
 from rich.progress import track
-from triage.classify.batch import row_from, ticket_from_row
 
-from triage.classify import build_classifier
+from triage.classify import Which, build_classifier
+from triage.classify.batch import row_from, ticket_from_row
 from triage.environment import Environment, read_environment, variables
 from triage.errors import SettingsError, TandemError
 from triage.settings import Settings
@@ -31,11 +31,12 @@ class InputError(TandemError):
 @click.option(
     "--classifier",
     "which",
-    type=click.Choice(["embedded", "llm", "cascade"]),
-    default=None,
-    help="Who answers; by default what the settings ask for.",
+    type=click.Choice(["auto", "embedded", "llm", "cascade"]),
+    default="auto",
+    show_default=True,
+    help="Who answers; auto is what the settings ask for.",
 )
-def command(source: Path, target: Path, desk: str, which: str | None) -> None:
+def command(source: Path, target: Path, desk: str, which: Which) -> None:
     """Classify a file of tickets.
 
     Each line of FILE is a JSON object with id, subject, body and optionally tier,
@@ -55,7 +56,7 @@ def command(source: Path, target: Path, desk: str, which: str | None) -> None:
         openai_api_key=environment.openai_api_key.get_secret_value(),
         openai_model=environment.openai_model,
         spent_today=lambda: 0.0,
-        which=which or "auto",
+        which=which,
     )
     thresholds = settings.thresholds_of(desk)
     unfinished = target.with_name(target.name + ".part")

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import time
-
 import click
 
 from triage.environment import read_environment
 from triage.store import open_store
 from triage.store.deliveries import DEAD
+from webhooks.replay import replay
 from webhooks.wakeup import Wakeup
 
 
@@ -30,11 +29,7 @@ def command(dead: bool, desk: str, ids: tuple[int, ...]) -> None:
         raise click.UsageError("name delivery ids, or --dead")
     store = open_store(read_environment().database_url)
     wanted = store.deliveries.with_state(DEAD, desk) if dead else list(ids)
-    revived = store.deliveries.revive(wanted, time.time())
-    wakeup = Wakeup()
-    for delivery_id in revived:
-        if wakeup.send(delivery_id):
-            store.deliveries.mark_queued(delivery_id, time.time())
-    click.echo(f"{len(revived)} of {len(wanted)} deliveries sent through again")
-    if left := sorted(set(wanted) - set(revived)):
+    opened = replay(store, Wakeup(), wanted)
+    click.echo(f"{len(opened)} of {len(wanted)} deliveries sent through again")
+    if left := sorted(set(wanted) - set(opened)):
         click.echo(f"left alone (unknown, still open, ignored or unreadable): {', '.join(map(str, left[:20]))}")

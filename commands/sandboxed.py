@@ -5,11 +5,15 @@ from __future__ import annotations
 import json
 import secrets
 import sys
+import time
 import urllib.request
 from pathlib import Path
 from typing import Any
 
 from commands.stack import ROOT, Stack, answers
+from triage.environment import read_environment
+from triage.store import open_store
+from triage.store.marks import EVERY_DESK, WORKER
 
 SETTINGS = ROOT / "sandbox" / "tandem.yaml"
 SAMPLES = ROOT / "sandbox" / "sample_tickets.jsonl"
@@ -39,13 +43,15 @@ def start_sandbox(stack: Stack, port: int, deliver_to: str, every: float) -> str
 
 def start_tandem(stack: Stack, port: int, data: Path) -> str:
     """Start web, worker and beat, wait for them and return the web address."""
-    url = f"http://127.0.0.1:{port}"
-    stack.manage("migrate").popen.wait()
-    stack.processes = [process for process in stack.processes if process.name != "migrate"]
+    url, begun = f"http://127.0.0.1:{port}", time.time()
+    stack.run("migrate")
     stack.manage("web")
     stack.manage("worker")
     stack.start("beat", [sys.executable, "manage.py", "beat", "--schedule", str(data / "beat-schedule")])
     stack.wait_for("web", lambda: answers(f"{url}/readyz"))
+    store = open_store(read_environment(stack.environment).database_url)
+    stack.wait_for("worker", lambda: (store.cursors.get(EVERY_DESK, WORKER) or ("", 0.0))[1] >= begun)
+    store.engine.dispose()
     return url
 
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import collections
+import json
+import re
 import sys
 import tempfile
 import time
@@ -11,14 +13,21 @@ from typing import Any
 
 import click
 
-from commands.sandboxed import control, sandbox_environment, start_sandbox, start_tandem
+from commands.sandboxed import SAMPLES, control, sandbox_environment, start_sandbox, start_tandem
 from commands.stack import Stack, free_port
 from triage.environment import variables
 
 KEPT_LINES = 200
 REFERENCE = "Tandem · ref TDM-"
-# Nothing of the caller's own set-up may leak into the trial.
-OWN_VARIABLES = ("TANDEM_CONFIG", "DATABASE_URL", "REDIS_URL", "BROKER_URL", "PORT", "PUBLIC_URL")
+VENDORS = ("zendesk", "freshdesk")
+TAG = re.compile(
+    r"ai_(triaged|needs_triage|escalate|team_[a-z_]+|priority_p[0-3]|sentiment_(frustrated|neutral|positive)"
+    r"|churn_(high|medium|low))"
+)
+# What a row leaves out of each tag, to fit a terminal.
+WORD = re.compile(r"^ai_(team_|priority_|sentiment_)?")
+# Nothing of the caller's set-up may leak into the trial, neither from the shell nor from .env; no model is paid for.
+OWN_VARIABLES = ("BROKER_URL", "PUBLIC_URL", "OPENAI_API_KEY", "OPENAI_BASE_URL", "OPENAI_MODEL", "LOG_LEVEL")
 
 
 @click.command()
@@ -33,8 +42,7 @@ def command(timeout: float) -> None:
     with tempfile.TemporaryDirectory(prefix="tandem-smoke-") as folder:
         data = Path(folder)
         port, sandbox_port = free_port(), free_port()
-        values = {key: value for key, value in variables().items() if key not in OWN_VARIABLES}
-        values |= sandbox_environment(sandbox_port)
+        values = variables() | dict.fromkeys(OWN_VARIABLES, "") | sandbox_environment(sandbox_port)
         values |= {"PORT": str(port), "DATABASE_URL": f"sqlite:///{data}/tandem.db"}
         stack = Stack(values, lambda name, line: lines.append(f"{name:8} {line}"))
         try:
@@ -55,9 +63,7 @@ def _try(sandbox: str, timeout: float) -> bool:
     tickets: list[dict[str, Any]] = []
     while time.monotonic() - start < timeout:
         state = control(sandbox, "/sandbox/state")
-        tickets = [
-            {**ticket, "vendor": v} for v in ("zendesk", "freshdesk") for ticket in state[v] if ticket["sample_id"]
-        ]
+        tickets = [ticket for vendor in VENDORS for ticket in state[vendor] if ticket["sample_id"]]
         if state["feed"]["done"] and tickets and all(_has_tags(ticket) for ticket in tickets):
             break
         time.sleep(0.5)
@@ -68,27 +74,38 @@ def _try(sandbox: str, timeout: float) -> bool:
 
 def _report(state: dict[str, Any], seconds: float) -> bool:
     """Print one row a ticket and say whether each is as it should be."""
-    rows = [(vendor, ticket) for vendor in ("zendesk", "freshdesk") for ticket in state[vendor] if ticket["sample_id"]]
+    samples = {row["id"]: row for row in map(json.loads, SAMPLES.read_text(encoding="utf-8").splitlines())}
+    rows = [(vendor, ticket) for vendor in VENDORS for ticket in state[vendor] if ticket["sample_id"]]
     bad = 0
-    click.echo(f"{'helpdesk':9} {'sample':6} {'note':4} {'public':6}  tags")
+    click.echo(f"{'helpdesk':10}{'sample':8}{'notes':7}tags")
     for vendor, ticket in rows:
-        notes, public = _notes(ticket), _public_writes(ticket)
-        good = notes == 1 and public == 0 and _has_tags(ticket)
-        bad += not good
-        tags = " ".join(tag.removeprefix("ai_") for tag in sorted(ticket["tags"]) if tag.startswith("ai_"))
-        click.echo(
-            f"{vendor:9} {ticket['sample_id']:6} {notes:4} {public:6}  {tags[:50]}{'' if good else '   <- wrong'}"
-        )
-    click.echo(f"\n{len(rows)} tickets, {len(rows) - bad} right, {bad} wrong, {seconds:.0f} s")
-    return bool(rows) and bad == 0
+        fault = _fault(ticket, samples[ticket["sample_id"]])
+        bad += bool(fault)
+        tags = " ".join(WORD.sub("", tag) for tag in sorted(ticket["tags"]) if tag in _ours(ticket) - {"ai_triaged"})
+        click.echo(f"{vendor:10}{ticket['sample_id']:8}{_notes(ticket):<7}{fault or tags}")
+    expected = 2 * len(samples)
+    click.echo(f"\n{len(rows)} of {expected} tickets, {len(rows) - bad} right, {bad} wrong, {seconds:.0f} s")
+    return len(rows) == expected and bad == 0
+
+
+def _fault(ticket: dict[str, Any], sample: dict[str, Any]) -> str:
+    """Return what is wrong with a ticket, or an empty text."""
+    public = sum(1 for comment in ticket["comments"] if comment["public"])
+    if public != 1 + sum(1 for message in sample.get("conversation", ()) if message["public"]):
+        return "WRONG: a public comment was written"
+    if _notes(ticket) != 1:
+        return "WRONG: not exactly one note"
+    if not _has_tags(ticket) or not all(TAG.fullmatch(tag) for tag in _ours(ticket)):
+        return "WRONG: tags are missing or not those of the contract"
+    return ""
 
 
 def _notes(ticket: dict[str, Any]) -> int:
     return sum(1 for comment in ticket["comments"] if not comment["public"] and REFERENCE in comment["html"])
 
 
-def _public_writes(ticket: dict[str, Any]) -> int:
-    return sum(1 for comment in ticket["comments"] if comment["public"] and REFERENCE in comment["html"])
+def _ours(ticket: dict[str, Any]) -> set[str]:
+    return {tag for tag in ticket["tags"] if tag.startswith("ai_")}
 
 
 def _has_tags(ticket: dict[str, Any]) -> bool:

@@ -88,6 +88,7 @@ class Stack:
             "save": "",
             # Never drop a waiting message to make room.
             "maxmemory-policy": "noeviction",
+            "loglevel": "warning",
         }
         arguments = [part for key, value in options.items() for part in (f"--{key}", value)]
         self.start("redis", [str(get_binary_path()), *arguments])
@@ -97,6 +98,14 @@ class Stack:
     def manage(self, command: str, extra: Mapping[str, str] | None = None) -> Process:
         """Start `manage.py <command>`: the same as in production."""
         return self.start(command, [sys.executable, "manage.py", command], extra)
+
+    def run(self, command: str) -> None:
+        """Run `manage.py <command>` to its end. Raises StartError when it fails."""
+        process = self.manage(command)
+        code = process.popen.wait()
+        self.processes.remove(process)
+        if code:
+            raise StartError(f"{command} ended with code {code}; its last lines say why")
 
     def wait_for(self, name: str, ready: Callable[[], bool], seconds: float = START_SECONDS) -> None:
         """Wait until `ready` says yes. Raises StartError when a child ends or time is up."""

@@ -36,15 +36,17 @@ def command(every: float) -> None:
     sandbox = not _has_desks(environment, values)
     _check_ports(environment, sandbox)
     values = values | _secrets(values)
+    data = SANDBOX_DATA if sandbox else DATA
     if sandbox:
         values |= sandbox_environment(environment.port + 1)
         # The sandbox forgets its tickets when it ends, so what we know of them goes too.
-        shutil.rmtree(SANDBOX_DATA, ignore_errors=True)
-        values.setdefault("DATABASE_URL", f"sqlite:///{SANDBOX_DATA}/tandem.db")
+        shutil.rmtree(data, ignore_errors=True)
+    if sandbox or not values.get("DATABASE_URL"):
+        values["DATABASE_URL"] = f"sqlite:///{data}/tandem.db"
     stack = Stack(values | {"PORT": str(environment.port)}, _print)
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     try:
-        _run(stack, environment, SANDBOX_DATA if sandbox else DATA, every if sandbox else None)
+        _run(stack, environment, data, every if sandbox else None)
     except (KeyboardInterrupt, SystemExit):
         click.echo("stopping: tickets in flight are finished first ...")
     finally:

@@ -1,6 +1,6 @@
 -- Keep one account's rate limits in one hash; KEYS[1] names it, ARGV[1] is the request as JSON:
---   {ask = "admit" or "charge", now, spare, window, keep, closed_for,
---    buckets = {{name, calls, limit, seen = {limit, left, resets_in}}, ...}}
+--   {ask = "admit" or "charge", now, spare, window, guess_wait, keep, closed_for,
+--    buckets = {{name, calls, limit, sure, seen = {limit, left, resets_in}}, ...}}
 -- Answers the seconds to wait as text (Redis would cut a number to an integer); "0" means go ahead.
 local q = cjson.decode(ARGV[1])
 local closed = tonumber(redis.call('HGET', KEYS[1], 'closed') or '0')
@@ -31,7 +31,10 @@ for _, b in ipairs(q.buckets) do
     -- A full, idle window always admits one ticket, or a tiny account would never get one.
     local idle = s.promised == 0 and s.left >= s.limit
     if s.left - s.promised - b.calls < s.limit * q.spare and not idle then
-      wait = math.max(wait, s.ends - q.now)
+      local rest = s.ends - q.now
+      -- A guessed limit is put right by the next answer: do not sit out the minute for it.
+      if not (s.told or b.sure) then rest = math.min(rest, q.guess_wait) end
+      wait = math.max(wait, rest)
     end
     s.promised = s.promised + b.calls
   else

@@ -27,6 +27,7 @@ log = logging.getLogger(__name__)
 
 SPARE = 0.2
 WINDOW_SECONDS = 60
+GUESS_SECONDS = 3
 KEEP_SECONDS = 2 * 3600
 REDIS_TIMEOUT = 1.0
 # After a failure Redis is left alone for a moment: a hung one would cost a second on every call.
@@ -47,6 +48,8 @@ class Need:
     calls: float
     limit: float = 0.0
     """0: the account's own, as the settings have it."""
+    sure: bool = False
+    """The limit is known and no first guess."""
 
 
 @dataclass(frozen=True)
@@ -110,7 +113,8 @@ class Budget:
         self._ask("charge", list(buckets.values()), closed_for, now)
 
     def _bucket(self, need: Need) -> dict[str, Any]:
-        return {"name": need.name, "calls": need.calls, "limit": need.limit or self._per_minute}
+        limit = need.limit or self._per_minute
+        return {"name": need.name, "calls": need.calls, "limit": limit, "sure": need.sure}
 
     def _ask(self, ask: str, buckets: list[dict[str, Any]], closed_for: float, now: float | None) -> float:
         if self._script is None or time.monotonic() < self._blind_until:
@@ -120,6 +124,7 @@ class Budget:
             "now": time.time() if now is None else now,
             "spare": SPARE,
             "window": WINDOW_SECONDS,
+            "guess_wait": GUESS_SECONDS,
             "keep": KEEP_SECONDS,
             "closed_for": closed_for,
             "buckets": buckets,

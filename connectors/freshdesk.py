@@ -95,7 +95,7 @@ class Freshdesk(Helpdesk):
         raw = freshdesk_ticket.living(self._api.get(TICKET, ticket_id, query={"include": INCLUDES}))
         conversations = rows(raw.get("conversations"))
         if len(conversations) >= EMBEDDED:
-            conversations = list(self._conversations(ticket_id))
+            conversations = list(self._listed(CONVERSATIONS, ticket_id))
         others = freshdesk_ticket.earlier(self._history(raw), text(raw["id"]), self._month_ago())
         return freshdesk_ticket.normalize(self.desk, self._settings, raw, conversations, self._customer(raw), others)
 
@@ -121,17 +121,18 @@ class Freshdesk(Helpdesk):
     def _kept(self, path: str, ident_: str) -> dict[str, Any]:
         return as_dict(self._cache.get(f"{path} {ident_}", lambda: self._api.get_if_possible(path, ident_)))
 
-    def _conversations(self, ticket_id: str) -> Iterator[dict[str, Any]]:
+    def _listed(self, path: str, *ids: str, optional: bool = False) -> Iterator[dict[str, Any]]:
+        """Yield the rows of all pages; the `Link` header only says whether another page follows."""
         for page in range(1, MAX_PAGES + 1):
             query = {"per_page": str(PAGE_SIZE), "page": str(page)}
-            reply = self._api.call(Call("GET", CONVERSATIONS, (ticket_id,), query))
+            reply = self._api.call(Call("GET", path, ids, query, optional=optional))
             yield from rows(reply.data)
             if not NEXT.search(reply.headers.get("Link", "")):
                 return
 
     def find_note(self, ticket_id: str, reference: str) -> str | None:
         """Return the id of our note that carries `reference`, or None; the list starts at the oldest."""
-        for one in self._conversations(ticket_id):
+        for one in self._listed(CONVERSATIONS, ticket_id):
             if reference not in text(one.get("body")) + text(one.get("body_text")):
                 continue
             note_id = text(one.get("id"))
@@ -201,8 +202,7 @@ class Freshdesk(Helpdesk):
         return value
 
     def _load_groups(self) -> dict[str, str] | None:
-        listed = rows(self._api.get(GROUPS, query={"per_page": str(PAGE_SIZE)}, optional=True))
-        return {text(one.get("id")): text(one.get("name")) for one in listed}
+        return {text(one.get("id")): text(one.get("name")) for one in self._listed(GROUPS, optional=True)}
 
     def add_tags(self, ticket: Ticket, tags: tuple[str, ...]) -> Written:
         """Add `tags` by reading, merging, writing and checking, as one writer per ticket; other tags stay."""

@@ -30,6 +30,7 @@ class FreshdeskDialect:
     def __init__(self, per_minute: int) -> None:
         """Take the account's calls per minute until its headers say better."""
         self._per_minute = float(per_minute)
+        self._told = False
 
     def problem(self, reply: Reply) -> Problem:
         """Return what the error body says: a list of fields, a code with a message, or nothing (404)."""
@@ -54,7 +55,7 @@ class FreshdeskDialect:
         left = number(headers.get("X-RateLimit-Remaining"))
         used = number(headers.get("X-RateLimit-Used-CurrentRequest"))
         if total:
-            self._per_minute = total
+            self._per_minute, self._told = total, True
         spent = [Need(ACCOUNT, 1.0 if used is None else used)]
         if (call.method, call.path) == ("GET", "/tickets"):
             spent.append(self.list_need())
@@ -66,11 +67,12 @@ class FreshdeskDialect:
 
     def list_need(self) -> Need:
         """Return the need of one ticket list, whose own limit is what a small plan meets first."""
-        return Need(LISTS, 1, next(lists for least, lists in LISTS_PER_MINUTE if self._per_minute >= least))
+        limit = next(lists for least, lists in LISTS_PER_MINUTE if self._per_minute >= least)
+        return Need(LISTS, 1, limit, sure=self._told)
 
     def update_need(self) -> Need:
         """Return the need of one ticket update."""
-        return Need(UPDATES, 1, self._per_minute * UPDATE_SHARE)
+        return Need(UPDATES, 1, self._per_minute * UPDATE_SHARE, sure=self._told)
 
 
 def _said(message: str, code: str) -> str:

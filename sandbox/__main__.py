@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import os
 import sys
@@ -69,6 +70,8 @@ def main(
         server.serve_forever()
     finally:
         sandbox_of(app).close()
+    sys.stdout.flush()
+    os._exit(0)  # a webhook under way would keep the process for up to 12 seconds; nothing here is worth saving
 
 
 def feed_when_ready(sandbox: Sandbox, deliver_to: str) -> None:
@@ -83,7 +86,8 @@ def feed_when_ready(sandbox: Sandbox, deliver_to: str) -> None:
             except requests.RequestException:
                 pass
             time.sleep(0.5)
-    sandbox.feed.start()
+    with contextlib.suppress(RuntimeError):  # somebody pressed the button first
+        sandbox.feed.start()
 
 
 if __name__ == "__main__":

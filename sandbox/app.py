@@ -23,6 +23,7 @@ from sandbox.state import EXTENSION, Sandbox, here
 ROUTES = (_freshdesk_lists, _freshdesk_tickets, _zendesk_admin, _zendesk_lists, _zendesk_tickets)
 LOOPBACK = frozenset({"127.0.0.1", "localhost", "[::1]", "::1"})
 OUTSIDE = "The sandbox answers on this machine only."
+LARGEST_REQUEST = 8 * 1024 * 1024
 WRITES = frozenset({"POST", "PUT", "PATCH", "DELETE"})
 ZENDESK_API, FRESHDESK_API = "/zendesk/api/", "/freshdesk/api/"
 
@@ -33,6 +34,7 @@ def create_app(config: SandboxConfig) -> Flask:
     """Build the app; ConfigError when a webhook secret is missing."""
     app = Flask(__name__)
     app.extensions[EXTENSION] = Sandbox(config)
+    app.config["MAX_CONTENT_LENGTH"] = LARGEST_REQUEST
     app.json.sort_keys = False  # type: ignore[attr-defined]
     app.before_request(_only_here)
     app.before_request(_strike)

@@ -197,10 +197,21 @@ def apply(desk: Desk, ticket: Ticket, wanted: dict[str, Any]) -> None:
             )
             if wanted.get(key)
         ]
+        if moved := status_after(ticket, wanted):
+            changes.setdefault("status", moved)
         if changes:
             desk.write(ticket, desk.agent.id, changes, said.pop(0) if said else None, channel="web")
         for comment in said:
             desk.write(ticket, comment.author_id, {}, comment, channel="web")
+
+
+def status_after(ticket: Ticket, wanted: dict[str, Any]) -> str | None:
+    """Say which status a message brings by itself: a customer's reply reopens, Zendesk's first answer opens."""
+    if wanted.get("customer_reply") and ticket.status in ("pending", "solved", "resolved", "waiting on customer"):
+        return "open"
+    if wanted.get("reply") and ticket.status == "new":
+        return "open"
+    return None
 
 
 def changes_of(desk: Desk, ticket: Ticket, wanted: dict[str, Any]) -> dict[str, Any]:

@@ -118,14 +118,13 @@ class Desk:
         with self.lock:
             moment = created_at or now()
             requester = self.people[first.author_id]
-            priority = FIRST_PRIORITY[self.vendor]
             ticket = Ticket(
                 id=ticket_id if ticket_id is not None else self.reserve(1)[0],
                 subject=subject,
                 requester_id=requester.id,
                 organization_id=requester.organization_id,
                 status=status or FIRST_STATUS[self.vendor],
-                priority=priority,
+                priority=FIRST_PRIORITY[self.vendor],
                 channel=channel,
                 created_at=moment,
                 updated_at=moment,
@@ -136,13 +135,10 @@ class Desk:
             )
             self.tickets[ticket.id] = ticket
             audit = self._audit(ticket, requester.id, moment, channel)
+            facts = {"requester_id": str(requester.id), "subject": subject, "status": ticket.status}
             audit.changes = [
                 {"id": self.new_id(), "type": "Create", "value": value, "field_name": field}
-                for field, value in (
-                    ("requester_id", str(requester.id)),
-                    ("subject", subject),
-                    ("status", ticket.status),
-                )
+                for field, value in facts.items()
             ]
             self._add_comment(ticket, audit, first, moment)
             return ticket

@@ -38,18 +38,22 @@ class _Reader:
         self.at = 0
 
     def rest(self) -> str:
+        """Give what is not read yet."""
         return self.text[self.at :]
 
     def left(self) -> bool:
+        """Say whether anything is left to read."""
         return bool(self.rest().strip())
 
     def either(self) -> Match:
+        """Read terms joined by OR."""
         match = self.both()
         while self._word("OR"):
             match = _any(match, self.both())
         return match
 
     def both(self) -> Match:
+        """Read terms joined by AND."""
         match = self._one()
         while self._word("AND"):
             match = _all(match, self._one())

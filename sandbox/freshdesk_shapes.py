@@ -24,20 +24,46 @@ SOURCE = {"email": 1, "web": 2, "api": 2, "chat": 7}
 TYPES = ("Question", "Incident", "Problem", "Feature Request", "Refund")
 CUSTOM_FIELDS = {"cf_ai_sentiment": SENTIMENTS, "cf_ai_churn_risk": CHURN_RISKS}
 SLA_SECONDS = {"urgent": (900, 14400), "high": (3600, 86400), "medium": (14400, 259200), "low": (86400, 604800)}
+# what this account never sets on a ticket, but every answer has
+TICKET_REST: JSON = {
+    "cc_emails": [],
+    "fwd_emails": [],
+    "reply_cc_emails": [],
+    "ticket_cc_emails": [],
+    "email_config_id": None,
+    "association_type": None,
+    "to_emails": None,
+    "product_id": None,
+    "associated_tickets_count": None,
+    "nr_due_by": None,
+    "nr_escalated": False,
+}
+# the same for a reply or note
+CONVERSATION_REST: JSON = {
+    "to_emails": [],
+    "cc_emails": [],
+    "bcc_emails": None,
+    "email_failure_count": None,
+    "outgoing_failures": None,
+    "thread_id": None,
+    "thread_message_id": None,
+    "last_edited_user_id": None,
+    "automation_id": None,
+    "automation_type_id": None,
+    "auto_response": False,
+    "source_additional_info": None,
+}
 
 
 def ticket(desk: Desk, one: Ticket, *, description: bool = True) -> JSON:
     """Show a ticket; lists leave the description out."""
     due, fr_due = due_times(desk, one)
+    running = one.status not in ("resolved", "closed")
     replied = _first_reply(desk, one)
     shown: JSON = {
-        "cc_emails": [],
-        "fwd_emails": [],
-        "reply_cc_emails": [],
-        "ticket_cc_emails": [],
-        "fr_escalated": bool(fr_due and not replied and fr_due < now()),
+        **TICKET_REST,
+        "fr_escalated": bool(fr_due and running and not replied and fr_due < now()),
         "spam": one.spam,
-        "email_config_id": None,
         "group_id": one.group_id,
         "priority": PRIORITY[one.priority or "low"],
         "requester_id": one.requester_id,
@@ -46,38 +72,20 @@ def ticket(desk: Desk, one: Ticket, *, description: bool = True) -> JSON:
         "company_id": one.organization_id,
         "status": STATUS[one.status],
         "subject": one.subject,
-        "association_type": None,
         "support_email": f"support@{desk.name}.freshdesk.com" if one.channel == "email" else None,
-        "to_emails": None,
-        "product_id": None,
         "id": one.id,
         "type": one.type,
         "due_by": iso(due),
         "fr_due_by": iso(fr_due),
-        "is_escalated": bool(due and due < now()),
+        "is_escalated": bool(due and running and due < now()),
         "custom_fields": {name: one.custom_fields.get(name) for name in CUSTOM_FIELDS},
         "created_at": iso(one.created_at),
         "updated_at": iso(one.updated_at),
-        "associated_tickets_count": None,
         "tags": list(one.tags),
-        "nr_due_by": None,
-        "nr_escalated": False,
     }
     if one.deleted:
         shown["deleted"] = True
-    if description:
-        first = one.comments[0]
-        text = markup.to_text(first.html)
-        content = {"type": "text", "data": {"content": text}}
-        shown |= {
-            "description": f"<div>{first.html}</div>",
-            "description_text": text,
-            "form_id": 298,
-            "structured_description": {"description_contents": [content]},
-            "sentiment_score": None,
-            "attachments": [attachment(file) for file in first.attachments],
-        }
-    return shown
+    return {**shown, **_description(one)} if description else shown
 
 
 def due_times(desk: Desk, one: Ticket) -> tuple[Any, Any]:
@@ -95,6 +103,7 @@ def conversation(one: Comment, ticket_id: int, desk: Desk) -> JSON:
     note = one.note or not one.public
     support = f"support@{desk.name}.freshdesk.com"
     return {
+        **CONVERSATION_REST,
         "body": f"<div>{one.html}</div>",
         "body_text": markup.to_text(one.html),
         "id": one.id,
@@ -104,24 +113,12 @@ def conversation(one: Comment, ticket_id: int, desk: Desk) -> JSON:
         "support_email": None if note else support,
         "source": 2 if note else 0,
         "category": 2 if note else 1 if one.incoming else 3,
-        "to_emails": [],
         "from_email": None if note else person.email if one.incoming else support,
-        "cc_emails": [],
-        "bcc_emails": None,
-        "email_failure_count": None,
-        "outgoing_failures": None,
-        "thread_id": None,
-        "thread_message_id": None,
         "created_at": iso(one.created_at),
         "updated_at": iso(one.updated_at),
         "last_edited_at": iso(one.updated_at) if one.updated_at > one.created_at else None,
-        "last_edited_user_id": None,
         "attachments": [attachment(file) for file in one.attachments],
-        "automation_id": None,
-        "automation_type_id": None,
-        "auto_response": False,
         "ticket_id": ticket_id,
-        "source_additional_info": None,
     }
 
 
@@ -272,6 +269,19 @@ def listing(items: Sequence[Any], show: Callable[[Any], JSON]) -> Response:
         rest = {**request.args.to_dict(), "page": str(number + 1)}
         answer.headers["Link"] = f'<{request.base_url}?{urlencode(rest)}>; rel="next"'
     return answer
+
+
+def _description(one: Ticket) -> JSON:
+    first = one.comments[0]
+    text = markup.to_text(first.html)
+    return {
+        "description": f"<div>{first.html}</div>",
+        "description_text": text,
+        "form_id": 298,
+        "structured_description": {"description_contents": [{"type": "text", "data": {"content": text}}]},
+        "sentiment_score": None,
+        "attachments": [attachment(file) for file in first.attachments],
+    }
 
 
 def _first_reply(desk: Desk, one: Ticket) -> Any:

@@ -130,7 +130,7 @@ def ticket_page(vendor: str, ticket_id: int) -> ResponseReturnValue:
         note_label=NOTE_LABELS[vendor],
         fields=_fields(desk, ticket),
         groups=[group.name for group in desk.groups.values()],
-        statuses=STATUSES[vendor],
+        statuses=tuple(dict.fromkeys((*STATUSES[vendor], ticket.status))),
         priorities=PRIORITIES[vendor],
         waiting=waiting,
         refresh=3 if waiting else None,

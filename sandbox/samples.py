@@ -118,7 +118,7 @@ class Feed:
         self._lock = threading.Lock()
         self._stop = threading.Event()
         self._total = self._sent = 0
-        self._running = False
+        self._running = self._started = False
 
     def start(self, every: float | None = None, limit: int | None = None) -> dict[str, dict[str, int]]:
         """Start a feed and say which ticket ids each sample will have; a feed under way raises RuntimeError."""
@@ -126,7 +126,8 @@ class Feed:
         with self._lock:
             if self._running:
                 raise RuntimeError("a feed is already running")
-            self._running, self._total, self._sent = True, len(samples), 0
+            self._running = self._started = True
+            self._total, self._sent = len(samples), 0
         ids: dict[Vendor, list[int]] = {}
         for vendor, desk in self._desks.items():
             for sample in samples:
@@ -165,5 +166,5 @@ class Feed:
                 "total": self._total,
                 "sent": self._sent,
                 "running": self._running,
-                "done": not self._running and self._sent == self._total,
+                "done": self._started and not self._running and self._sent == self._total,
             }

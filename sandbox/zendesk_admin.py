@@ -15,6 +15,20 @@ from sandbox.state import here
 from sandbox.zendesk import API, desk, route, url
 
 JSON = dict[str, Any]
+# the settings no custom field of this account uses
+FIELD_REST: JSON = {
+    "active": True,
+    "required": False,
+    "collapsed_for_agents": False,
+    "regexp_for_validation": None,
+    "visible_in_portal": False,
+    "editable_in_portal": False,
+    "required_in_portal": False,
+    "tag": None,
+    "removable": True,
+    "key": None,
+    "agent_description": None,
+}
 
 
 @route("/ticket_fields")
@@ -81,50 +95,28 @@ def list_holidays(**_: int) -> ResponseReturnValue:
 
 def ticket_fields(account: Desk, config: SandboxConfig) -> list[JSON]:
     """List the custom ticket fields."""
-    shown = []
-    titles = (
-        ("sentiment", "AI sentiment", config.zendesk_sentiments),
-        ("churn_risk", "AI churn risk", config.zendesk_churn_risks),
-    )
-    for place, (key, title, options) in enumerate(titles, 1):
-        number = account.field_ids[key]
-        made = iso(account.bot.created_at)
-        choices = [
-            {
-                "id": number + 1 + at,
-                "name": value.capitalize(),
-                "raw_name": value.capitalize(),
-                "value": value,
-                "default": False,
-            }
-            for at, value in enumerate(options)
-        ]
-        shown.append(
-            {
-                "url": url(f"{API}/ticket_fields/{number}.json"),
-                "id": number,
-                "type": "tagger",
-                "title": title,
-                "raw_title": title,
-                "description": title,
-                "raw_description": title,
-                "position": 9990 + place,
-                "active": True,
-                "required": False,
-                "collapsed_for_agents": False,
-                "regexp_for_validation": None,
-                "title_in_portal": title,
-                "raw_title_in_portal": title,
-                "visible_in_portal": False,
-                "editable_in_portal": False,
-                "required_in_portal": False,
-                "tag": None,
-                "created_at": made,
-                "updated_at": made,
-                "removable": True,
-                "key": None,
-                "agent_description": None,
-                "custom_field_options": choices,
-            }
-        )
-    return shown
+    made = iso(account.bot.created_at)
+    sentiment, churn = account.field_ids["sentiment"], account.field_ids["churn_risk"]
+    return [
+        _tagger(sentiment, "AI sentiment", config.zendesk_sentiments, 9991, made),
+        _tagger(churn, "AI churn risk", config.zendesk_churn_risks, 9992, made),
+    ]
+
+
+def _tagger(number: int, title: str, options: tuple[str, ...], place: int, made: str | None) -> JSON:
+    texts = ("title", "raw_title", "description", "raw_description", "title_in_portal", "raw_title_in_portal")
+    choices = []
+    for at, value in enumerate(options, 1):
+        name = value.capitalize()
+        choices.append({"id": number + at, "name": name, "raw_name": name, "value": value, "default": False})
+    return {
+        **dict.fromkeys(texts, title),
+        **FIELD_REST,
+        "url": url(f"{API}/ticket_fields/{number}.json"),
+        "id": number,
+        "type": "tagger",
+        "position": place,
+        "created_at": made,
+        "updated_at": made,
+        "custom_field_options": choices,
+    }

@@ -58,6 +58,19 @@ def list_tickets() -> ResponseReturnValue:
     return jsonify(paging.page(tickets, "tickets", lambda one: shapes.ticket(desk(), one)))
 
 
+@route("/users/show_many")
+def show_users() -> ResponseReturnValue:
+    """Show the users named by `ids`; unknown ones are left out."""
+    return jsonify(users=[shapes.user(desk().people[number]) for number in _ids() if number in desk().people])
+
+
+@route("/tickets/show_many")
+def show_tickets() -> ResponseReturnValue:
+    """Show the tickets named by `ids`; unknown ones are left out."""
+    found = [ticket for number in _ids() if (ticket := desk().visible(number))]
+    return jsonify(tickets=[shapes.ticket(desk(), ticket) for ticket in found], count=len(found))
+
+
 @route("/organizations/<int:organization_id>")
 def show_organization(organization_id: int) -> ResponseReturnValue:
     """Show an organization."""
@@ -139,6 +152,13 @@ def search() -> ResponseReturnValue:
         found.sort(key=lambda ticket: (getattr(ticket, by), ticket.id), reverse=newest_first)
     shown = paging.offset_page(found, "results", lambda t: {**shapes.ticket(desk(), t), "result_type": "ticket"})
     return jsonify({**shown, "facets": None})
+
+
+def _ids() -> list[int]:
+    numbers = [int(part) for part in request.args.get("ids", "").split(",") if part.strip().isdigit()]
+    if len(numbers) > 100:
+        raise Refusal(400, {"error": "TooManyValues", "description": "No more than 100 values for ids"})
+    return numbers
 
 
 def _alive() -> list[Ticket]:

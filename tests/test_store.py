@@ -12,7 +12,16 @@ from alembic.runtime.migration import MigrationContext
 from sqlalchemy import text
 
 from triage.store import Store, open_store
-from triage.store.deliveries import DEAD, DONE, IGNORED, QUEUED, RECEIVED, UNCLAIMED_SECONDS, UNQUEUED_SECONDS
+from triage.store.deliveries import (
+    DEAD,
+    DONE,
+    IGNORED,
+    PROMPT_WAKEUPS,
+    QUEUED,
+    RECEIVED,
+    UNCLAIMED_SECONDS,
+    UNQUEUED_SECONDS,
+)
 from triage.store.effects import CONFIRMED, NOTE, PLANNED, SENT
 from triage.store.migrate import is_current, migrate
 from triage.store.runs import RUNNING, SKIPPED, WAITING, new_reference
@@ -87,13 +96,14 @@ class TestDeliveries:
         delivery_id = receive(store)
         store.deliveries.mark_queued(delivery_id, 1000.0)
         now, pauses = 1000.0, []
-        for _ in range(6):
+        for _ in range(PROMPT_WAKEUPS + 5):
             delivery = store.deliveries.get(delivery_id)
             assert delivery is not None and delivery.due_at is not None
             pauses.append(delivery.due_at - now)
             now = delivery.due_at
             assert store.deliveries.claim_due(now, 10) == [delivery_id]
-        assert pauses[:4] == [UNCLAIMED_SECONDS, UNCLAIMED_SECONDS, UNCLAIMED_SECONDS * 2, UNCLAIMED_SECONDS * 4]
+        assert pauses[: PROMPT_WAKEUPS + 1] == [UNCLAIMED_SECONDS] * (PROMPT_WAKEUPS + 1)
+        assert pauses[-3:] == [UNCLAIMED_SECONDS * 2, UNCLAIMED_SECONDS * 4, UNCLAIMED_SECONDS * 8]
 
     def test_two_sweepers_never_take_the_same_row(self, store: Store) -> None:
         ids = [receive(store, key=f"k{i}", now=0.0) for i in range(200)]

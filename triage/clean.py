@@ -12,7 +12,7 @@ from datetime import datetime
 from typing import Final
 
 from triage.clean_automatic import is_automatic
-from triage.clean_html import html_to_marked_text
+from triage.clean_html import html_to_marked_text, without_pictures
 from triage.clean_html import html_to_text as _html_to_text
 from triage.clean_quotes import newest_words
 from triage.clean_quotes import strip_quotes as _strip_quotes
@@ -79,7 +79,7 @@ class CleanTicket:
 
 def html_to_text(html: str) -> str:
     """Return the visible text of `html`, quotes included; never raises."""
-    return _normal(_html_to_text(_printable(html)))
+    return _normal(_html_to_text(_printable(without_pictures(html))))
 
 
 def strip_quotes(text: str) -> str:
@@ -97,12 +97,12 @@ def clean_message(body: str, html: bool, *, forwarded: bool = False) -> str:
 
     `forwarded`: the subject says that the mail is passed on, so a quoted mail below it is content.
     """
-    body = _printable(body)
+    body = _printable(without_pictures(body) if html else body[:MAX_INPUT])
     if html:
         # Nothing but quoted mail: then that is what we were sent, and no rule should thin it out.
         text = newest_words(html_to_marked_text(body), forwarded=forwarded) or _html_to_text(body)
     else:
-        text = _strip_quotes(body[:MAX_INPUT], forwarded=forwarded)
+        text = _strip_quotes(body, forwarded=forwarded)
     return _shortened(_normal(_strip_signature(text)), MAX_MESSAGE)
 
 

@@ -36,7 +36,9 @@ _DATA_URI: Final = re.compile(r"data:[\w.+/-]{1,60};base64,[A-Za-z0-9+/=]*")
 _FORMATTING: Final = re.compile(
     r"<(/?)(?:a|b|big|code|em|font|i|nobr|s|small|strike|strong|tt|u)(?=[\s/>])", re.IGNORECASE
 )
-_TAG: Final = re.compile(r"<(/?)([a-zA-Z][a-zA-Z0-9:]{0,30})([^<>]{0,2000})>")
+_TAG: Final = re.compile(r"<(/?)([a-zA-Z][a-zA-Z0-9:]{0,30})")
+# Without attributes an element neither hides nor marks anything: it can go without a trace.
+_BARE_TAG: Final = re.compile(r"</?(?:div|span|table|ul|ol|blockquote|section|center)\s{0,9}>", re.IGNORECASE)
 # The parser's check for an open paragraph walks all open elements, so depth costs its square; browsers stop at 512.
 _MAX_DEPTH: Final = 1_000
 # Elements that close themselves: unclosed ones are common and nest nothing.
@@ -104,6 +106,11 @@ class _Inherited(NamedTuple):
     forwarded: bool = False
 
 
+def without_pictures(html: str) -> str:
+    """Return the part of `html` that is read: no inline images, at most MAX_HTML characters."""
+    return _DATA_URI.sub("", html)[:MAX_HTML]
+
+
 def html_to_text(html: str) -> str:
     """Return the visible text of `html`, one block a line; never raises, "" when nothing is visible."""
     return _convert(html, mark_quotes=False)
@@ -115,7 +122,7 @@ def html_to_marked_text(html: str) -> str:
 
 
 def _convert(html: str, mark_quotes: bool) -> str:
-    html = _FORMATTING.sub(r"<\1span", _DATA_URI.sub("", html)[:MAX_HTML])
+    html = _FORMATTING.sub(r"<\1span", without_pictures(html))
     try:
         tree = LexborHTMLParser(_flatten(html))
         blocks = _prune(tree, mark_quotes)
@@ -131,29 +138,21 @@ def _convert(html: str, mark_quotes: bool) -> str:
 
 def _flatten(html: str) -> str:
     """Return `html` with no element nested deeper than browsers draw; what is too deep to be seen is left out."""
-    if _depths(html) <= _MAX_DEPTH:
+    if _too_deep(html) is None:
         return html
-    bare = re.sub(r"</?(?:div|span|table|tr|td|ul|ol|blockquote|section|center)\s*>", "\n", html, flags=re.IGNORECASE)
-    return bare[: _cut_at_depth(bare)]
+    bare = _BARE_TAG.sub("\n", html)
+    return bare[: _too_deep(bare)]
 
 
-def _depths(html: str) -> int:
-    deepest = depth = 0
-    for closing, name, rest in _TAG.findall(html):
-        if name.lower() not in _NO_DEPTH and not rest.endswith("/"):
-            depth = max(0, depth - 1) if closing else depth + 1
-            deepest = max(deepest, depth)
-    return deepest
-
-
-def _cut_at_depth(html: str) -> int:
+def _too_deep(html: str) -> int | None:
+    """Return the index at which elements are nested too deep, or None."""
     depth = 0
     for tag in _TAG.finditer(html):
         if tag[2].lower() not in _NO_DEPTH:
             depth = max(0, depth - 1) if tag[1] else depth + 1
             if depth > _MAX_DEPTH:
                 return tag.start()
-    return len(html)
+    return None
 
 
 def _prune(tree: LexborHTMLParser, mark_quotes: bool) -> list[LexborNode]:

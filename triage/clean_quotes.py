@@ -11,10 +11,12 @@ from typing import Final
 
 import quotequail
 
-from triage.clean_words import FORWARDED, HEADER_WORDS, ORIGINAL
+from triage.clean_words import FORWARDED, HEADER_WORDS, ORIGINAL, SEE_BELOW
 
 # Longer lines are prose, data or an attack, never a header a mail program wrote; this also bounds every pattern below.
 MAX_HEADER_LINE: Final = 300
+MAX_LINES: Final = 10_000
+"""Lines of one message that are read: 200 pages; more is a log, and costs a look per line."""
 _MAX_WRAP: Final = 4  # "On <date>, <name>" / "<address>" / "wrote:" is the longest wrapping seen
 
 # Zendesk puts its delimiter between ## and lets admins translate it; others write the sentence between dashes.
@@ -65,17 +67,10 @@ _ADDRESS_END: Final = re.compile(r"<\s?(?:mailto:)?[^\s<>@]{1,80}@[^\s<>@]{1,120
 _HEADERS: Final = {word: role for role, words in HEADER_WORDS.items() for word in words.split("|")}
 _HEADER_LINE: Final = re.compile(r"^[>\s]{0,10}[*_]{0,2}([^\W\d_][\w '’-]{0,24}?)\s?[*_]{0,2}\s?[:：]")
 
-# What people write above a mail they pass on. Only counts when it is (nearly) all they wrote.
-_SEE_BELOW: Final = re.compile(
-    r"\bf\.?y\.?i\b|\bbelow\b|\bforward|\bfwd?\b|\bunten|\bs\. ?u\.|weiterleit|weitergeleitet|\bzur (?:info|kenntnis)"
-    r"|\bz\. ?k\b|ci-dessous|ci-après|pour info|transf[eéè]r|abajo|reenv[ií]|abaixo|encaminh|di seguito|\bsotto\b"
-    r"|inoltr|hieronder|ter info|doorgestuurd|doorstur|nedan|nedenfor|poniżej|ниже|以下|下記|転送|见下|参见|아래",
-    re.IGNORECASE,
-)
+_SEE_BELOW: Final = re.compile(SEE_BELOW, re.IGNORECASE)
 _FEW_WORDS: Final = 20
 _ONLY_RULES: Final = re.compile(r"^[\s\-_=*~#>|–—.]*$")
 _INDENT: Final = re.compile(r"^\s?>\s?")
-_SHORT_QUOTE: Final = 2  # a ">" question of this length above an answer explains it, and stays
 
 
 def strip_quotes(text: str, *, forwarded: bool = False) -> str:
@@ -89,11 +84,18 @@ def strip_quotes(text: str, *, forwarded: bool = False) -> str:
 
 def newest_words(text: str, *, forwarded: bool = False) -> str:
     """Return what the writer of this mail wrote or passed on; "" when there is only quoted mail."""
-    lines = text.split("\n")
+    lines = lines_read(text)
     mail = _Reader(lines, forwarded)
     while mail.at < len(lines) and not mail.done:
         mail.step()
     return _tidy(_by_quotequail(mail.kept) + mail.forward)
+
+
+def lines_read(text: str) -> list[str]:
+    """Return the lines of `text`, at most MAX_LINES: the first, and a quarter from the end, where long mails ask."""
+    lines = text.split("\n")
+    tail = MAX_LINES // 4
+    return lines if len(lines) <= MAX_LINES else [*lines[: MAX_LINES - tail], *lines[-tail:]]
 
 
 class _Reader:
@@ -145,16 +147,19 @@ class _Reader:
             self._pass_on(["", *self.lines[self.at :]])
             return
         words = [line for line in block if line]
-        last = _next_written(self.lines, end) >= len(self.lines)
-        # Without a reply header a short ">" question above an answer is context; with one it is our own mail again.
-        if not (self.answered or last or len(words) > _SHORT_QUOTE or _intro_end(block, 0) or _header_end(block, 0)):
-            self.kept += [f"> {word}" for word in words]
-        self.at = end
+        # With a reply header it is our own mail again; without one it is context, or a log that a customer set off.
+        ours = self.answered or _intro_end(words, 0) or _header_end(words, 0)
+        if words and not ours:
+            self._keep(end)
+        else:
+            self.kept.append("")
+            self.at = end
 
     def _reply(self, end: int) -> None:
         self.answered = True
         below = _next_written(self.lines, end)
         if below < len(self.lines) and self.lines[below].lstrip().startswith(">"):
+            self.kept.append("")
             self.at = _quote_end(self.lines, below)  # what stands below it is an answer between or under the quotes
         elif self.written and not (self.forwarded and _passes_on(self.kept, True)):
             self.done = True
@@ -257,7 +262,9 @@ def _header_end(lines: list[str], at: int) -> int:
                 return 0
             wrapped += 1
     known = roles - {"other"}
-    return end if "from" in known and len(known) >= 3 else 0
+    # "from: 9:00, to: 10:00, subject: ..." is prose: a header tells when, or an address.
+    told = "date" in known or any("@" in line for line in lines[at:end])
+    return end if "from" in known and len(known) >= 3 and told else 0
 
 
 def _role(line: str) -> str:

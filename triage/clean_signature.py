@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from typing import Final
 
-from triage.clean_quotes import MAX_HEADER_LINE, is_forward_line
+from triage.clean_quotes import MAX_HEADER_LINE, is_forward_line, lines_read
 from triage.clean_words import DEVICES, REGARDS, SENT, THANKS
 
 _DELIMITED_LINES: Final = 15  # a longer text below "--" is a part of the mail that the writer ruled off
@@ -26,13 +26,16 @@ _MOBILE: Final = re.compile(
 _MOBILE_LINE: Final = 100
 _MOBILE_WORDS: Final = 12
 
-_NAME: Final = r"(?:[^\W\d_][\w.'’-]{0,24})"
+# With a capital, or in a script that has none: "Best Ann" closes a mail, "best seller" does not.
+_NAME: Final = r"(?-i:[^\W\d_a-zà-ÿ])[\w.'’-]{0,24}"
+_NAMES: Final = rf"<?{_NAME}(?:,? (?:de |van |von |der |la |di |da )?{_NAME}){{0,3}}>?"
+_MARKS: Final = r"[\s,.!*_~;:)。、，！–—-]"
 _CLOSING: Final = re.compile(
-    rf"^[-–—*_\s]{{0,3}}(?:{REGARDS})[\s,.!*_~;:)。、，！-]{{0,6}}(?:{_NAME} ?){{0,4}}[.,]?$", re.IGNORECASE
+    rf"^[-–—*_\s]{{0,3}}(?:{REGARDS})(?:{_MARKS}{{1,6}}{_NAMES})?{_MARKS}{{0,6}}$", re.IGNORECASE
 )
-_THANKING: Final = re.compile(
-    rf"^[*_\s]{{0,3}}(?:{THANKS})(?:[\s,.!*_~;:)。、，！-]{{1,6}}(?:{_NAME} ?){{0,3}})?[.,]?$", re.IGNORECASE
-)
+_THANKING: Final = re.compile(rf"^[*_\s]{{0,3}}(?:{THANKS})(?:{_MARKS}{{1,6}}{_NAMES})?{_MARKS}{{0,6}}$", re.IGNORECASE)
+# Below a mere "Thanks": "Ann", "ann" or "Ann van Dyk"; "login error" is the rest of the mail.
+_NAME_LINE: Final = re.compile(rf"^[-–—/~*]{{0,2}} ?(?:[^\W\d_]{{1,20}}|{_NAMES})[.,!*]?$", re.IGNORECASE)
 # "/John" and "-Anna Berg": how Scandinavians and mailing lists sign.
 _DASHED_NAME: Final = re.compile(
     r"^(?:[/~]|[-–—])[A-ZÅÄÖØÆÜ][\w.'’-]{1,20}(?: (?:de|van|von|der|la|di|da|[A-ZÅÄÖØÆÜ][\w.'’-]{0,20})){0,3}$"
@@ -40,9 +43,10 @@ _DASHED_NAME: Final = re.compile(
 
 # What a line of a name block must not hold: it would be the customer speaking, or the number we need.
 _SPEAKS: Final = re.compile(
-    r"\b(?:please|pls|help|need|urgent|asap|don't|doesn't|can't|cannot|isn't|won't|still|bitte|dringend|brauche|nicht"
-    r"|kein\w*|s'il vous plaît|svp|ne .{1,20} pas|urgente|por favor|necesito|preciso|não|per favore|non|graag|niet"
-    r"|dringende|proszę|пожалуйста|не)\b|ください|下さい|ません|^p\.? ?s\b|^n\.? ?b\b|^edit\b|^update\b",
+    r"\b(?:version|windows|macos|linux|android|firefox|chrome|safari|browser|error|fehler|erreur|please|pls|help|need"
+    r"|urgent|asap|don't|doesn't|can't|cannot|isn't|won't|still|bitte|dringend|brauche|nicht|kein\w*|s'il vous plaît"
+    r"|svp|ne .{1,20} pas|urgente|por favor|necesito|preciso|não|per favore|non|graag|niet|dringende|proszę"
+    r"|пожалуйста|не)\b|ください|下さい|ません|^p\.? ?s\b|^n\.? ?b\b|^edit\b|^update\b",
     re.IGNORECASE,
 )
 _NUMBER_WE_NEED: Final = re.compile(
@@ -51,6 +55,8 @@ _NUMBER_WE_NEED: Final = re.compile(
     r"|ordine|fattura|bestelling|factuur|klant|注文|会員|订单|주문)[^\n]{0,25}\d",
     re.IGNORECASE,
 )
+# An account number on a line of its own; telephone numbers have a plus, a zero, brackets or gaps.
+_BARE_NUMBER: Final = re.compile(r"^\W{0,3}[A-Z]{0,4}[-#]?[1-9]\d{4,}[A-Z0-9-]{0,20}\W{0,3}$")
 _CONTACT: Final = re.compile(
     r"\d{3}|@|www\.|https?:|\||•|\b(?:tel|fax|phone|mobile?|mobil|gmbh|ltd|inc|llc|ag|kg|sarl|s\.?a|bv|co)\b",
     re.IGNORECASE,
@@ -112,7 +118,7 @@ def strip_signature(text: str) -> str:
     A forwarded mail below the text is cleaned on its own, so that a signature above it never takes it away.
     """
     parts: list[list[str]] = [[]]
-    for line in text.split("\n"):
+    for line in lines_read(text):
         if is_forward_line(line):
             parts.append([])
         parts[-1].append(line)
@@ -141,7 +147,7 @@ def _asks(line: str) -> bool:
     if len(line) > MAX_HEADER_LINE:
         return True
     bare = _URL.sub("", line)
-    return "?" in bare or "？" in bare or bool(_NUMBER_WE_NEED.search(bare))
+    return "?" in bare or "？" in bare or bool(_NUMBER_WE_NEED.search(bare) or _BARE_NUMBER.match(bare))
 
 
 def _is_block_line(line: str) -> bool:
@@ -200,8 +206,9 @@ def _without_closing(lines: list[str]) -> list[str]:
         if _DASHED_NAME.match(line) and not tail and not lines[at - 1].strip():
             return lines[:at]
         if _CLOSING.match(line):
-            return lines[:at] + _after_name_block(lines[at + 1 :])
-        if _THANKING.match(line) and len(tail) <= _THANKS_LINES and all(map(_is_block_line, tail)):
+            return lines[:at] + ([""] if lines[at - 1].strip() else []) + _after_name_block(lines[at + 1 :])
+        named = not tail or _NAME_LINE.match(tail[0].strip()[:80])
+        if _THANKING.match(line) and named and len(tail) <= _THANKS_LINES and all(map(_is_block_line, tail)):
             return lines[:at]
     return lines
 
@@ -210,7 +217,7 @@ def _after_name_block(lines: list[str]) -> list[str]:
     named = 0
     for at, line in enumerate(lines):
         if line.strip() and (named >= _NAME_LINES or not (_is_block_line(line) or _CLOSING.match(line.strip()[:160]))):
-            return ["", *lines[at:]]
+            return lines[at:]
         named += bool(line.strip())
     return []
 

@@ -39,11 +39,17 @@ HEADER_WORDS: Final = {
     "|responder a|antwoord aan|importance|priority|wichtigkeit|priorität|attachments|anlagen|anlage|pièces jointes"
     "|adjuntos|anexos|allegati|bijlagen|organization|抄送|副本|참조|received|mailed-by|signed-by",
 }
+# What people write above a mail they pass on. Only counts when it is (nearly) all they wrote.
+SEE_BELOW: Final = (
+    r"\bf\.?y\.?i\b|\bbelow\b|\bforward|\bfwd?\b|\bunten|\bs\. ?u\.|weiterleit|weitergeleitet|\bzur (?:info|kenntnis)"
+    r"|\bz\. ?k\b|ci-dessous|ci-après|pour info|transf[eéè]r|abajo|reenv[ií]|abaixo|encaminh|di seguito|\bsotto\b"
+    r"|inoltr|hieronder|ter info|doorgestuurd|doorstur|nedan|nedenfor|poniżej|ниже|以下|下記|転送|见下|参见|아래"
+)
 DEVICES: Final = (
-    r"iphone|ipad|ipod|apple watch|android|galaxy|samsung|blackberry|nokia|huawei|xiaomi|pixel|windows phone|lumia"
-    r"|htc|sony|motorola|mobile|smartphone|handy|mobiltelefon|tablet|phone|cell|device|téléphone|portable|móvil|movil"
-    r"|celular|telefono|telefoon|mobil|outlook|yahoo|gmail|gmx|web\.de|protonmail|proton mail|mail|airmail|spark"
-    r"|thunderbird|aol|hey|fastmail|mailbird|superhuman"
+    r"\bios\b|iphone|ipad|ipod|apple watch|android|galaxy|samsung|blackberry|nokia|huawei|xiaomi|pixel|windows phone"
+    r"|lumia|htc|sony|motorola|mobile|smartphone|handy|mobiltelefon|tablet|phone|cell|device|téléphone|portable|móvil"
+    r"|movil|celular|telefono|telefoon|mobil|outlook|yahoo|gmail|gmx|web\.de|protonmail|proton mail|mail|airmail"
+    r"|spark|thunderbird|aol|hey|fastmail|mailbird|superhuman"
 )
 SENT: Final = (
     r"sent (?:from|via|with|using|by)|get (?:outlook|bluemail|typeapp|yahoo mail) for"

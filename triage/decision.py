@@ -8,10 +8,9 @@ from __future__ import annotations
 from pydantic import BaseModel, Field
 
 from triage.classification import DECIDED_FIELDS, NO_TEAM, Classification
-from triage.settings import DecidedField, Desk, Mode, Settings
+from triage.settings import DecidedField, Desk, Mode, Settings, Thresholds
 from triage.ticket import Ticket
 
-TAG_LENGTH = 32
 # Freshdesk says "medium" where Zendesk says "normal"; inside Tandem it is normal.
 HELPDESK_WORDS = {"medium": "normal"}
 FIELDS: tuple[DecidedField, ...] = ("primary_team", "priority", "sentiment", "churn_risk")
@@ -41,7 +40,7 @@ class Decision(BaseModel):
 def decide(ticket: Ticket, answer: Classification, settings: Settings, desk: Desk) -> Decision:
     """Return the decision for `ticket`; nothing in it is written here."""
     decision = Decision()
-    _abstain(decision, answer, settings, ticket.desk)
+    _abstain(decision, answer, settings, settings.thresholds_of(ticket.desk))
     _escalate(decision, answer, settings)
     whole = desk.teams.get(answer.primary_team, desk.mode)
     mode = whole if desk.mode.allows(whole) else desk.mode
@@ -54,13 +53,16 @@ def decide(ticket: Ticket, answer: Classification, settings: Settings, desk: Des
     return decision
 
 
-def _abstain(decision: Decision, answer: Classification, settings: Settings, desk: str) -> None:
-    thresholds = settings.thresholds_of(desk)
+def _abstain(decision: Decision, answer: Classification, settings: Settings, thresholds: Thresholds) -> None:
     for name in FIELDS:
         probability, needed = answer.probability(name), getattr(thresholds, name)
         if name == "primary_team" and answer.primary_team == NO_TEAM:
             decision.abstained.append(name)
             decision.steps.append("primary_team: fits none of the teams, left to a person")
+        elif name == "primary_team" and answer.primary_team not in settings.teams:
+            # A model's invention, or a team that has left the settings: no tag and no group for it.
+            decision.abstained.append(name)
+            decision.steps.append("primary_team: the answer is no team of the settings, left to a person")
         elif probability < needed:
             decision.abstained.append(name)
             decision.steps.append(f"{name}: {probability:.0%} is below {needed:.0%}, left to a person")
@@ -82,7 +84,7 @@ def _escalate(decision: Decision, answer: Classification, settings: Settings) ->
 
 
 def _tag(decision: Decision, answer: Classification, prefix: str, mode: Mode, modes: dict[DecidedField, Mode]) -> None:
-    if not mode.allows(Mode.TAG):
+    if not any(one.allows(Mode.TAG) for one in (mode, *modes.values())):
         return
     labels = {
         "primary_team": f"team_{answer.primary_team}",

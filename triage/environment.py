@@ -15,7 +15,8 @@ from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError
 
 from triage.errors import SettingsError
 
-BROKER_SCHEMES = ("redis", "rediss", "redis+socket", "unix", "amqp", "amqps")
+REDIS_SCHEMES = ("redis", "rediss", "redis+socket")
+BROKER_SCHEMES = (*REDIS_SCHEMES, "amqp", "amqps")
 DATABASE_SCHEMES = ("sqlite", "postgresql")
 
 
@@ -51,7 +52,9 @@ class Environment(BaseModel):
 
 def variables(env_file: Path = Path(".env")) -> dict[str, str]:
     """Return the process's variables over those of `.env`."""
-    values = {key: value for key, value in dotenv_values(env_file).items() if value is not None}
+    # As written: a secret may hold a "${...}" of its own.
+    written = dotenv_values(env_file, interpolate=False)
+    values = {key: value for key, value in written.items() if value is not None}
     return values | dict(os.environ)
 
 
@@ -67,7 +70,8 @@ def read_environment(given: Mapping[str, str] | None = None) -> Environment:
         name = str(first["loc"][0]).upper()
         raise SettingsError(f"{name} {first['msg'][0].lower()}{first['msg'][1:]}; correct {name} in .env") from None
     _check_scheme("DATABASE_URL", environment.database_url, DATABASE_SCHEMES)
-    _check_scheme("BROKER_URL" if environment.broker_url else "REDIS_URL", environment.broker, BROKER_SCHEMES)
+    _check_scheme("REDIS_URL", environment.redis_url, REDIS_SCHEMES)
+    _check_scheme("BROKER_URL", environment.broker, BROKER_SCHEMES)
     if environment.log_level.upper() not in {"DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"}:
         raise SettingsError("LOG_LEVEL must be DEBUG, INFO, WARNING, ERROR or CRITICAL; correct LOG_LEVEL in .env")
     return environment
@@ -75,8 +79,11 @@ def read_environment(given: Mapping[str, str] | None = None) -> Environment:
 
 def _check_scheme(name: str, url: str, allowed: tuple[str, ...]) -> None:
     # The URL itself may hold a password and is never printed.
-    scheme = urlsplit(url).scheme
+    try:
+        scheme = urlsplit(url).scheme
+    except ValueError:
+        scheme = ""
     if scheme.split("+")[0] not in allowed and scheme not in allowed:
         raise SettingsError(
-            f"{name} starts with '{scheme}:'; it must be one of {', '.join(allowed)}: correct it in .env"
+            f"{name} must start with one of {', '.join(f'{one}:' for one in allowed)}; correct {name} in .env"
         )

@@ -6,8 +6,17 @@ import logging
 import sys
 
 FORMAT = "%(asctime)s %(levelname)-7s %(name)s: %(message)s"
-# Libraries that log addresses or bodies at INFO.
-QUIET = ("httpx2", "httpcore2", "openai", "urllib3", "alembic")
+# Libraries that log addresses or bodies at INFO, or two lines a task where our own line says more.
+QUIET = (
+    "alembic",
+    "celery.app.trace",
+    "celery.beat",
+    "celery.worker.strategy",
+    "httpcore2",
+    "httpx2",
+    "openai",
+    "urllib3",
+)
 
 
 def configure_logging(level: str) -> None:

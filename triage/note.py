@@ -24,7 +24,12 @@ NO_SOURCES = "Sources: none found."
 DRAFT_TITLE = "Draft reply (edit before sending):"
 QUOTE_LENGTH = 200
 QUOTES = 2
-CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u200b-\u200f\u202a-\u202e\u2066-\u2069\ufeff]")
+# A helpdesk refuses a comment above 64 KB, and then there would be no note at all.
+DRAFT_LENGTH = 5000
+# Not U+200C and U+200D: Persian, Hindi and composed emoji are spelt with them.
+CONTROL = re.compile(
+    r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200b\u200e\u200f\u202a-\u202e\u2060-\u2069\ufeff\U000e0000-\U000e007f]"
+)
 
 
 @dataclass(frozen=True)
@@ -43,16 +48,15 @@ def compose(
     """Return the parts of the note in order; `now` is only used to say how long is left."""
     parts = [Part(_verdict(answer, decision), strong=True)]
     if decision.escalate:
-        parts.append(Part(f"Escalate: {decision.escalation_reason}.", strong=True))
+        parts.append(Part(f"Escalate: {_short(decision.escalation_reason).rstrip('.')}.", strong=True))
     if answer.evidence:
         parts.append(Part("Why: the customer writes", items=tuple(f"“{_short(q)}”" for q in answer.evidence[:QUOTES])))
     parts += [Part(line) for line in (_customer(ticket), _sla(ticket, answer, decision, settings, now)) if line]
     if answer.context_for_agent:
         parts.append(Part(_short(answer.context_for_agent, 400)))
     if answer.fallback_reason:
-        parts.append(
-            Part(f"The language model did not answer ({answer.fallback_reason}); the built-in classifier did.")
-        )
+        reason = _short(answer.fallback_reason)
+        parts.append(Part(f"The language model did not answer ({reason}); the built-in classifier did."))
     parts += _draft(answer, decision)
     parts += [Part(CLOSING), Part(REFERENCE_LINE.format(reference=reference))]
     return parts
@@ -169,5 +173,7 @@ def _draft(answer: Classification, decision: Decision) -> list[Part]:
     if decision.needs_triage:
         return [Part(NOT_SURE)]
     if answer.auto_response_draft:
-        return [Part(DRAFT_TITLE, quote=answer.auto_response_draft)]
+        draft = answer.auto_response_draft
+        cut = draft if len(draft) <= DRAFT_LENGTH else draft[: DRAFT_LENGTH - 1].rstrip() + "…"
+        return [Part(DRAFT_TITLE, quote=cut)]
     return [Part(NO_SOURCES), Part(NO_DRAFT)]

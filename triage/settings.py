@@ -19,6 +19,9 @@ LOOPBACK = {"localhost", "127.0.0.1", "::1"}
 # https://developer.zendesk.com/documentation/webhooks/verifying/
 PUBLIC_TEST_SECRET = "dGhpc19zZWNyZXRfaXNfZm9yX3Rlc3Rpbmdfb25seQ=="  # noqa: S105
 MIN_SECRET = 12
+# Freshdesk's limit.
+TAG_LENGTH = 32
+HOST = re.compile(r"[a-z0-9]([a-z0-9.-]*[a-z0-9])?|[0-9a-f:.]+", re.IGNORECASE)
 NAME = re.compile(r"^[a-z0-9][a-z0-9_-]{0,39}$")
 MINUTES = {"m": 1, "h": 60, "d": 1440}
 
@@ -115,12 +118,18 @@ class Desk(Section):
     @field_validator("url")
     @classmethod
     def _check_url(cls, url: str) -> str:
-        parts = urlsplit(url)
-        if not parts.hostname or parts.scheme not in {"http", "https"}:
+        try:
+            parts = urlsplit(url)
+            is_address = bool(HOST.fullmatch(parts.hostname or "")) and parts.port != 0
+        except ValueError:
+            is_address = False
+        if not is_address or parts.scheme not in {"http", "https"}:
             raise ValueError("is not a URL; write it like https://acme.zendesk.com")
         if parts.scheme == "http" and parts.hostname not in LOOPBACK:
             raise ValueError("must start with https:// (plain http is only for this machine)")
-        if parts.query or parts.fragment or parts.username:
+        # The sandbox helpdesk serves both vendors from one port, below a path each.
+        has_path = bool(parts.path.strip("/")) and parts.hostname not in LOOPBACK
+        if parts.query or parts.fragment or parts.username or has_path:
             raise ValueError("must be the helpdesk's address alone, like https://acme.zendesk.com")
         return url.rstrip("/")
 
@@ -288,6 +297,10 @@ class Settings(Section):
         """Return a short fingerprint of everything that decides what is written; no secret goes into it."""
         rules = self.model_dump_json(exclude={"desks": {"__all__": {"auth", "webhook_secrets"}}})
         return hashlib.sha256(rules.encode()).hexdigest()[:12]
+
+    def team_tag(self, team: str) -> str:
+        """Return the tag of `team`."""
+        return f"{self.tag_prefix}team_{team}"
 
     def unknown_teams(self) -> list[tuple[str, str]]:
         """Return (desk, team) of every mode that is set for a team which does not exist."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import re
+import warnings
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,7 @@ from ruamel.yaml.error import MarkedYAMLError, YAMLError
 
 from triage.errors import SettingsError
 from triage.settings import (
+    TAG_LENGTH,
     Auth,
     CustomerFields,
     Desk,
@@ -31,6 +33,9 @@ VARIABLE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
 # A bare ${NAME} is no YAML inside [..] and {..}: it is read as this word and filled in after parsing, so that a
 # secret's own characters can never change what the file means.
 STAND_IN = re.compile(r"__ENV__([A-Za-z0-9_]+?)__END__")
+# The parser quotes the value of a key given twice and of aliases, anchors and tags, which is how a secret that begins
+# with * & or ! reads: keep only what stands before it.
+QUOTED_VALUE = re.compile(r" (with value|alias|anchor|handle|tag) .*", re.DOTALL)
 REMEDIES = {
     "missing": "is missing; add it",
     "string_too_short": "is empty; fill it in",
@@ -65,15 +70,7 @@ def load_settings(path: Path, environment: Mapping[str, str]) -> Settings:
 
 def parse_settings(text: str, environment: Mapping[str, str], name: str = "tandem.yaml") -> Settings:
     """Return the settings written in `text`; `name` is the file named in errors."""
-    try:
-        tree = YAML(typ="rt").load(VARIABLE.sub(r"__ENV__\1__END__", text))
-    except MarkedYAMLError as error:
-        line = error.problem_mark.line + 1 if error.problem_mark else 1
-        # The parser quotes the value of a key given twice, which may be a secret: keep only what stands before it.
-        problem = str(error.problem).split(" with value")[0]
-        raise SettingsError(f"{name} line {line}: {problem}; mend the YAML there") from None
-    except YAMLError:
-        raise SettingsError(f"{name} is no YAML; see tandem.example.yaml for its shape") from None
+    tree = _read_yaml(text, name)
     if tree is None:
         tree = CommentedMap()
     if not isinstance(tree, CommentedMap):
@@ -83,11 +80,38 @@ def parse_settings(text: str, environment: Mapping[str, str], name: str = "tande
         settings = Settings.model_validate(plain)
     except ValidationError as error:
         raise SettingsError(_explain(error, tree, name)) from None
+    _check_teams(settings, tree, name)
+    return settings
+
+
+def _read_yaml(text: str, name: str) -> Any:
+    try:
+        with warnings.catch_warnings():
+            # They quote the file.
+            warnings.simplefilter("ignore")
+            return YAML(typ="rt").load(VARIABLE.sub(r"__ENV__\1__END__", text))
+    except MarkedYAMLError as error:
+        line = error.problem_mark.line + 1 if error.problem_mark else 1
+        problem = QUOTED_VALUE.sub(r" \1", str(error.problem)).removesuffix(" with value")
+        raise SettingsError(f"{name} line {line}: {problem}; mend the YAML there") from None
+    except (YAMLError, ValueError, RecursionError):
+        raise SettingsError(f"{name} is no YAML; see tandem.example.yaml for its shape") from None
+
+
+def _check_teams(settings: Settings, tree: CommentedMap, name: str) -> None:
+    """Raise SettingsError for a mode of a team that does not exist and for a team too long to be a tag."""
     for desk, team in settings.unknown_teams():
         line, _ = _place(tree, ("desks", desk, "teams", team))
         known = ", ".join(sorted(settings.teams))
         raise SettingsError(f"{name} line {line}: desks.{desk}.teams: '{team}' is no team; the teams are {known}")
-    return settings
+    for team in settings.teams:
+        tag = settings.team_tag(team)
+        if len(tag) > TAG_LENGTH:
+            line, _ = _place(tree, ("teams", team))
+            raise SettingsError(
+                f"{name} line {line}: teams.{team}: its tag '{tag}' is longer than {TAG_LENGTH} characters; "
+                "shorten the name or tag_prefix"
+            )
 
 
 def _fill(node: Any, environment: Mapping[str, str], name: str, line: int) -> Any:
@@ -99,6 +123,8 @@ def _fill(node: Any, environment: Mapping[str, str], name: str, line: int) -> An
     if isinstance(node, CommentedSeq):
         return [_fill(value, environment, name, node.lc.item(i)[0] + 1) for i, value in enumerate(node)]
     if isinstance(node, str):
+        if "${" in node:
+            raise SettingsError(f"{name} line {line}: a variable is written ${{NAME}}: letters, digits and _ only")
         return STAND_IN.sub(lambda found: _variable(found[1], environment, name, line), str(node))
     return node
 

@@ -13,6 +13,7 @@ from triage.environment import Environment
 from triage.settings import Settings
 from triage.store import Store
 from triage.store.migrate import is_current
+from webhooks.console import Console
 from webhooks.edge import Edge
 from webhooks.metrics import StoreCollector
 from webhooks.wakeup import Wakeup
@@ -23,9 +24,11 @@ MAX_BODY = 1024 * 1024
 
 def create_app(environment: Environment, settings: Settings, store: Store, wakeup: Wakeup) -> Flask:
     """Return the web application; everything it needs is handed in."""
-    app = Flask(__name__)
+    # The only files served are the console's, below its own address.
+    app = Flask(__name__, static_folder=None)
     app.config["MAX_CONTENT_LENGTH"] = MAX_BODY
     app.register_blueprint(Edge(settings, store, wakeup).blueprint())
+    app.register_blueprint(Console(environment, settings, store, wakeup).blueprint())
     registry = CollectorRegistry()
     registry.register(StoreCollector(store))
 

@@ -10,7 +10,10 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 # Vendors count their tickets in 64 bits.
-TICKET_ID = re.compile(r"[1-9]\d{0,18}")
+TICKET_ID = re.compile(r"[1-9][0-9]{0,18}")
+KEY_LENGTH = 200
+# No database takes a half of a surrogate pair, PostgreSQL no NUL; JSON can spell both.
+UNSTORABLE = re.compile(r"[\x00-\x1f\x7f\ud800-\udfff]")
 
 
 class Kind(StrEnum):
@@ -48,6 +51,17 @@ def digest(*parts: bytes | str) -> str:
     """Return a short fingerprint of `parts`, for senders that give no id."""
     joined = b"\x00".join(part.encode("utf-8", "replace") if isinstance(part, str) else part for part in parts)
     return hashlib.sha256(joined).hexdigest()[:40]
+
+
+def plain(value: object, length: int = 80) -> str:
+    """Return the beginning of a text as any database can store it; an empty one for what is no text."""
+    return UNSTORABLE.sub("", value[:length]) if isinstance(value, str) else ""
+
+
+def key_of(kind: str, sent: str) -> str:
+    """Return the delivery key for an id the sender gave; one that no column could hold is replaced by its digest."""
+    key = f"{kind}:{sent}"
+    return key if len(key) <= KEY_LENGTH and not UNSTORABLE.search(key) else f"{kind}:{digest(sent)}"
 
 
 def same_secret(given: str, secrets: Sequence[str]) -> bool:

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 from urllib.parse import parse_qs
 
-from webhooks.base import Call, Kind, Knock, digest, same_secret, ticket_id_of
+from webhooks.base import Call, Kind, Knock, digest, plain, same_secret, ticket_id_of
 
 SECRET_HEADER = "x-webhook-secret"  # noqa: S105 - a header's name
 SECRET_PARAMETER = "token"  # noqa: S105 - a parameter's name
@@ -19,7 +19,10 @@ WRAPPER = "freshdesk_webhook"
 # An event is told once; the same words about the same ticket later are another event.
 REPEAT_WINDOW_SECONDS = 300
 TRAILING_COMMA = re.compile(r",(\s*[}\]])")
-LAST_RESORT = re.compile(r"ticket_id\W{1,8}(\d{1,19})")
+# A form sent by Rails' rules nests by brackets: freshdesk_webhook[ticket_id]=11.
+NESTED = re.compile(r"freshdesk_webhook\[(\w{1,40})\]", re.ASCII)
+# The whole number or nothing: a part of one would be another ticket.
+LAST_RESORT = re.compile(r"\bticket_id[\s\"'\\:=>]{1,8}([0-9]{1,19})(?![\w.])", re.ASCII)
 # Only the beginning is searched when nothing else could read the body.
 LAST_RESORT_LENGTH = 65_536
 
@@ -43,6 +46,9 @@ def parse(call: Call, now: float) -> Knock:
         for candidate in _objects(data):
             if ticket_id := ticket_id_of(candidate.get("ticket_id")):
                 return _knock(ticket_id, candidate, call.body, now)
+        if isinstance(data, dict) and data:
+            # Read well and no ticket in it: what a customer wrote into some value is not searched for one.
+            break
     return Knock(
         Kind.UNREADABLE,
         f"body:{digest(call.body)}",
@@ -51,8 +57,8 @@ def parse(call: Call, now: float) -> Knock:
 
 
 def _knock(ticket_id: str, data: dict[str, Any], body: bytes, now: float) -> Knock:
-    triggered = str(data.get("triggered_event") or "")
-    event = str(data.get("event") or triggered or "ticket")[:80]
+    triggered = plain(data.get("triggered_event"))
+    event = plain(data.get("event")) or triggered or "ticket"
     created = "created" in event
     # Creation happens once. For the rest the sender gives no id: the same words within minutes are a repeat.
     window = "" if created else str(int(now // REPEAT_WINDOW_SECONDS))
@@ -71,7 +77,9 @@ def _objects(data: Any) -> Iterator[dict[str, Any]]:
 
 
 def _form(text: str) -> dict[str, str]:
-    return {key: values[0] for key, values in parse_qs(text, max_num_fields=200).items()}
+    fields = {NESTED.sub(r"\1", key): values[0] for key, values in parse_qs(text, max_num_fields=200).items()}
+    # Any text with a "=" in it reads as a form; it is one only if it names the ticket.
+    return fields if "ticket_id" in fields else {}
 
 
 def _search(text: str) -> dict[str, str]:

@@ -38,7 +38,8 @@ class Wakeup:
 
 def _impatient_app() -> Celery:
     app = make_app()
-    options = dict(app.conf.broker_transport_options)
+    # One try: by default a broker that is down is tried again after 2 s of sleep.
+    options = dict(app.conf.broker_transport_options) | {"max_retries": 0}
     if "socket_timeout" in options:
         options |= {"socket_timeout": TIMEOUT_SECONDS, "socket_connect_timeout": TIMEOUT_SECONDS}
     app.conf.broker_transport_options = options

@@ -14,15 +14,17 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any
 
-from webhooks.base import Call, Kind, Knock, digest, same_secret, ticket_id_of
+from webhooks.base import Call, Kind, Knock, digest, key_of, plain, same_secret, ticket_id_of
 
 SIGNATURE = "x-zendesk-webhook-signature"
 TIMESTAMP = "x-zendesk-webhook-signature-timestamp"
 INVOCATION = "x-zendesk-webhook-invocation-id"
-# Zendesk names no window. Each retry is signed afresh, so 300 s on the signature's own time is safe; the time inside the
-# body may be minutes older.
+# Zendesk names no window. Each retry is signed afresh, so 300 s on the signature's own time is safe; the time inside
+# the body may be minutes older.
 WINDOW_SECONDS = 300
 EVENT_PREFIX = "zen:event-type:ticket."
+# The type of every event begins so; a trigger's body may hold a `type` of its own, like the ticket's.
+ANY_EVENT = "zen:"
 # Everything else is read again from the API when it matters.
 WORK_EVENTS = {"created"}
 
@@ -40,6 +42,7 @@ def verify(call: Call, secrets: Sequence[str], now: float) -> str:
         return "no signature"
     try:
         sent = datetime.fromisoformat(timestamp)
+        timestamp.encode("ascii")
     except ValueError:
         return "unreadable signature timestamp"
     if sent.tzinfo is None:
@@ -54,28 +57,29 @@ def verify(call: Call, secrets: Sequence[str], now: float) -> str:
 def parse(call: Call) -> Knock:
     """Return what the call is about; an unknown event is ignored, an unreadable body kept for the admin."""
     invocation = call.headers.get(INVOCATION, "")
-    fallback = f"invocation:{invocation}" if invocation else f"body:{digest(call.body)}"
+    fallback = key_of("invocation", invocation) if invocation else f"body:{digest(call.body)}"
     try:
         data = json.loads(call.body)
     except (ValueError, RecursionError):
         return Knock(Kind.UNREADABLE, fallback, reason="the body is no JSON; use the body shown on the desk's page")
     if not isinstance(data, dict):
         return Knock(Kind.UNREADABLE, fallback, reason="the body is no JSON object")
-    if isinstance(data.get("type"), str):
+    type_ = data.get("type")
+    if isinstance(type_, str) and (type_.startswith(ANY_EVENT) or "ticket_id" not in data):
         return _parse_event(data, fallback)
     return _parse_trigger(data, fallback)
 
 
 def _parse_event(data: dict[str, Any], fallback: str) -> Knock:
     detail = data["detail"] if isinstance(data.get("detail"), dict) else {}
-    key = f"event:{data['id']}"[:200] if isinstance(data.get("id"), str) and data["id"] else fallback
-    name = data["type"]
+    key = key_of("event", data["id"]) if isinstance(data.get("id"), str) and data["id"] else fallback
+    name = plain(data["type"])
     if not name.startswith(EVENT_PREFIX):
         return Knock(Kind.IGNORE, key, event=name, reason="not a ticket event")
     event = name.removeprefix(EVENT_PREFIX)
-    subject = str(data.get("subject", "")).removeprefix("zen:ticket:")
+    subject = plain(data.get("subject")).removeprefix("zen:ticket:")
     ticket_id = ticket_id_of(detail.get("id")) or ticket_id_of(subject)
-    actor_id = str(detail.get("actor_id") or "")
+    actor_id = ticket_id_of(detail.get("actor_id"))
     if not ticket_id:
         return Knock(Kind.UNREADABLE, key, event=event, reason="the event names no ticket")
     if event not in WORK_EVENTS:

@@ -8,7 +8,7 @@ import time
 import traceback
 from collections.abc import Callable
 
-from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.exc import DataError, IntegrityError, NoResultFound, ProgrammingError, SQLAlchemyError
 
 from triage.errors import DeskLocked, FeatureOff, Gone, Refused, Retry, Stop, TandemError, Wait
 from triage.store import Store
@@ -27,6 +27,8 @@ FIRST_PAUSE_SECONDS = 15.0
 LONGEST_PAUSE_SECONDS = 3600.0
 LOCKED_PAUSE_SECONDS = 300.0
 JITTER = 0.2
+# The database is well and refuses these values: it will refuse them for ever.
+POISON = (DataError, IntegrityError, ProgrammingError)
 
 
 def deliver(delivery_id: int, store: Store, leases: Leases, tools_for: Callable[[str], Tools]) -> None:
@@ -39,15 +41,20 @@ def deliver(delivery_id: int, store: Store, leases: Leases, tools_for: Callable[
         delivery.desk,
         delivery.ticket_id,
         CREATED,
-        owner=leases.owner,
+        owner=leases.new_owner(),
         now=now,
         lease_until=now + LEASE_SECONDS,
     )
     if not is_ours:
         _leave(delivery, run, store, now)
         return
-    attempt = store.deliveries.start_attempt(delivery_id, now + LEASE_SECONDS)
-    with leases.hold(run.id):
+    try:
+        attempt = store.deliveries.start_attempt(delivery_id, now + LEASE_SECONDS)
+    except NoResultFound:
+        # Another worker closed it since we looked.
+        store.runs.release(run, "")
+        return
+    with leases.hold(run.id, run.owner):
         _attempt(delivery, run, attempt, store, tools_for)
 
 
@@ -66,6 +73,9 @@ def _attempt(delivery: Delivery, run: Run, attempt: int, store: Store, tools_for
         logger.warning("delivery %d: run %d was taken over by another worker", delivery.id, run.id)
         return
     except SQLAlchemyError as error:
+        if isinstance(error, POISON):
+            _after_error(delivery, run, attempt, store, error)
+            return
         # Nothing can be recorded now; the lease runs out and the sweep sends the delivery again.
         logger.error("delivery %d: database failed (%s)", delivery.id, type(error).__name__)
         return

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import logging
 import os
 import secrets
@@ -27,16 +28,21 @@ class Leases:
 
     def __init__(self, store: Store) -> None:
         self.owner = f"{socket.gethostname()[:40]}:{os.getpid()}:{secrets.token_hex(4)}"
+        self._claims = itertools.count(1)
         self._store = store
-        self._held: dict[int, float] = {}
+        self._held: dict[str, tuple[int, float]] = {}
         self._lock = threading.Lock()
         self._thread: threading.Thread | None = None
 
+    def new_owner(self) -> str:
+        """Return the owner of one claim: a stuck thread of this very process has lost its run like any other."""
+        return f"{self.owner}:{next(self._claims)}"
+
     @contextmanager
-    def hold(self, run_id: int) -> Iterator[None]:
+    def hold(self, run_id: int, owner: str) -> Iterator[None]:
         """Renew the lease of `run_id` until the block ends or the deadline passes."""
         with self._lock:
-            self._held[run_id] = time.monotonic() + DEADLINE_SECONDS
+            self._held[owner] = run_id, time.monotonic() + DEADLINE_SECONDS
             if self._thread is None:
                 self._thread = threading.Thread(target=self._renew_forever, name="leases", daemon=True)
                 self._thread.start()
@@ -44,7 +50,7 @@ class Leases:
             yield
         finally:
             with self._lock:
-                self._held.pop(run_id, None)
+                self._held.pop(owner, None)
 
     def _renew_forever(self) -> None:
         while True:
@@ -54,11 +60,10 @@ class Leases:
     def renew(self) -> None:
         """Renew every lease held that has not passed its deadline."""
         with self._lock:
-            alive = [run_id for run_id, until in self._held.items() if until > time.monotonic()]
-        if not alive:
-            return
+            alive = [(run_id, owner) for owner, (run_id, until) in self._held.items() if until > time.monotonic()]
         try:
-            self._store.runs.renew(alive, self.owner, time.time() + LEASE_SECONDS)
+            for run_id, owner in alive:
+                self._store.runs.renew([run_id], owner, time.time() + LEASE_SECONDS)
         except SQLAlchemyError as error:
             # Missed renewals only mean that another worker may take over.
             logger.warning("leases not renewed (%s)", type(error).__name__)

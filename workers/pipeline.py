@@ -20,7 +20,7 @@ from triage.classify.base import Classifier
 from triage.decision import Decision, decide
 from triage.errors import Conflict, Gone, Retry
 from triage.note import compose, render_html
-from triage.settings import Desk, Settings
+from triage.settings import Desk, Mode, Settings
 from triage.store import Store
 from triage.store.effects import CONFIRMED, NOTE, PLANNED, TAGS, Effect
 from triage.store.effects import FIELDS as FIELDS_EFFECT
@@ -35,6 +35,7 @@ OVER = {
     Status.SOLVED: "the ticket is solved",
 }
 CONFLICTS = 3
+OFF = "the desk is switched off (mode: off)"
 ALREADY = "the ticket carries {tag} already"
 PUBLIC_NOTE_TEXT = "a note came back public and was made private at once; check the ticket and the bot's permissions"
 
@@ -74,6 +75,8 @@ class Steps:
 
 def triage(run: Run, tools: Tools) -> None:
     """Triage the ticket of `run`, which this worker holds. Raises the errors of `triage.errors`."""
+    if tools.desk.mode is Mode.OFF:
+        raise Gone(OFF)
     steps = Steps()
     with steps.timed("read"):
         ticket = tools.connector.read(run.ticket_id)
@@ -112,8 +115,9 @@ def _classify(ticket: Ticket, run: Run, tools: Tools) -> Classification:
     kept = tools.store.runs.save(
         run,
         classification=answer.model_dump(),
-        classifier=answer.classifier,
-        model=answer.model,
+        # As long as the columns: what a server calls its model is not ours to bound.
+        classifier=answer.classifier[:40],
+        model=answer.model[:120],
         tokens_in=answer.tokens_in,
         tokens_out=answer.tokens_out,
         cost_usd=answer.cost_usd,
@@ -131,8 +135,9 @@ def _write_note(run: Run, ticket: Ticket, answer: Classification, decision: Deci
     doubtful = effect.state != PLANNED
     for _ in range(CONFLICTS):
         if doubtful and (note_id := tools.connector.find_note(ticket.id, run.reference)):
-            effects.confirm(effect, time.time(), note_id=note_id)
+            # In this order: once the note is confirmed, no later attempt comes back for the fields.
             _write_fields(run, ticket, decision, tools)
+            effects.confirm(effect, time.time(), note_id=note_id)
             return decision
         note = render_html(compose(ticket, answer, decision, tools.settings, run.reference, datetime.now(UTC)))
         _hold(tools.store.runs.save(run, decision=decision.model_dump()))
@@ -163,6 +168,7 @@ def _write_fields(run: Run, ticket: Ticket, decision: Decision, tools: Tools) ->
     """Set the fields where the note of an earlier attempt was found; those set already cost nothing."""
     fields = _fields(decision)
     if fields:
+        _still_ours(run, tools)
         effect = tools.store.effects.plan(run.id, FIELDS_EFFECT, _intent(decision), time.time())
         _confirm(effect, tools.connector.set_fields(ticket, fields), tools)
 
@@ -170,6 +176,7 @@ def _write_fields(run: Run, ticket: Ticket, decision: Decision, tools: Tools) ->
 def _write_tags(run: Run, ticket: Ticket, decision: Decision, tools: Tools) -> None:
     effect = tools.store.effects.plan(run.id, TAGS, {"tags": decision.tags}, time.time())
     if effect.state != CONFIRMED:
+        _still_ours(run, tools)
         tools.store.effects.sent(effect, time.time())
         _confirm(effect, tools.connector.add_tags(ticket, tuple(decision.tags)), tools)
 
@@ -191,6 +198,10 @@ def _intent(decision: Decision) -> dict[str, object]:
 
 def _fields(decision: Decision) -> Fields:
     return Fields(priority=decision.priority, group=decision.group, custom=decision.custom)
+
+
+def _still_ours(run: Run, tools: Tools) -> None:
+    _hold(tools.store.runs.save(run, owner=run.owner))
 
 
 def _hold(still_ours: bool) -> None:

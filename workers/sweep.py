@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import logging
-import time
 from collections.abc import Callable
 
 from connectors.base import Changed, Connector
@@ -43,7 +42,8 @@ def reconcile(name: str, connector: Connector, store: Store, now: float) -> int:
     """
     state = _poll_state(store, name)
     if state is None:
-        _save_poll_state(store, name, "", now, now)
+        # The cursor of this moment: an empty one would later mean that later moment, and miss what came in between.
+        _save_poll_state(store, name, connector.changes("").cursor, now, now)
         return 0
     cursor, since = state
     found = 0
@@ -71,11 +71,16 @@ def reconcile_due(settings: Settings, store: Store, open_: Callable[[str], Conne
             store.alarms.raise_(name, DESK_LOCKED, str(error), now)
         except TandemError as error:
             logger.warning("reconcile: desk=%s: %s", name, error)
+        except Exception as error:  # a helpdesk's answer nobody foresaw is that desk's trouble alone
+            logger.error("reconcile: desk=%s: unexpected %s", name, type(error).__name__)
 
 
 def forget_bodies(settings: Settings, store: Store, now: float) -> int:
     """Drop the raw bodies that are older than the retention allows; returns how many."""
-    return store.deliveries.drop_bodies(now - settings.retention.delivery_bodies * DAY_SECONDS)
+    before, dropped = now - settings.retention.delivery_bodies * DAY_SECONDS, 0
+    while some := store.deliveries.drop_bodies(before):
+        dropped += some
+    return dropped
 
 
 def _is_new(ticket: Changed, since: float) -> bool:

@@ -7,10 +7,14 @@ import time
 from functools import cache
 from typing import Any
 
-from celery.signals import worker_init
+from celery.signals import setup_logging, worker_init, worker_ready
 from sqlalchemy.exc import SQLAlchemyError
 
+from triage.environment import read_environment
 from triage.errors import TandemError
+from triage.logs import configure_logging
+from triage.store.marks import EVERY_DESK, WORKER
+from triage.ticket import Ticket
 from workers import names
 from workers.app import app
 from workers.deliver import deliver
@@ -26,11 +30,23 @@ def runtime() -> Runtime:
     return Runtime.from_environment()
 
 
+@setup_logging.connect
+def set_up_logging(**_: Any) -> None:
+    """Log as every other process does; Celery sets nothing up when this is connected."""
+    configure_logging(read_environment().log_level)
+
+
+@worker_ready.connect
+def say_ready(**_: Any) -> None:
+    """Leave word that a worker takes tickets now."""
+    runtime().store.cursors.set(EVERY_DESK, WORKER, runtime().leases.owner, time.time())
+
+
 @worker_init.connect
 def prepare(**_: Any) -> None:
     """Load the model and learn who we are before the first ticket; a bad setting stops the start here."""
     here = runtime()
-    _ = here.classifier
+    here.classifier.classify(Ticket(desk="", id="0"))
     for name in here.settings.desks:
         try:
             here.remember_bot(name)

@@ -12,7 +12,9 @@ from triage.settings import Settings
 
 Which = Literal["auto", "embedded", "llm", "cascade"]
 
-NO_MODEL = "the classifier '{which}' asks a language model: set OPENAI_API_KEY, or OPENAI_BASE_URL for your own endpoint"
+NO_MODEL = (
+    "the classifier '{which}' asks a language model: set OPENAI_API_KEY, or OPENAI_BASE_URL for your own endpoint"
+)
 
 
 def build_classifier(

@@ -9,6 +9,7 @@ import numpy as np
 from triage.classification import CHURN_RISKS, NO_TEAM, PRIORITIES, SENTIMENTS, Classification
 from triage.classify.context import Context, churn_push, context_of, facts, priority_push
 from triage.classify.encoder import Encoder, UseEncoder
+from triage.classify.escalation import escalated
 from triage.classify.fields import FieldHeads
 from triage.classify.heads import Head, Scores
 from triage.classify.reading import Reader, Reading
@@ -22,9 +23,6 @@ EVIDENCE_LEAD = 1.0
 """Log-odds a sentence must have over the average team to be quoted."""
 AUTOMATIC = "Automatic mail: no customer is waiting for an answer."
 NO_WORDS = "The ticket holds no words to read."
-TEAM_ESCALATES = "tickets of team {team} are always escalated"
-CRITICAL = "the situation reads as critical (P0)"
-LEAVING = "an enterprise customer may leave"
 SURE, UNSURE = 0.9, 0.4
 """What is said of automatic mail, and of a ticket without words: below every sensible threshold."""
 
@@ -83,7 +81,7 @@ class EmbeddedClassifier:
                 "evidence": self._evidence(verdict.team, reading),
             }
         )
-        return self._escalated(answer, context)
+        return escalated(answer, self._teams, context)
 
     def _evidence(self, team: str, reading: Reading) -> list[str]:
         """Return the customer's sentences that speak most for `team`, strongest first."""
@@ -92,16 +90,6 @@ class EmbeddedClassifier:
         lead = np.where(reading.matters, self._team_head.support(team, reading.vectors), -np.inf)
         rows = [int(row) for row in np.argsort(-lead, kind="stable")[:EVIDENCE] if lead[row] >= EVIDENCE_LEAD]
         return [reading.sentences[row] for row in rows]
-
-    def _escalated(self, answer: Classification, context: Context) -> Classification:
-        team = self._teams.get(answer.primary_team)
-        reasons = [TEAM_ESCALATES.format(team=answer.primary_team)] if team and team.escalate else []
-        if answer.priority == "P0_critical":
-            reasons.append(CRITICAL)
-        if answer.churn_risk == "high" and context.enterprise:
-            reasons.append(LEAVING)
-        answer.escalation_needed, answer.escalation_reason = bool(reasons), "; ".join(reasons)
-        return answer
 
     def _unread(self, clean: CleanTicket, sure: float, why: str) -> Classification:
         labels = {

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
 from triage.classify.encoder import Encoder
-from triage.classify.heads import ALWAYS_TRAIN, Examples, Head, Scores, softmax
+from triage.classify.heads import ALWAYS_TRAIN, TRANSFER, Examples, Head, Scores, softmax
 from triage.classify.reading import Reading
 from triage.classify.seeds import Seed, field_seeds, team_seeds
 from triage.settings import Priority
@@ -15,14 +15,16 @@ from triage.settings import Priority
 # Base rates: most customers are neutral and most of them stay. They lean towards the rare labels on purpose, because
 # a missed outage or a lost customer costs more than a second look.
 SENTIMENT_RATES = {"frustrated": 0.25, "neutral": 0.6, "positive": 0.15}
-CHURN_RATES = {"high": 0.12, "medium": 0.18, "low": 0.7}
+CHURN_RATES = {"high": 0.15, "medium": 0.2, "low": 0.65}
 PRIORITY_RATES = {"P0_critical": 0.15, "P1_high": 0.28, "P2_medium": 0.32, "P3_low": 0.25}
 SIGNALS = ("repeat_contact", "outage")
 OTHER = "other"
-SIGNAL_RATE = 0.1
+SIGNAL_RATE = 0.3
 CATEGORY_WEIGHT = 0.4
 """A category's usual priority says less than a sentence written to show one."""
-PEAK_SHARE = 0.5
+TONE_TRANSFER = 3.0
+"""Moods are worded more freely than matters, so less is made of a likeness (see heads.TRANSFER)."""
+PEAK_SHARE = 0.7
 """One sentence can carry the mood or the threat to leave; the rest of the text holds against it."""
 
 
@@ -30,38 +32,39 @@ class FieldHeads:
     """Reads each field's log-odds from a ticket."""
 
     def __init__(self, encoder: Encoder, priorities: Mapping[str, Priority]) -> None:
-        noise = [seed for seed in field_seeds("noise") if seed.label == "boilerplate"]
         self.priority = _fit(encoder, _priority_seeds(priorities), PRIORITY_RATES)
-        calm = [Seed(seed.text, "neutral", seed.group) for seed in noise]
-        self.sentiment = _fit(encoder, [*field_seeds("sentiment"), *calm], SENTIMENT_RATES)
-        staying = [Seed(seed.text, "low", seed.group) for seed in noise]
-        self.churn = _fit(encoder, [*field_seeds("churn"), *staying], CHURN_RATES)
+        self.sentiment = _fit(encoder, field_seeds("sentiment"), SENTIMENT_RATES, TONE_TRANSFER)
+        # Polite phrases are no sign of leaving; they are no sign of a mood either way and stay out of that head.
+        polite = [Seed(seed.text, "low", seed.group) for seed in field_seeds("noise") if seed.label == "boilerplate"]
+        self.churn = _fit(encoder, [*field_seeds("churn"), *polite], CHURN_RATES)
         self._signals = {name: _fit_signal(encoder, name) for name in SIGNALS}
 
     def priority_scores(self, reading: Reading) -> Scores:
         """Return the log-odds of the priorities, read from what matters: venting and greetings are left out."""
-        return self.priority.scores(reading.focus[None, :])[0]
+        scores: Scores = self.priority.scores(reading.focus[None, :])[0]
+        return scores
 
     def sentiment_scores(self, reading: Reading) -> Scores:
         """Return the log-odds of the moods, the newest message before the older ones."""
-        rows = reading.spoken & reading.newest if (reading.spoken & reading.newest).any() else reading.spoken
+        newest = reading.felt & reading.newest
+        rows = newest if newest.any() else reading.felt
         return _peak_and_mean(self.sentiment, self.sentiment.scores(reading.vectors[rows]), "neutral")
 
     def churn_scores(self, reading: Reading) -> Scores:
-        """Return the log-odds of the churn risks, read from everything said to people."""
-        return _peak_and_mean(self.churn, self.churn.scores(reading.vectors[reading.spoken]), "low")
+        """Return the log-odds of the churn risks, read from all messages."""
+        return _peak_and_mean(self.churn, self.churn.scores(reading.vectors[reading.felt]), "low")
 
     def signal(self, name: str, reading: Reading) -> float:
         """Return the probability that some sentence says `name` (one of SIGNALS)."""
         head = self._signals[name]
-        chances = softmax(head.scores(reading.vectors[reading.spoken]))[:, head.index(name)]
+        chances = softmax(head.scores(reading.vectors[reading.felt]))[:, head.index(name)]
         return float(chances.max(initial=0.0))
 
 
 def _peak_and_mean(head: Head, scores: Scores, usual: str) -> Scores:
-    """Mix the sentence that differs most from the usual label with the mean of all; no sentence gives base rates."""
+    """Mix the sentence that differs most from the usual label with the mean of all."""
     if not len(scores):
-        return np.zeros(len(head.labels))
+        return head.bias
     others = np.delete(scores, head.index(usual), axis=1).max(axis=1)
     peak = scores[int((others - scores[:, head.index(usual)]).argmax())]
     mixed: Scores = PEAK_SHARE * peak + (1 - PEAK_SHARE) * scores.mean(axis=0)
@@ -83,7 +86,7 @@ def _fit_signal(encoder: Encoder, name: str) -> Head:
     return _fit(encoder, [*meant, *others], {name: SIGNAL_RATE, OTHER: 1 - SIGNAL_RATE})
 
 
-def _fit(encoder: Encoder, seeds: list[Seed], rates: Mapping[str, float]) -> Head:
+def _fit(encoder: Encoder, seeds: Sequence[Seed], rates: Mapping[str, float], transfer: float = TRANSFER) -> Head:
     weights = [CATEGORY_WEIGHT if seed.category else 1.0 for seed in seeds]
     labels, groups = [seed.label for seed in seeds], [seed.group for seed in seeds]
-    return Head.fit(Examples(encoder.encode([seed.text for seed in seeds]), labels, groups, weights), rates)
+    return Head.fit(Examples(encoder.encode([seed.text for seed in seeds]), labels, groups, weights), rates, transfer)

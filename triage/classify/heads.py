@@ -24,7 +24,9 @@ NO_FOLDS_TEMPERATURE = 0.5
 """Where no example can be spared for cross-validation."""
 TEMPERATURES = (0.1, 2.0)
 TRANSFER = 1.7
-"""Customers' words are further from the examples than the examples from each other, so probabilities are drawn in."""
+"""Customers' words are further from the examples than the examples from each other, so probabilities are drawn in.
+
+Found on texts by other authors that no figure is reported on."""
 ALWAYS_TRAIN = "description"
 """The group of label descriptions: never held out, so that every fold knows every label."""
 
@@ -40,7 +42,7 @@ class Examples:
 
     def part(self, keep: NDArray[np.bool_]) -> Examples:
         """Return the rows where `keep` is true."""
-        rows = np.flatnonzero(keep)
+        rows = [int(row) for row in np.flatnonzero(keep)]
         weights = None if self.weights is None else [self.weights[row] for row in rows]
         return Examples(
             self.vectors[rows], [self.labels[row] for row in rows], [self.groups[row] for row in rows], weights
@@ -56,10 +58,10 @@ class Head:
     bias: Scores
 
     @classmethod
-    def fit(cls, examples: Examples, base_rates: Mapping[str, float] | None = None) -> Head:
+    def fit(cls, examples: Examples, base_rates: Mapping[str, float] | None = None, transfer: float = TRANSFER) -> Head:
         """Fit a head on at least two labels; `base_rates` says how often each label is true of real tickets."""
         labels, weights, bias = _regress(examples)
-        temperature = TRANSFER * _temperature(examples, labels)
+        temperature = transfer * _temperature(examples, labels)
         prior = np.log([(base_rates or {}).get(label, 1.0) for label in labels])
         return cls(labels, weights / temperature, bias / temperature + prior)
 

@@ -77,9 +77,7 @@ def system_prompt(teams: Mapping[str, Team], priorities: Mapping[str, Priority])
 
 def ticket_prompt(clean: CleanTicket, context: Context) -> str:
     """Return the part of the prompt that is about one ticket, fenced."""
-    return USER.format(
-        facts=_facts(context), fence_open=FENCE_OPEN, ticket=_ticket(clean), fence_close=FENCE_CLOSE
-    )
+    return USER.format(facts=_facts(context), fence_open=FENCE_OPEN, ticket=_ticket(clean), fence_close=FENCE_CLOSE)
 
 
 def unfenced(text: str) -> str:

@@ -22,8 +22,11 @@ from triage.clean import CleanTicket
 MATTER = "matter"
 INSTRUCTION = "instruction"
 """Text that speaks to the machine ("set the priority to critical"): it counts for nothing at all."""
+BOILERPLATE = "boilerplate"
 KEEP_FROM = 0.4
 """Probability of MATTER from which a sentence is read for team and priority."""
+POLITE_FROM = 0.8
+"""Probability of BOILERPLATE from which a sentence shows no mood either; people chat in words much like it."""
 MAX_WORDS = 220
 """What is said after about a page repeats it; the bound keeps one ticket under 25 ms of CPU time."""
 
@@ -38,8 +41,8 @@ class Reading:
     vectors: Vectors
     matters: Mask
     """Says something about the matter; without any such sentence, the nearest to one stands in."""
-    spoken: Mask
-    """Was said to people: everything but instructions to the machine."""
+    felt: Mask
+    """Can show a mood or an intention: neither an instruction to the machine nor a greeting or disclaimer."""
     newest: Mask
     """Belongs to the newest message, not to the subject or to earlier messages."""
     only_noise: bool
@@ -55,7 +58,8 @@ class Reader:
 
     def __init__(self, encoder: Encoder) -> None:
         self._encoder = encoder
-        noise = field_seeds("noise")
+        # That somebody wrote before says something, but not about the matter.
+        noise = [*field_seeds("noise"), *(seed for seed in field_seeds("signals") if seed.label == "repeat_contact")]
         matter = [seed for seed in team_seeds() if seed.label != NO_TEAM] + list(field_seeds("priority"))
         seeds = [*matter, *noise]
         self._head = Head.fit(
@@ -74,12 +78,14 @@ class Reader:
         vectors = self._encoder.encode(sentences)
         chances = softmax(self._head.scores(vectors))
         matter = chances[:, self._head.index(MATTER)]
-        spoken = chances[:, self._head.index(INSTRUCTION)] < 0.5
-        matters = (matter >= KEEP_FROM) & spoken
+        to_people = chances[:, self._head.index(INSTRUCTION)] < 0.5
+        matters = (matter >= KEEP_FROM) & to_people
         only_noise = not matters.any()
         if only_noise:
             matters[int(matter.argmax())] = True
-        return Reading(tuple(sentences), vectors, matters, spoken, np.asarray(newest, np.bool_), only_noise)
+        felt = (chances[:, self._head.index(BOILERPLATE)] < POLITE_FROM) & to_people
+        felt = felt if felt.any() else to_people
+        return Reading(tuple(sentences), vectors, matters, felt, np.asarray(newest, np.bool_), only_noise)
 
 
 def _sentences(ticket: CleanTicket) -> tuple[list[str], list[bool]]:

@@ -9,7 +9,7 @@ from sqlalchemy import Engine, select
 from triage.store.engine import insert_into, reader_of
 from triage.store.tables import alarms, cursors
 
-POLL, BOT, BEAT = "poll", "bot", "beat"
+POLL, BOT, BEAT, WORKER = "poll", "bot", "beat", "worker"
 EVERY_DESK = "*"
 PUBLIC_NOTE, DESK_LOCKED = "public_note", "desk_locked"
 

@@ -137,6 +137,12 @@ class Runs:
         with self._reader.connect() as connection:
             return {row[0]: row[1] for row in connection.execute(select(runs.c.state, func.count()).group_by("state"))}
 
+    def done_since(self, since: float) -> int:
+        """Return how many runs have been done since then."""
+        query = select(func.count()).where(runs.c.finished_at >= since, runs.c.state == DONE)
+        with self._reader.connect() as connection:
+            return int(connection.execute(query).scalar_one())
+
     def known(self, desk: str, ticket_ids: Collection[str]) -> set[str]:
         """Return those of `ticket_ids` that have a run already."""
         query = select(runs.c.ticket_id).where(runs.c.desk == desk, runs.c.ticket_id.in_(list(ticket_ids)))

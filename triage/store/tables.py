@@ -117,7 +117,7 @@ cursors = Table(
     "cursors",
     metadata,
     Column("desk", String(40), primary_key=True),
-    Column("name", String(40), primary_key=True),  # poll: where reconcile stands; bot: our own user id
+    Column("name", String(40), primary_key=True),  # see marks.py
     Column("value", Text, nullable=False),
     Column("updated_at", Float, nullable=False),
 )

@@ -1,0 +1,122 @@
+"""A scripted OpenAI-compatible endpoint on loopback: replies are queued, prompts recorded. No model is behind it."""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+
+GOOD: dict[str, Any] = {
+    "evidence": ["We were charged twice."],
+    "summary": "Two charges in October.",
+    "primary_team": "billing",
+    "primary_team_confidence": 90,
+    "primary_team_runner_up": "account_management",
+    "primary_team_runner_up_confidence": 6,
+    "priority": "P2_medium",
+    "priority_confidence": 70,
+    "priority_runner_up": "P1_high",
+    "priority_runner_up_confidence": 20,
+    "sentiment": "neutral",
+    "sentiment_confidence": 80,
+    "sentiment_runner_up": "frustrated",
+    "sentiment_runner_up_confidence": 15,
+    "churn_risk": "low",
+    "churn_risk_confidence": 85,
+    "churn_risk_runner_up": "medium",
+    "churn_risk_runner_up_confidence": 10,
+    "secondary_team": "none",
+    "issue_category": "duplicate charge",
+    "language": "en",
+    "auto_resolution_possible": False,
+    "draft": "Hello, thank you for telling us. Which card was charged?",
+}
+USAGE = {"prompt_tokens": 900, "completion_tokens": 100, "total_tokens": 1000}
+
+
+@dataclass
+class Reply:
+    """What the endpoint answers to one call."""
+
+    status: int = 200
+    body: bytes = b""
+    headers: dict[str, str] = field(default_factory=dict)
+
+
+def says(content: str | None, *, finish: str = "stop", refusal: str | None = None, usage: Any = USAGE) -> Reply:
+    """Return a chat completion that says `content`."""
+    message = {"role": "assistant", "content": content, "refusal": refusal}
+    completion = {
+        "id": "c-1", "object": "chat.completion", "created": 1, "model": "scripted",
+        "choices": [{"index": 0, "message": message, "finish_reason": finish}], "usage": usage,
+    }  # fmt: skip
+    return Reply(body=json.dumps(completion).encode())
+
+
+def answers(**changed: Any) -> Reply:
+    """Return a chat completion with the good answer, except for what is `changed`."""
+    return says(json.dumps(GOOD | changed))
+
+
+def fails(status: int, message: str = "no", headers: dict[str, str] | None = None, code: str | None = None) -> Reply:
+    """Return an error in OpenAI's shape."""
+    body = json.dumps({"error": {"message": message, "type": "error", "code": code}}).encode()
+    return Reply(status, body, headers or {})
+
+
+class LlmServer:
+    """The endpoint: `replies` are given in turn, the last one for ever; `calls` holds each request's JSON."""
+
+    def __init__(self) -> None:
+        self.replies: list[Reply] = [answers()]
+        self.calls: list[dict[str, Any]] = []
+        self.headers: list[dict[str, str]] = []
+        self.url = ""
+
+    def queue(self, *replies: Reply) -> None:
+        """Answer the next calls with `replies`."""
+        self.replies = list(replies)
+
+    def next_reply(self) -> Reply:
+        """Return the reply to the call just recorded."""
+        return self.replies.pop(0) if len(self.replies) > 1 else self.replies[0]
+
+    def prompt(self, call: int = -1) -> str:
+        """Return all that the model was told in one call."""
+        return "\n".join(message["content"] for message in self.calls[call]["messages"])
+
+
+@contextmanager
+def running() -> Iterator[LlmServer]:
+    """Serve on a free loopback port until the block ends."""
+    script = LlmServer()
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            length = int(self.headers.get("Content-Length", 0))
+            script.calls.append(json.loads(self.rfile.read(length)))
+            script.headers.append({name.lower(): value for name, value in self.headers.items()})
+            reply = script.next_reply()
+            self.send_response(reply.status)
+            for name, value in {"Content-Type": "application/json", **reply.headers}.items():
+                self.send_header(name, value)
+            self.send_header("Content-Length", str(len(reply.body)))
+            self.end_headers()
+            with suppress(BrokenPipeError, ConnectionResetError):  # the client had enough
+                self.wfile.write(reply.body)
+
+        def log_message(self, *_: Any) -> None:
+            pass
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    script.url = f"http://127.0.0.1:{server.server_address[1]}/v1"
+    threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True).start()
+    try:
+        yield script
+    finally:
+        server.shutdown()
+        server.server_close()

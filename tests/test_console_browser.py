@@ -1,0 +1,158 @@
+"""The console in a real browser: by keyboard, without JavaScript, on a phone, and from a link on another site."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser, Page, expect, sync_playwright
+from pydantic import SecretStr
+from werkzeug.serving import make_server
+
+from triage.environment import Environment
+from triage.settings import Settings
+from triage.store import Store
+from triage.store.deliveries import DEAD, QUEUED
+from triage.store.marks import DESK_LOCKED
+from webhooks.app import create_app
+
+CHROMIUM = Path("/usr/bin/chromium")
+# No sandbox: the tests may run as root. The rest keeps the browser from calling home.
+ARGUMENTS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
+PASSWORD = "correct horse battery staple"
+PHONE = {"width": 360, "height": 740}
+
+pytestmark = [
+    pytest.mark.browser,
+    pytest.mark.skipif(not CHROMIUM.exists(), reason="no /usr/bin/chromium: apt-get install chromium"),
+]
+
+
+class FakeWakeup:
+    """Stands in for the broker."""
+
+    def send(self, delivery_id: int) -> bool:
+        return True
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    with sync_playwright() as playwright:
+        opened = playwright.chromium.launch(executable_path=str(CHROMIUM), args=ARGUMENTS)
+        yield opened
+        opened.close()
+
+
+@pytest.fixture
+def console(settings: Settings, sqlite_store: Store) -> Iterator[str]:
+    """Return the address of a console with one alarm and two dead letters."""
+    now = time.time()
+    for key, reason in (("a", "the helpdesk refused the note: <b>mandatory field</b>"), ("b", "another reason")):
+        row = sqlite_store.deliveries.receive("acme", key, ticket_id="71", event="created", body=b"", now=now)
+        sqlite_store.deliveries.finish(row.id, DEAD, now, reason)
+    sqlite_store.alarms.raise_("globex", DESK_LOCKED, "the api key was refused", now)
+    environment = Environment(console_password=SecretStr(PASSWORD), secret_key=SecretStr("a-secret-key-for-tests"))
+    app = create_app(environment, settings, sqlite_store, FakeWakeup())
+    server = make_server("127.0.0.1", 0, app, threaded=True)
+    thread = threading.Thread(target=server.serve_forever)
+    thread.start()
+    yield f"http://127.0.0.1:{server.server_port}/console/"
+    server.shutdown()
+    thread.join()
+    server.server_close()
+
+
+@pytest.fixture(params=[True, False], ids=["javascript", "no-javascript"])
+def page(request: pytest.FixtureRequest, browser: Browser) -> Iterator[Page]:
+    """Return an empty page, once without JavaScript; what our own policy blocks fails the test."""
+    context = browser.new_context(java_script_enabled=request.param)
+    opened = context.new_page()
+    complaints: list[str] = []
+    opened.on("console", lambda message: complaints.append(message.text))
+    yield opened
+    context.close()
+    assert [text for text in complaints if "Content Security Policy" in text] == []
+
+
+def sign_in(page: Page, console: str) -> None:
+    """Sign in with the keyboard alone: the field has the focus already."""
+    page.goto(console)
+    expect(page.get_by_label("Console password")).to_be_focused()
+    page.keyboard.type(PASSWORD)
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("heading", name="Dead letters")).to_be_visible()
+    # The text is there before the style sheet is.
+    page.wait_for_load_state("load")
+
+
+def tab_to(page: Page, name: str) -> None:
+    """Press Tab until the button `name` has the focus."""
+    button = page.get_by_role("button", name=name, exact=True)
+    for _ in range(60):
+        page.keyboard.press("Tab")
+        if button.and_(page.locator(":focus")).count():
+            return
+    raise AssertionError(f"the keyboard does not reach {name}")
+
+
+def test_sign_in_replay_and_sign_out_with_the_keyboard(page: Page, console: str, sqlite_store: Store) -> None:
+    sign_in(page, console)
+    expect(page.get_by_role("table", name="Dead letters").get_by_role("row")).to_have_count(3)
+    expect(page.get_by_text("the helpdesk refused the note: <b>mandatory field</b>").first).to_be_visible()
+    expect(page.get_by_role("heading", name="Needs you now")).to_be_visible()
+
+    tab_to(page, "Replay delivery 1")
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("status")).to_have_text("Sent through again: 1.")
+    assert sqlite_store.deliveries.counts() == {QUEUED: 1, DEAD: 1}
+
+    tab_to(page, "Replay all dead")
+    page.keyboard.press("Space")
+    expect(page.get_by_text("None. Every delivery was carried out or is under way.")).to_be_visible()
+    assert sqlite_store.deliveries.counts() == {QUEUED: 2}
+
+    tab_to(page, "Sign out")
+    page.keyboard.press("Enter")
+    expect(page.get_by_label("Console password")).to_be_visible()
+    page.goto(console)
+    expect(page.get_by_label("Console password")).to_be_visible()
+
+
+def test_the_filter_and_the_webhook_address(page: Page, console: str) -> None:
+    sign_in(page, console)
+    page.get_by_role("link", name="queued", exact=True).click()
+    expect(page.get_by_text("No delivery is queued.")).to_be_visible()
+    expect(page.get_by_role("link", name="queued", exact=True)).to_have_attribute("aria-current", "true")
+    expect(page.locator("#webhook-acme")).to_have_value("http://127.0.0.1:8000/webhooks/zendesk/acme")
+
+
+def test_a_link_on_another_site_leads_in_without_a_second_login(page: Page, console: str) -> None:
+    sign_in(page, console)
+    # For a browser localhost and 127.0.0.1 are two sites.
+    elsewhere = console.replace("127.0.0.1", "localhost")
+    page.route(f"{elsewhere}other", lambda route: route.fulfill(content_type="text/html", body=f"<a href={console}>in"))
+    page.goto(f"{elsewhere}other")
+    page.get_by_role("link", name="in").click()
+    expect(page.get_by_role("heading", name="Dead letters")).to_be_visible()
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_a_phone_shows_everything_without_scrolling_sideways(browser: Browser, console: str, scheme: str) -> None:
+    context = browser.new_context(viewport=PHONE, color_scheme=scheme)
+    page = context.new_page()
+    sign_in(page, console)
+    assert page.evaluate("document.documentElement.scrollWidth") == PHONE["width"]
+    background = page.evaluate("getComputedStyle(document.body).backgroundColor")
+    assert (background == "rgb(18, 23, 28)") == (scheme == "dark")
+    expect(page.get_by_role("table", name="Dead letters").get_by_role("cell", name="another reason")).to_be_visible()
+    context.close()

@@ -1,0 +1,279 @@
+"""The whole of Tandem as processes beside the sandbox helpdesk, with things going wrong."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from commands.sandboxed import control, sandbox_environment, start_sandbox, start_tandem
+from commands.stack import ROOT, Stack, free_port
+from triage.store import Store, open_store
+from triage.store.migrate import migrate
+
+pytestmark = [pytest.mark.e2e, pytest.mark.timeout(280)]
+VENDORS = ("zendesk", "freshdesk")
+REFERENCE = "Tandem · ref TDM-"
+# In the order of the pipeline: where a worker may die. The note may be there and nobody has written that down: twice.
+KILLS = (
+    ("zendesk", "before_claim"),
+    ("freshdesk", "after_read"),
+    ("zendesk", "after_classify"),
+    ("freshdesk", "before_note"),
+    ("zendesk", "after_note"),
+    ("freshdesk", "after_note"),
+    ("zendesk", "before_finish"),
+    ("freshdesk", "before_ack"),
+)
+
+
+class Tandem:
+    """One running Tandem and its sandbox."""
+
+    def __init__(self, folder: Path, database_url: str = "") -> None:
+        self.folder = folder
+        self.lines: list[str] = []
+        self.port, sandbox_port = free_port(), free_port()
+        self.url, self.sandbox = f"http://127.0.0.1:{self.port}", f"http://127.0.0.1:{sandbox_port}"
+        values = dict(os.environ) | sandbox_environment(sandbox_port)
+        values |= {"PORT": str(self.port), "DATABASE_URL": database_url or f"sqlite:///{folder}/tandem.db"}
+        self.stack = Stack(values, lambda name, line: self.lines.append(f"{name}: {line}"))
+        self.store: Store = open_store(values["DATABASE_URL"])
+
+    def start(self) -> None:
+        self.stack.environment["REDIS_URL"] = self.stack.start_broker(self.folder / "redis")
+        start_sandbox(self.stack, int(self.sandbox.rsplit(":", 1)[1]), self.url, 0)
+        start_tandem(self.stack, self.port, self.folder)
+
+    def stop(self) -> None:
+        self.store.engine.dispose()
+        self.stack.stop()
+
+    def process(self, name: str) -> subprocess.Popen[bytes]:
+        return next(process.popen for process in self.stack.processes if process.name == name)
+
+    def end(self, name: str, number: signal.Signals = signal.SIGKILL) -> None:
+        process = self.process(name)
+        os.kill(process.pid, number)
+        process.wait(60)
+        self.forget(name)
+
+    def forget(self, name: str) -> None:
+        self.stack.processes = [process for process in self.stack.processes if process.name != name]
+
+    def ticket(
+        self, vendor: str, text: str = "I was charged twice for invoice 4711, please refund one", **more: Any
+    ) -> str:
+        body = {
+            "vendor": vendor,
+            "subject": "Charged twice",
+            "body": text,
+            "requester": {"name": "Ada Example", "email": "ada@customer.example"},
+            **more,
+        }
+        return str(control(self.sandbox, "/sandbox/tickets", body)["id"])
+
+    def tickets(self, vendor: str) -> dict[str, dict[str, Any]]:
+        return {str(ticket["id"]): ticket for ticket in control(self.sandbox, "/sandbox/state")[vendor]}
+
+    def notes(self, vendor: str, ticket_id: str) -> int:
+        comments = self.tickets(vendor)[ticket_id]["comments"]
+        assert not any(REFERENCE in comment["html"] for comment in comments if comment["public"])
+        return sum(1 for comment in comments if REFERENCE in comment["html"])
+
+    def has_tags(self, vendor: str, ticket_id: str) -> bool:
+        return "ai_triaged" in self.tickets(vendor)[ticket_id]["tags"]
+
+    def wait(self, what: str, ready: Callable[[], bool], seconds: float = 60.0) -> float:
+        start = time.monotonic()
+        while not ready():
+            assert time.monotonic() - start < seconds, f"{what}: not within {seconds} s\n" + "\n".join(self.lines[-40:])
+            time.sleep(0.2)
+        return time.monotonic() - start
+
+    def settled(self) -> bool:
+        return self.store.deliveries.oldest_open() is None
+
+
+@pytest.fixture
+def tandem(tmp_path: Path) -> Iterator[Tandem]:
+    running = Tandem(tmp_path)
+    try:
+        running.start()
+        yield running
+    finally:
+        running.stop()
+
+
+def test_a_worker_killed_at_any_step_leaves_one_note(tandem: Tandem) -> None:
+    """Kill -9 at each step of the pipeline, then a healthy worker: every ticket ends with exactly one note."""
+    tandem.end("worker")
+    sent: list[tuple[str, str]] = []
+    for vendor, step in KILLS:
+        worker = tandem.stack.manage("worker", {"TANDEM_CRASH_AT": step})
+        sent.append((vendor, tandem.ticket(vendor)))
+        worker.popen.wait(60)
+        assert worker.popen.returncode == -signal.SIGKILL, f"{step} was never reached"
+        tandem.forget("worker")
+        if step == "after_note":
+            assert tandem.notes(*sent[-1]) == 1, "the worker was to die after the note"
+    tandem.stack.manage("worker")
+    recovery = tandem.wait("recovery", tandem.settled, 90)
+    time.sleep(6)  # one more sweep: whatever would write twice has the time to
+    assert {(vendor, id_): tandem.notes(vendor, id_) for vendor, id_ in sent} == dict.fromkeys(sent, 1)
+    assert all(tandem.has_tags(vendor, id_) for vendor, id_ in sent)
+    assert recovery <= 60, "a killed worker's tickets must be taken up within a minute"
+
+
+def test_the_queue_may_hang_be_lost_and_come_back(tandem: Tandem) -> None:
+    """A hung broker holds no webhook, a lost queue loses no ticket, and nothing must be restarted."""
+    redis = tandem.process("redis")
+    os.kill(redis.pid, signal.SIGSTOP)
+    try:
+        start = time.monotonic()
+        assert tandem.ticket("zendesk")
+        tandem.wait("webhook", lambda: sum(tandem.store.deliveries.counts().values()) == 1, 5)
+        assert time.monotonic() - start < 2.5
+    finally:
+        os.kill(redis.pid, signal.SIGCONT)
+    tandem.wait("note after the hang", lambda: tandem.has_tags("zendesk", "1"), 60)
+
+    url = tandem.stack.environment["REDIS_URL"]
+    tandem.end("redis")
+    for file in (tandem.folder / "redis").rglob("*"):
+        if file.is_file():
+            file.unlink()
+    lost = tandem.ticket("freshdesk")
+    tandem.wait("webhook without a broker", lambda: sum(tandem.store.deliveries.counts().values()) == 2, 5)
+    Path(url.removeprefix("redis+socket://")).unlink(missing_ok=True)
+    assert tandem.stack.start_broker(tandem.folder / "redis") == url
+    seconds = tandem.wait("note after the loss", lambda: tandem.has_tags("freshdesk", lost), 60)
+    assert seconds < 30
+    assert (tandem.notes("zendesk", "1"), tandem.notes("freshdesk", lost)) == (1, 1)
+
+
+def test_a_write_whose_answer_is_lost_is_not_repeated(tandem: Tandem) -> None:
+    """The helpdesk applies the note and then hangs up: the retry must find it."""
+    notes = [
+        {
+            "match": {"method": "PUT", "path": r"/zendesk/api/v2/tickets/\d+(\.json)?$"},
+            "do": {"apply_then": "reset"},
+            "times": 1,
+        },
+        {
+            "match": {"method": "POST", "path": r"/freshdesk/api/v2/tickets/\d+/notes"},
+            "do": {"apply_then": 500},
+            "times": 1,
+        },
+    ]
+    control(tandem.sandbox, "/sandbox/faults", notes)  # type: ignore[arg-type]
+    sent = [(vendor, tandem.ticket(vendor)) for vendor in VENDORS]
+    tandem.wait("notes", lambda: all(tandem.has_tags(*one) for one in sent), 60)
+    assert [tandem.notes(*one) for one in sent] == [1, 1]
+
+
+def test_tickets_without_a_webhook_are_found(tandem: Tandem) -> None:
+    """Webhooks get lost: the reconciliation finds the ticket."""
+    tandem.wait("first look", lambda: tandem.store.cursors.get("globex", "poll") is not None, 90)
+    sent = [(vendor, tandem.ticket(vendor, silent=True)) for vendor in VENDORS]
+    with tandem.store.engine.begin() as connection:
+        # As if five minutes had passed since the last look.
+        connection.exec_driver_sql("UPDATE cursors SET updated_at = updated_at - 600 WHERE name = 'poll'")
+    tandem.wait("notes", lambda: all(tandem.has_tags(*one) for one in sent), 150)
+    assert [tandem.notes(*one) for one in sent] == [1, 1]
+
+
+def test_on_postgresql(tmp_path: Path, postgres_url: str) -> None:
+    """The same path on PostgreSQL, both helpdesks, with a repeated webhook."""
+    store = open_store(postgres_url)
+    with store.engine.begin() as connection:
+        connection.exec_driver_sql("DROP SCHEMA public CASCADE")
+        connection.exec_driver_sql("CREATE SCHEMA public")
+    migrate(store.engine)
+    store.engine.dispose()
+    running = Tandem(tmp_path, postgres_url)
+    try:
+        running.start()
+        sent = [(vendor, running.ticket(vendor)) for vendor in VENDORS for _ in range(3)]
+        running.wait("notes", lambda: all(running.has_tags(*one) for one in sent), 60)
+        assert [running.notes(*one) for one in sent] == [1] * 6
+    finally:
+        running.stop()
+
+
+def test_killing_up_leaves_nothing_behind(tmp_path: Path) -> None:
+    """Every child dies with its parent, even by kill -9: no orphaned server keeps a port."""
+    port = free_port()
+    values = dict(os.environ) | {"PORT": str(port), "DATABASE_URL": "", "REDIS_URL": ""}
+    command = [sys.executable, "manage.py", "up", "--every", "60"]
+    with (tmp_path / "out").open("w") as out:
+        up = subprocess.Popen(command, cwd=ROOT, env=values, stdout=out, stderr=out, start_new_session=True)
+    end = time.monotonic() + 60
+    while "Tandem is running" not in (tmp_path / "out").read_text():
+        assert up.poll() is None and time.monotonic() < end, (tmp_path / "out").read_text()
+        time.sleep(0.2)
+    children = _descendants(up.pid)
+    assert len(children) >= 5
+    up.kill()
+    up.wait()
+    end = time.monotonic() + 40
+    while alive := [pid for pid in children if _is_alive(pid)]:
+        assert time.monotonic() < end, f"still running: {alive}"
+        time.sleep(0.2)
+
+
+def _descendants(pid: int) -> list[int]:
+    listed = subprocess.run(["ps", "-eo", "pid=,ppid="], capture_output=True, text=True, check=True).stdout
+    parents = {int(child): int(parent) for child, parent in (line.split() for line in listed.splitlines())}
+    found = [child for child, parent in parents.items() if parent == pid]
+    return found + [grandchild for child in found for grandchild in _descendants(child)]
+
+
+def _is_alive(pid: int) -> bool:
+    try:
+        return "Z" not in Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0]
+    except OSError:
+        return False
+
+
+@pytest.mark.parametrize(
+    ("change", "named"),
+    [
+        (("webhook_secrets: [${SANDBOX_ZENDESK_WEBHOOK_SECRET}]", ""), "webhook_secrets"),
+        (("platform: zendesk", "platfrom: zendesk"), "platform"),
+        (("${SANDBOX_URL}/zendesk", "http://acme.zendesk.com"), "https"),
+        (("webhook_secrets:", "teams: {biling: write}\n    webhook_secrets:"), "biling"),
+    ],
+)
+@pytest.mark.parametrize("command", ["web", "worker", "beat"])
+def test_bad_settings_stop_the_start_with_one_sentence(
+    tmp_path: Path, command: str, change: tuple[str, str], named: str
+) -> None:
+    text = (ROOT / "sandbox" / "tandem.yaml").read_text().replace(*change, 1)
+    path = tmp_path / "tandem.yaml"
+    path.write_text(text)
+    values = dict(os.environ) | sandbox_environment(1) | {"TANDEM_CONFIG": str(path)}
+    done = subprocess.run(
+        [sys.executable, "manage.py", command], cwd=ROOT, env=values, capture_output=True, text=True, timeout=60
+    )
+    assert done.returncode == 2
+    assert done.stderr.count("\n") == 1
+    assert "tandem.yaml line" in done.stderr
+    assert named in done.stderr
+
+
+def test_a_forged_webhook_is_refused_by_the_real_web_process(tandem: Tandem) -> None:
+    request = urllib.request.Request(f"{tandem.url}/webhooks/freshdesk/globex", data=b"{}", method="POST")
+    with pytest.raises(urllib.error.HTTPError) as refused:
+        urllib.request.urlopen(request, timeout=5)
+    assert refused.value.code == 401
+    assert tandem.store.deliveries.counts() == {}
