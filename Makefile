@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 # Half of the tests wait for processes, so two at once are faster on one core too.
 WORKERS ?= 2
 
-.PHONY: help run test test-rabbitmq smoke lint bench lock clean
+.PHONY: help run test test-rabbitmq smoke lint lock clean
 
 help: ## Show this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1|\2/' | column -t -s '|'

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from kombu import Queue
+from kombu import Exchange, Queue
 
 from triage.environment import read_environment
 
@@ -50,7 +50,8 @@ worker_eta_task_limit = 1000
 
 # triage: one ticket each, people wait for it. sweep: the beat's small tasks, which must not queue behind tickets.
 # bulk: back-filling and learning, which may take the night.
-task_queues = [Queue("triage"), Queue("sweep"), Queue("bulk")]
+# Each has an exchange of its own: queues that share the default one would each get a copy of every message.
+task_queues = [Queue(name, Exchange(name), routing_key=name) for name in ("triage", "sweep", "bulk")]
 # What is not named below is a ticket.
 task_default_queue = "triage"
 # By the beginning of the task's name, so that a new task finds its queue by being well named.
@@ -80,7 +81,8 @@ else:
 # Two beats by mistake do no harm: every task here claims its rows by conditional UPDATE.
 beat_schedule = {
     "requeue": {"task": "sweep.requeue", "schedule": 5.0, "options": {"expires": 10}},
-    "reconcile": {"task": "sweep.reconcile", "schedule": 60.0, "options": {"expires": 60}},
+    # Only looks at the clock; each desk has its own interval.
+    "reconcile": {"task": "sweep.reconcile", "schedule": 20.0, "options": {"expires": 20}},
     "retention": {"task": "sweep.retention", "schedule": 3600.0, "options": {"expires": 3600}},
 }
 # Beat's own notes, next to the database.

@@ -18,7 +18,7 @@ def command(concurrency: int, queues: str) -> None:
         sys.executable,
         "-m",
         "celery",
-        *("--app", "workers.app", "worker"),
+        *("--app", "workers.app", "--quiet", "worker"),
         *("--queues", queues, "--concurrency", str(concurrency)),
         *("--loglevel", environment.log_level),
         # Workers need not know of each other: leases are in the database.

@@ -1,6 +1,6 @@
 """What went wrong, said as what to do next: wait, try again, end quietly, or stop.
 
-Everything below `workers` raises one of these; `workers/outcome.py` is the one place that turns them into a new
+Everything below `workers` raises one of these; `workers/deliver.py` is the one place that turns them into a new
 due time, a dead delivery or a quiet end. Messages are shown to admins: they never hold ticket text or secrets.
 """
 

@@ -19,8 +19,7 @@ from triage.ticket import Ticket
 CLOSING = "AI suggestion: nothing was sent to the customer."
 REFERENCE_LINE = "Tandem · ref {reference}"
 NOT_SURE = "Not sure, please triage."
-NO_DRAFT = "No draft: sources only."
-NO_SOURCES = "Sources: none found."
+NO_DRAFT = "No draft: sources only, and none were found."
 DRAFT_TITLE = "Draft reply (edit before sending):"
 QUOTE_LENGTH = 200
 QUOTES = 2
@@ -176,4 +175,4 @@ def _draft(answer: Classification, decision: Decision) -> list[Part]:
         draft = answer.auto_response_draft
         cut = draft if len(draft) <= DRAFT_LENGTH else draft[: DRAFT_LENGTH - 1].rstrip() + "…"
         return [Part(DRAFT_TITLE, quote=cut)]
-    return [Part(NO_SOURCES), Part(NO_DRAFT)]
+    return [Part(NO_DRAFT)]

@@ -1,4 +1,4 @@
-"""Everything an admin can set: the shape of `tandem.yaml` and its defaults (`load.py` reads the file).
+"""Everything an admin can set: the shape of `tandem.yaml` and its defaults (`settings_file.py` reads the file).
 
 Durations are written `15m`, `4h`, `7d` (or a number of minutes) and held in minutes.
 """

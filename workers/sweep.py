@@ -19,6 +19,8 @@ REQUEUE_LIMIT = 500
 MAX_PAGES = 20
 CAUGHT_UP_STATUSES = {Status.NEW, Status.OPEN, Status.PENDING, Status.HOLD, Status.UNKNOWN}
 DAY_SECONDS = 86_400
+# Helpdesks cut their times to whole seconds and their clocks are not ours.
+SLACK_SECONDS = 60.0
 
 
 def requeue(store: Store, send: Callable[[int], bool], now: float) -> int:
@@ -43,7 +45,7 @@ def reconcile(name: str, connector: Connector, store: Store, now: float) -> int:
     state = _poll_state(store, name)
     if state is None:
         # The cursor of this moment: an empty one would later mean that later moment, and miss what came in between.
-        _save_poll_state(store, name, connector.changes("").cursor, now, now)
+        _save_poll_state(store, name, connector.changes("").cursor, now - SLACK_SECONDS, now)
         return 0
     cursor, since = state
     found = 0
@@ -67,6 +69,7 @@ def reconcile_due(settings: Settings, store: Store, open_: Callable[[str], Conne
             continue
         try:
             reconcile(name, open_(name), store, now)
+            store.alarms.clear(name, DESK_LOCKED)
         except DeskLocked as error:
             store.alarms.raise_(name, DESK_LOCKED, str(error), now)
         except TandemError as error:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from sqlalchemy import Engine, select
+from sqlalchemy import Engine, delete, select
 
 from triage.store.engine import insert_into, reader_of
 from triage.store.tables import alarms, cursors
@@ -66,6 +66,12 @@ class Alarms:
                 .values(desk=desk, kind=kind, ticket_id=ticket_id, **new)
                 .on_conflict_do_update(index_elements=["desk", "kind", "ticket_id"], set_=new)
             )
+
+    def clear(self, desk: str, kind: str, ticket_id: str = "") -> None:
+        """Take an alarm back: its cause is gone, or an admin has seen it."""
+        same = alarms.c.desk == desk, alarms.c.kind == kind, alarms.c.ticket_id == ticket_id
+        with self._engine.begin() as connection:
+            connection.execute(delete(alarms).where(*same))
 
     def recent(self, limit: int = 20) -> list[Alarm]:
         """Return the newest alarms first."""
