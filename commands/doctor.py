@@ -6,6 +6,7 @@ import sys
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import UTC, datetime
 
 import click
 from redis import Redis, RedisError
@@ -110,6 +111,10 @@ def _desk(runtime: Runtime, name: str, desk: Desk) -> Iterator[Finding]:
     try:
         account = runtime.connector(name).account()
         yield Finding(f"desk {name}", OK, f"{desk.platform} as {account.name or account.user_id}, mode {desk.mode}")
+        days = desk.token_days_left(datetime.now(UTC).date())
+        if days is not None:
+            remedy = "use an OAuth client, see docs/zendesk.md"
+            yield Finding(f"desk {name}", WARNING, f"its API token stops working in {days} days", remedy)
     except TandemError as error:
         yield Finding(f"desk {name}", BROKEN, str(error), f"correct desks.{name}.auth or the bot's role")
 

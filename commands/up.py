@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 import signal
 import sys
@@ -91,7 +90,7 @@ def _welcome(url: str, sandbox_url: str, values: dict[str, str]) -> None:
     if sandbox_url:
         lines += [f"  Helpdesk (sandbox)   {sandbox_url}/      watch tickets get their notes, or send one", ""]
     lines.append(f"  Console              {url}/console/")
-    if "CONSOLE_PASSWORD" not in os.environ and (DATA / "console_password").exists():
+    if not variables().get("CONSOLE_PASSWORD"):
         lines.append("  Console password     in the file data/console_password")
     model = "built-in classifier" if not values.get("OPENAI_API_KEY") else values.get("OPENAI_MODEL", "language model")
     lines += [f"  Classifier           {model}", ""]

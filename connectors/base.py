@@ -46,7 +46,11 @@ class Written:
     after: dict[str, Any] = field(default_factory=dict)
     refused: dict[str, str] = field(default_factory=dict)
     was_public: bool = False
-    """The note came back public and was made private at once: an alarm."""
+    """The note came back public and was hidden at once: an alarm.
+
+    Zendesk makes it private and it stays; Freshdesk cannot, so it is deleted, `note_id` is empty and `refused` says so
+    under "note". It is not written again, for it could leak again.
+    """
 
 
 @dataclass(frozen=True)
@@ -80,7 +84,10 @@ class Connector(Protocol):
         """Return the ticket with conversation, requester, organization and 30 days of history; Gone if it is over."""
 
     def find_note(self, ticket_id: str, reference: str) -> str | None:
-        """Return the id of our note that carries `reference`, looking at the newest comments, or None."""
+        """Return the id of our note that carries `reference`, looking at the newest comments, or None.
+
+        One of ours that turns out to be public is hidden at once, with a CRITICAL log line.
+        """
 
     def post(self, ticket: Ticket, note_html: str, reference: str, fields: Fields) -> Written:
         """Add one private note and set `fields`; a refused field never costs the note. Conflict if read is stale."""
@@ -92,4 +99,8 @@ class Connector(Protocol):
         """Add `tags`, keeping every other tag."""
 
     def changes(self, cursor: str) -> Changes:
-        """Return tickets changed since `cursor` (empty: since one minute ago), oldest change first."""
+        """Return tickets changed since `cursor` (empty: since one minute ago), oldest change first.
+
+        A first cursor may also be an epoch (Zendesk) or an ISO time (Freshdesk); tickets may come more than once.
+        FeatureOff where our role may not list changes.
+        """

@@ -18,6 +18,7 @@ from connectors.budget import ACCOUNT, Need
 from connectors.freshdesk_errors import FreshdeskDialect
 from connectors.freshdesk_poll import PAGE_SIZE, Place, iso
 from connectors.freshdesk_tags import TagList
+from connectors.freshdesk_ticket import HALF_AN_ANSWER
 from connectors.helpdesk import (
     SKIPPED_AFTER_LEAK,
     Helpdesk,
@@ -29,7 +30,7 @@ from connectors.http import Client, OnCall, StaticCredential
 from connectors.lock import ticket_lock
 from connectors.values import as_dict, ident, rows, text
 from connectors.verdict import Call
-from triage.errors import DeskLocked, Gone, Refused, TandemError, UnknownOutcome
+from triage.errors import DeskLocked, Gone, Refused, Retry, TandemError, UnknownOutcome
 from triage.ticket import Ticket
 
 TICKETS = "/tickets"
@@ -78,6 +79,8 @@ class Freshdesk(Helpdesk):
     def account(self) -> Account:
         """Return who we are; proves the credential."""
         agent = as_dict(self._api.get(ME))
+        if not agent:
+            raise Retry(HALF_AN_ANSWER)
         if not ident(agent.get("id")):
             raise DeskLocked(NOBODY)
         name = text(as_dict(agent.get("contact")).get("name"))

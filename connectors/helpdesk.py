@@ -16,12 +16,11 @@ from connectors.budget import Budget
 from connectors.cache import Cache
 from connectors.http import Client, OnCall
 from triage.errors import Conflict, FeatureOff, Gone, Refused
-from triage.settings import Desk
+from triage.settings import TAG_LENGTH, Desk
 from triage.ticket import Ticket
 
 log = logging.getLogger(__name__)
 
-TAG_LENGTH = 32
 HISTORY_DAYS = 30
 NO_SUCH_GROUP = "the helpdesk has no group called '{}'"
 GROUPS_HIDDEN = "our role may not list the helpdesk's groups"

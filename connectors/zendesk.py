@@ -27,6 +27,7 @@ from connectors.values import as_dict, as_list, ident, rows, text
 from connectors.zendesk_auth import credential
 from connectors.zendesk_errors import EXPORTS, UPDATES, ZendeskDialect
 from connectors.zendesk_pages import PAGE_SIZE, pages
+from connectors.zendesk_ticket import HALF_AN_ANSWER
 from triage.errors import DeskLocked, Refused, Retry, TandemError, UnknownOutcome
 from triage.ticket import Message, Ticket
 
@@ -84,6 +85,8 @@ class Zendesk(Helpdesk):
     def account(self) -> Account:
         """Return who we are; proves the credential with a call that really needs it."""
         user = as_dict(as_dict(self._api.get(ME)).get("user"))
+        if not user:
+            raise Retry(HALF_AN_ANSWER)
         # Without a valid credential Zendesk answers 200 "Anonymous user", with no id.
         if not ident(user.get("id")):
             raise DeskLocked(NOBODY)

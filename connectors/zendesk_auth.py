@@ -10,7 +10,6 @@ import logging
 import threading
 import time
 from collections.abc import Callable
-from datetime import UTC, datetime
 from typing import Any
 
 from connectors.http import Credential, StaticCredential
@@ -20,8 +19,6 @@ from triage.settings import Auth, OAuthClient
 
 log = logging.getLogger(__name__)
 
-# Zendesk switches off every API token on this day (developer.zendesk.com, "OAuth migration").
-API_TOKENS_END = datetime(2027, 4, 30, tzinfo=UTC)
 RENEW_BEFORE_SECONDS = 60.0
 # New OAuth clients get tokens of 30 minutes; assumed where the answer does not say.
 DEFAULT_LIFE_SECONDS = 1800.0
@@ -30,11 +27,6 @@ SCOPE_MISSING = "Zendesk granted the scope '{}', not '{}': correct the OAuth cli
 
 Fetch = Callable[[dict[str, str]], Any]
 """Post this body to /oauth/tokens and return the decoded answer."""
-
-
-def api_token_days_left(now: datetime) -> int:
-    """Return the days until Zendesk's API tokens stop working (negative: they have)."""
-    return (API_TOKENS_END - now).days
 
 
 def token_credential(email: str, api_token: str) -> StaticCredential:

@@ -485,6 +485,12 @@ class TestAccount:
         assert account.user_id.isdigit()
         assert account.name
 
+    @pytest.mark.parametrize("body", ["", "[]", "<html>"])
+    def test_half_an_answer_does_not_lock_the_desk(self, desk: Recordings, connector: Connector, body: str) -> None:
+        desk.fail("GET", exchange(desk.vendor, "me")["request"]["path"], 200, body)
+        with pytest.raises(Retry):
+            connector.account()
+
     def test_a_refused_credential_locks_the_desk(self, desk: Recordings, connector: Connector) -> None:
         desk.answer("unauthorized", path=exchange(desk.vendor, "me")["request"]["path"])
         with pytest.raises(DeskLocked):

@@ -319,6 +319,12 @@ class TestWords:
         with pytest.raises(DeskLocked, match=code):
             connector.read("22")
 
+    def test_a_suspended_account_is_not_an_absent_feature(self, desk: Recordings, connector: Connector) -> None:
+        desk.answer("ticket_new")
+        desk.mock.get(desk.url("/api/v2/tickets"), json={"code": "account_suspended"}, status=403)
+        with pytest.raises(DeskLocked):
+            connector.read("22")
+
     def test_credits_and_limits_are_read_in_any_case(self) -> None:
         headers = requests_headers(exchange("freshdesk", "ticket_new")["response"]["headers"])
         usage = FreshdeskDialect(200).usage(Call("GET", "/tickets/{id}"), Reply(200, headers))

@@ -286,7 +286,7 @@ class TestLockout:
 
 
 class TestForms:
-    PATHS = ("/console/logout", "/console/dead/replay", "/console/deliveries/1/replay")
+    PATHS = ("/console/logout", "/console/dead/replay", "/console/deliveries/1/replay", "/console/alarms/dismiss")
 
     @pytest.mark.parametrize("form", [{}, {"csrf": ""}, {"csrf": "guess"}, {"csrf": "ü"}])
     @pytest.mark.parametrize("path", PATHS)
@@ -673,3 +673,38 @@ class TestStoreReads:
         run_of(store, "1")
         assert store.runs.done_since(time.time() - 60) == 1
         assert store.runs.done_since(time.time() + 60) == 0
+
+    def test_an_alarm_is_shown_until_it_is_dismissed(self, admin: FlaskClient, sqlite_store: Store) -> None:
+        sqlite_store.alarms.raise_("acme", "public_note", "a note was public", time.time(), ticket_id="31")
+        page = admin.get("/console/").text
+        assert "a note was public" in page
+        form = {"csrf": token_of(admin.get("/console/")), "desk": "acme", "kind": "public_note", "ticket_id": "31"}
+        assert admin.post("/console/alarms/dismiss", data=form).status_code in (302, 303)
+        assert "a note was public" not in admin.get("/console/").text
+
+
+class TestBehindAProxy:
+    def client(self, environment: Environment, settings: Settings, store: Store, proxies: int) -> FlaskClient:
+        behind = environment.model_copy(update={"trusted_proxies": proxies})
+        return create_app(behind, settings, store, FakeWakeup()).test_client()
+
+    def wrong_tries(self, client: FlaskClient) -> list[str]:
+        pages = []
+        for number in range(7):
+            page = client.get("/console/login")
+            headers = {"X-Forwarded-For": f"203.0.113.{number}"}
+            form = {"csrf": token_of(page), "password": "wrong-password"}
+            pages.append(client.post("/console/login", data=form, headers=headers).text)
+        return pages
+
+    def test_callers_are_told_apart_where_the_proxy_is_trusted(
+        self, environment: Environment, settings: Settings, sqlite_store: Store
+    ) -> None:
+        pages = self.wrong_tries(self.client(environment, settings, sqlite_store, 1))
+        assert not any("Too many" in page for page in pages)
+
+    def test_a_header_of_the_callers_own_escapes_no_lock_out(
+        self, environment: Environment, settings: Settings, sqlite_store: Store
+    ) -> None:
+        pages = self.wrong_tries(self.client(environment, settings, sqlite_store, 0))
+        assert "Too many" in pages[-1]

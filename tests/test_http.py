@@ -284,6 +284,7 @@ class TestPatience:
             ("Retry-After: 999999", 3600, 3800),
             ("Retry-After: -5", 1, 4),
         ],
+        ids=["seconds", "date", "past date", "words", "missing", "very long", "negative"],
     )
     def test_a_429_waits_as_told(self, header: str, least: float, most: float) -> None:
         budget = SpyBudget()

@@ -158,7 +158,7 @@ class TestDeliveries:
         store.deliveries.finish(closed, DONE, 101.0)
         assert store.deliveries.drop_bodies(before=200.0) == 1
         with store.engine.connect() as connection:
-            bodies = dict(connection.execute(text("SELECT id, body FROM deliveries")).tuples().all())
+            bodies = dict(list(connection.execute(text("SELECT id, body FROM deliveries"))))
         assert bodies[closed] is None
         assert bytes(bodies[open_]) == b"{}"
 
@@ -257,7 +257,13 @@ class TestMarks:
         assert store.cursors.get("globex", "poll") is None
         store.alarms.raise_("acme", "desk_locked", "refused", 1.0)
         store.alarms.raise_("acme", "desk_locked", "refused again", 2.0)
-        assert [(alarm.text, alarm.created_at) for alarm in store.alarms.recent()] == [("refused again", 2.0)]
+        store.alarms.raise_("acme", "public_note", "was public", 1.0, ticket_id="7")
+        assert [(alarm.text, alarm.created_at) for alarm in store.alarms.recent()] == [
+            ("refused again", 2.0),
+            ("was public", 1.0),
+        ]
+        store.alarms.clear("acme", "desk_locked")
+        assert [alarm.ticket_id for alarm in store.alarms.recent()] == ["7"]
 
 
 def _hammer(url: str, worker: int, failures: multiprocessing.Queue[str]) -> None:

@@ -38,6 +38,8 @@ class Environment(BaseModel):
     console_password: SecretStr = SecretStr("")
     port: int = Field(default=8000, ge=1, le=65535)
     log_level: str = "INFO"
+    trusted_proxies: int = Field(default=0, ge=0, le=10)
+    """How many reverse proxies of yours stand before the web process and set X-Forwarded-For and -Proto."""
 
     @property
     def broker(self) -> str:
@@ -69,12 +71,19 @@ def read_environment(given: Mapping[str, str] | None = None) -> Environment:
         first = error.errors()[0]
         name = str(first["loc"][0]).upper()
         raise SettingsError(f"{name} {first['msg'][0].lower()}{first['msg'][1:]}; correct {name} in .env") from None
+    _check_length("SECRET_KEY", environment.secret_key, 16)
+    _check_length("CONSOLE_PASSWORD", environment.console_password, 8)
     _check_scheme("DATABASE_URL", environment.database_url, DATABASE_SCHEMES)
     _check_scheme("REDIS_URL", environment.redis_url, REDIS_SCHEMES)
     _check_scheme("BROKER_URL", environment.broker, BROKER_SCHEMES)
     if environment.log_level.upper() not in {"DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"}:
         raise SettingsError("LOG_LEVEL must be DEBUG, INFO, WARNING, ERROR or CRITICAL; correct LOG_LEVEL in .env")
     return environment
+
+
+def _check_length(name: str, secret: SecretStr, least: int) -> None:
+    if 0 < len(secret.get_secret_value()) < least:
+        raise SettingsError(f"{name} is shorter than {least} characters; set a longer one in .env")
 
 
 def _check_scheme(name: str, url: str, allowed: tuple[str, ...]) -> None:

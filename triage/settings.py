@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import re
+from datetime import date
 from enum import StrEnum
 from typing import Annotated, Any, Literal, Self
 from urllib.parse import urlsplit
@@ -19,6 +20,8 @@ LOOPBACK = {"localhost", "127.0.0.1", "::1"}
 # https://developer.zendesk.com/documentation/webhooks/verifying/
 PUBLIC_TEST_SECRET = "dGhpc19zZWNyZXRfaXNfZm9yX3Rlc3Rpbmdfb25seQ=="  # noqa: S105
 MIN_SECRET = 12
+# Zendesk switches off every API token on this day (developer.zendesk.com, "OAuth migration").
+API_TOKENS_END = date(2027, 4, 30)
 # Freshdesk's limit.
 TAG_LENGTH = 32
 HOST = re.compile(r"[a-z0-9]([a-z0-9.-]*[a-z0-9])?|[0-9a-f:.]+", re.IGNORECASE)
@@ -153,6 +156,11 @@ class Desk(Section):
             raise ValueError("auth: a freshdesk desk needs api_key:")
         return self
 
+    def token_days_left(self, today: date) -> int | None:
+        """Return the days until this desk's Zendesk API token stops working, or None for a desk that has none."""
+        on_token = self.platform == "zendesk" and self.auth.oauth is None
+        return (API_TOKENS_END - today).days if on_token else None
+
     def mode_for(self, field: DecidedField, team: str) -> Mode:
         """Return the mode of `field` on a ticket of `team`: the strictest of desk or field, and team."""
         wide = self.fields.get(field, self.mode)
@@ -190,6 +198,12 @@ class Llm(Section):
     daily_cap_usd: float | None = Field(default=None, ge=0)
     """From this spend of one UTC day on, the embedded classifier answers."""
     timeout_seconds: float = Field(default=30, gt=0, le=120)
+
+    @model_validator(mode="after")
+    def _check_cap(self) -> Self:
+        if self.daily_cap_usd is not None and not (self.usd_per_million_input or self.usd_per_million_output):
+            raise ValueError("daily_cap_usd needs usd_per_million_input and usd_per_million_output to count with")
+        return self
 
 
 class Retention(Section):

@@ -8,6 +8,7 @@ from flask import Flask, Response, jsonify
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_latest
 from sqlalchemy.exc import SQLAlchemyError
 from werkzeug.exceptions import HTTPException
+from werkzeug.middleware.proxy_fix import ProxyFix
 
 from triage.environment import Environment
 from triage.settings import Settings
@@ -27,6 +28,9 @@ def create_app(environment: Environment, settings: Settings, store: Store, wakeu
     # The only files served are the console's, below its own address.
     app = Flask(__name__, static_folder=None)
     app.config["MAX_CONTENT_LENGTH"] = MAX_BODY
+    if proxies := environment.trusted_proxies:
+        # Else anybody could name another address than their own and escape the console's lock-out.
+        app.wsgi_app = ProxyFix(app.wsgi_app, x_for=proxies, x_proto=proxies)  # type: ignore[method-assign]
     app.register_blueprint(Edge(settings, store, wakeup).blueprint())
     app.register_blueprint(Console(environment, settings, store, wakeup).blueprint())
     registry = CollectorRegistry()

@@ -77,6 +77,7 @@ class Console:
         one = f"/console/deliveries/<int(max={2**63 - 1}):delivery_id>/replay"
         routes.add_url_rule(one, "replay_one", self._replay_one, methods=["POST"])
         routes.add_url_rule("/console/dead/replay", "replay_dead", self._replay_dead, methods=["POST"])
+        routes.add_url_rule("/console/alarms/dismiss", "dismiss", self._dismiss, methods=["POST"])
         routes.add_url_rule("/console/<path:anything>", "missing", _missing)
         return routes
 
@@ -130,6 +131,11 @@ class Console:
         opened = replay(self._store, self._wakeup, self._store.deliveries.with_state(DEAD, limit=REPLAY_LIMIT))
         left = self._store.deliveries.counts(DEAD).get(DEAD, 0)
         return _replayed(opened, MORE_DEAD if left else REPLAYED, left)
+
+    def _dismiss(self) -> BaseResponse:
+        form = request.form
+        self._store.alarms.clear(form.get("desk", ""), form.get("kind", ""), form.get("ticket_id", ""))
+        return _to("home")
 
 
 def _replayed(opened: list[int], text: str, left: int = 0) -> BaseResponse:

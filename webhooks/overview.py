@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import UTC, date, datetime
+from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import quote
 
@@ -20,8 +20,6 @@ DAY_SECONDS = 86_400
 SLOW_SECONDS = 120.0
 STUCK_SECONDS = 900.0
 AGENT_PAGES = {"zendesk": "{url}/agent/tickets/{ticket}", "freshdesk": "{url}/a/tickets/{ticket}"}
-# When Zendesk switches off API tokens, as in `connectors/zendesk_auth.py`, which the web process may not import.
-API_TOKENS_END = date(2027, 4, 30)
 SHOWN_FIELDS = ("primary_team", "priority")
 
 
@@ -162,7 +160,6 @@ def _seconds(run: Run) -> float | None:
 
 
 def _desk(name: str, desk: Desk, public: str, now: float) -> DeskRow:
-    on_token = desk.platform == "zendesk" and desk.auth.oauth is None
     return DeskRow(
         name=name,
         platform=desk.platform,
@@ -170,7 +167,7 @@ def _desk(name: str, desk: Desk, public: str, now: float) -> DeskRow:
         webhook=f"{public}/webhooks/{desk.platform}/{name}",
         mode=desk.mode,
         exceptions=[f"{key}: {mode}" for key, mode in [*desk.fields.items(), *desk.teams.items()]],
-        token_days=(API_TOKENS_END - datetime.fromtimestamp(now, UTC).date()).days if on_token else None,
+        token_days=desk.token_days_left(datetime.fromtimestamp(now, UTC).date()),
     )
 
 
