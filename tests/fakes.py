@@ -19,7 +19,7 @@ CREATED_AT = datetime(2026, 11, 20, 12, 0, tzinfo=UTC)
 
 
 class Killed(BaseException):
-    """The process ends here."""
+    """The process ends here, as by kill -9: nothing catches it."""
 
 
 def answer(team: str = "billing", sure: float = 0.9, **changes: Any) -> Classification:

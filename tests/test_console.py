@@ -674,6 +674,12 @@ class TestStoreReads:
         assert store.runs.done_since(time.time() - 60) == 1
         assert store.runs.done_since(time.time() + 60) == 0
 
+    def test_what_the_helpdesk_refused_is_shown(self, admin: FlaskClient, sqlite_store: Store) -> None:
+        run = run_of(sqlite_store, "31")
+        effect = sqlite_store.effects.plan(run.id, "tags", {}, time.time())
+        sqlite_store.effects.confirm(effect, time.time(), refused={"tags": "may not create <b>tags</b>"})
+        assert "refused tags: may not create &lt;b&gt;tags&lt;/b&gt;" in admin.get("/console/").text
+
     def test_an_alarm_is_shown_until_it_is_dismissed(self, admin: FlaskClient, sqlite_store: Store) -> None:
         sqlite_store.alarms.raise_("acme", "public_note", "a note was public", time.time(), ticket_id="31")
         page = admin.get("/console/").text

@@ -247,6 +247,7 @@ class TestEffects:
             {"tags": ["a"]},
             {"x": "no"},
         )
+        assert store.effects.refusals([run.id, 99]) == {run.id: {"x": "no"}}
 
 
 class TestMarks:

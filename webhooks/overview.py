@@ -44,11 +44,12 @@ class Verdict:
 
 @dataclass(frozen=True)
 class RunRow:
-    """One run with its verdicts and how long its steps took."""
+    """One run with its verdicts, how long its steps took and what the helpdesk refused of it."""
 
     run: Run
     verdicts: list[Verdict]
     seconds: float | None
+    refused: dict[str, str]
 
 
 @dataclass(frozen=True)
@@ -87,6 +88,7 @@ def look(store: Store, settings: Settings, public: str, state: str, now: float) 
     counts = store.deliveries.counts(*OPEN_STATES, DEAD)
     dead_count = counts.get(DEAD, 0)
     alarms, runs = store.alarms.recent(), store.runs.recent(ROWS)
+    refused = store.effects.refusals([run.id for run in runs])
     dead, deliveries = store.deliveries.recent(ROWS, DEAD), store.deliveries.recent(ROWS, state)
     return Overview(
         alarms=alarms,
@@ -101,7 +103,7 @@ def look(store: Store, settings: Settings, public: str, state: str, now: float) 
         deliveries=deliveries,
         state=state,
         states=STATES,
-        runs=[RunRow(run, verdicts_of(run), _seconds(run)) for run in runs],
+        runs=[RunRow(run, verdicts_of(run), _seconds(run), refused.get(run.id, {})) for run in runs],
         desks=[_desk(name, desk, public, now) for name, desk in sorted(settings.desks.items())],
         links=_links(settings, [*alarms, *dead, *deliveries, *runs]),
     )

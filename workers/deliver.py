@@ -27,6 +27,7 @@ FIRST_PAUSE_SECONDS = 15.0
 LONGEST_PAUSE_SECONDS = 3600.0
 LOCKED_PAUSE_SECONDS = 300.0
 JITTER = 0.2
+LOST = f"{MAX_ATTEMPTS} attempts ended without a word: the worker was killed each time, or could not reach the database"
 # The database is well and refuses these values: it will refuse them for ever.
 POISON = (DataError, IntegrityError, ProgrammingError)
 
@@ -53,6 +54,11 @@ def deliver(delivery_id: int, store: Store, leases: Leases, tools_for: Callable[
     except NoResultFound:
         # Another worker closed it since we looked.
         store.runs.release(run, "")
+        return
+    if attempt > MAX_ATTEMPTS:
+        # No attempt came back to say what happened: whatever it is, it ends workers.
+        store.runs.finish(run, RUN_DEAD, now, LOST)
+        store.deliveries.finish(delivery_id, DEAD, now, LOST)
         return
     with leases.hold(run.id, run.owner):
         _attempt(delivery, run, attempt, store, tools_for)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
+from datetime import UTC, datetime
 from functools import cache
 from typing import Any
 
@@ -47,7 +48,10 @@ def prepare(**_: Any) -> None:
     """Load the model and learn who we are before the first ticket; a bad setting stops the start here."""
     here = runtime()
     here.classifier.classify(Ticket(desk="", id="0"))
-    for name in here.settings.desks:
+    today = datetime.now(UTC).date()
+    for name, desk in here.settings.desks.items():
+        if (days := desk.token_days_left(today)) is not None:
+            logger.warning("desk %s: its API token stops working in %d days; use an OAuth client", name, days)
         try:
             here.remember_bot(name)
         except (TandemError, SQLAlchemyError) as error:

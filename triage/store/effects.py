@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Any
 
@@ -88,6 +89,16 @@ class Effects:
         query = select(effects).where(effects.c.run_id == run_id).order_by(effects.c.id)
         with self._reader.connect() as connection:
             return [_effect(row) for row in connection.execute(query).mappings()]
+
+    def refusals(self, run_ids: Collection[int]) -> dict[int, dict[str, str]]:
+        """Return what the helpdesk refused, value by value, for those of the runs where it did."""
+        query = select(effects.c.run_id, effects.c.refused).where(effects.c.run_id.in_(list(run_ids)))
+        found: dict[int, dict[str, str]] = {}
+        with self._reader.connect() as connection:
+            for row in connection.execute(query):
+                if row.refused:
+                    found.setdefault(row.run_id, {}).update(row.refused)
+        return found
 
     def _update(self, effect: Effect, **values: Any) -> None:
         with self._engine.begin() as connection:
