@@ -12,12 +12,14 @@ import click
 from rich.console import Console
 from rich.progress import track
 
+from commands.shared import check_desk
 from triage.classify import Which, build_classifier
 from triage.classify.batch import row_from, ticket_from_row
 from triage.environment import Environment, read_environment, variables
-from triage.errors import SettingsError, TandemError
+from triage.errors import TandemError
 from triage.settings import Settings
 from triage.settings_file import load_settings
+from triage.ticket import Ticket
 
 
 class InputError(TandemError):
@@ -47,9 +49,12 @@ def command(source: Path, target: Path, desk: str, which: Which) -> None:
     Example:
       python manage.py classify --file in.jsonl --out out.jsonl
     """
+    if not target.parent.is_dir():
+        raise InputError(f"--out: the folder {target.parent} does not exist; make it or name another")
     environment = read_environment()
     settings = _settings(environment, desk)
-    rows = list(_rows(source))
+    # All of them first: a wrong last line must not cost the hours, or the money, spent on those before it.
+    tickets = [(row["id"], _ticket(source, line, row)) for line, row in _rows(source)]
     classifier = build_classifier(
         settings,
         openai_base_url=environment.openai_base_url,
@@ -61,11 +66,10 @@ def command(source: Path, target: Path, desk: str, which: Which) -> None:
     thresholds = settings.thresholds_of(desk)
     unfinished = target.with_name(target.name + ".part")
     with closing(unfinished.open("w", encoding="utf-8")) as out:
-        for line, row in track(rows, description="classifying", console=Console(stderr=True), total=len(rows)):
-            answer = classifier.classify(_ticket(source, line, row))
-            _write(out, row_from(answer, row["id"], thresholds))
+        for row_id, ticket in track(tickets, description="classifying", console=Console(stderr=True)):
+            _write(out, row_from(classifier.classify(ticket), row_id, thresholds))
     unfinished.replace(target)
-    click.echo(f"{len(rows)} tickets classified: {target}")
+    click.echo(f"{len(tickets)} tickets classified: {target}")
 
 
 def _settings(environment: Environment, desk: str) -> Settings:
@@ -74,13 +78,13 @@ def _settings(environment: Environment, desk: str) -> Settings:
     if not path.exists() and "TANDEM_CONFIG" not in values and not desk:
         return Settings()
     settings = load_settings(path, values)
-    if desk and desk not in settings.desks:
-        raise SettingsError(f"--desk {desk}: no such desk in {path}; it has {', '.join(settings.desks) or 'none'}")
+    if desk:
+        check_desk(settings, desk, path)
     return settings
 
 
 def _rows(source: Path) -> Iterator[tuple[int, dict[str, Any]]]:
-    with source.open(encoding="utf-8", errors="replace") as file:
+    with source.open(encoding="utf-8-sig", errors="replace") as file:
         for number, line in enumerate(file, 1):
             if not line.strip():
                 continue
@@ -93,7 +97,7 @@ def _rows(source: Path) -> Iterator[tuple[int, dict[str, Any]]]:
             yield number, row
 
 
-def _ticket(source: Path, line: int, row: dict[str, Any]) -> Any:
+def _ticket(source: Path, line: int, row: dict[str, Any]) -> Ticket:
     try:
         return ticket_from_row(row)
     except (TandemError, ValueError) as error:

@@ -9,12 +9,15 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 import click
+from kombu.connection import Connection
 from redis import Redis, RedisError
 from sqlalchemy.exc import SQLAlchemyError
 
+from commands.shared import find_embedded_redis
 from connectors.budget import redis_url
 from triage.environment import Environment
 from triage.errors import ModelError, TandemError
+from triage.logs import configure_logging
 from triage.settings import Desk
 from triage.store.marks import BEAT, EVERY_DESK
 from triage.store.migrate import is_current
@@ -44,6 +47,9 @@ def command() -> None:
     One line each: ok, warning or broken, and the remedy. Ends with code 1 when
     something is broken.
     """
+    # What a warning would say is a finding below.
+    configure_logging("ERROR")
+    find_embedded_redis()
     runtime = Runtime.from_environment()
     broken = False
     for finding in findings(runtime):
@@ -59,7 +65,9 @@ def findings(runtime: Runtime) -> Iterator[Finding]:
     """Yield every check's finding."""
     yield Finding("settings", OK, f"{len(runtime.settings.desks)} desks, {len(runtime.settings.teams)} teams")
     yield from _database(runtime)
-    yield _broker(runtime.environment)
+    yield _redis(runtime.environment)
+    if runtime.environment.broker_url:
+        yield _broker(runtime.environment.broker_url)
     for name, desk in runtime.settings.desks.items():
         yield from _desk(runtime, name, desk)
     yield _classifier(runtime)
@@ -73,7 +81,8 @@ def _database(runtime: Runtime) -> Iterator[Finding]:
         yield Finding("database", OK, runtime.store.engine.dialect.name)
         yield _beat(runtime)
         yield _queue(runtime)
-    except SQLAlchemyError as error:
+    except (SQLAlchemyError, OSError, ValueError) as error:
+        # An address that cannot be one is a ValueError, a folder that cannot be made an OSError.
         yield Finding("database", BROKEN, type(error).__name__, "start the database or correct DATABASE_URL")
 
 
@@ -97,13 +106,20 @@ def _queue(runtime: Runtime) -> Finding:
     return Finding("inbox", WARNING if dead else OK, text, "python manage.py replay --dead" if dead else "")
 
 
-def _broker(environment: Environment) -> Finding:
-    if not environment.broker.startswith(("redis", "unix")):
-        return Finding("broker", OK, "not Redis, not checked")
+def _redis(environment: Environment) -> Finding:
     try:
-        Redis.from_url(redis_url(environment.broker), socket_timeout=2, socket_connect_timeout=2).ping()
-    except (RedisError, OSError) as error:
-        return Finding("broker", BROKEN, type(error).__name__, "start Redis or correct REDIS_URL")
+        Redis.from_url(redis_url(environment.redis_url), socket_timeout=2, socket_connect_timeout=2).ping()
+    except (RedisError, OSError, ValueError) as error:
+        return Finding("redis", BROKEN, type(error).__name__, "start Redis or correct REDIS_URL")
+    return Finding("redis", OK, "answers")
+
+
+def _broker(url: str) -> Finding:
+    try:
+        with Connection(url, connect_timeout=2) as connection:  # type: ignore[no-untyped-call]
+            connection.ensure_connection(max_retries=1, timeout=2)
+    except Exception as error:  # each broker's client raises its own
+        return Finding("broker", BROKEN, type(error).__name__, "start the broker or correct BROKER_URL")
     return Finding("broker", OK, "answers")
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import click
 
+from commands.shared import database_errors, find_embedded_redis
 from triage.environment import read_environment
 from triage.store import open_store
 from triage.store.deliveries import DEAD
@@ -15,6 +16,7 @@ from webhooks.wakeup import Wakeup
 @click.option("--dead", is_flag=True, help="Every dead delivery.")
 @click.option("--desk", default="", help="With --dead: of this desk only.")
 @click.argument("ids", nargs=-1, type=int)
+@database_errors()
 def command(dead: bool, desk: str, ids: tuple[int, ...]) -> None:
     """Send deliveries through again.
 
@@ -27,6 +29,7 @@ def command(dead: bool, desk: str, ids: tuple[int, ...]) -> None:
     """
     if bool(ids) == dead:
         raise click.UsageError("name delivery ids, or --dead")
+    find_embedded_redis()
     store = open_store(read_environment().database_url)
     wanted = store.deliveries.with_state(DEAD, desk) if dead else list(ids)
     opened = replay(store, Wakeup(), wanted)

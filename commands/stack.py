@@ -30,7 +30,8 @@ from triage.errors import TandemError
 ROOT = Path(__file__).parent.parent
 PR_SET_PDEATHSIG = 1
 STOP_SECONDS = 35.0
-START_SECONDS = 60.0
+# A slow machine that loads the classifier for the first time takes its time.
+START_SECONDS = 180.0
 
 
 class StartError(TandemError):

@@ -5,23 +5,28 @@ from __future__ import annotations
 import sys
 import time
 from datetime import UTC, datetime
+from pathlib import Path
 
 import click
 
+from commands.shared import check_desk, database_errors, find_embedded_redis
 from triage.decision import decide
 from triage.logs import configure_logging
 from triage.note import compose, render_text
+from triage.settings import Mode
 from triage.store.deliveries import DONE
 from workers.deliver import deliver
 from workers.runtime import Runtime
 
 DRY_REFERENCE = "TDM-(dry run)"
+NOT_WRITTEN = "nothing was written: the desk's mode is {mode}; set desks.{desk}.mode to note, tag or write first"
 
 
 @click.command()
 @click.option("--desk", required=True, help="The desk the ticket is on.")
 @click.option("--write", is_flag=True, help="Write note, tags and fields as the desk's mode allows.")
 @click.argument("ticket_id")
+@database_errors()
 def command(desk: str, ticket_id: str, write: bool) -> None:
     """Show what Tandem would say about one ticket.
 
@@ -32,7 +37,9 @@ def command(desk: str, ticket_id: str, write: bool) -> None:
       python manage.py triage --desk acme 1234
     """
     configure_logging("WARNING")
+    find_embedded_redis()
     runtime = Runtime.from_environment()
+    check_desk(runtime.settings, desk, Path(runtime.environment.tandem_config))
     if write:
         _write(runtime, desk, ticket_id)
     else:
@@ -54,8 +61,7 @@ def _show(runtime: Runtime, desk: str, ticket_id: str) -> None:
 
 
 def _write(runtime: Runtime, desk: str, ticket_id: str) -> None:
-    store = runtime.store
-    runtime.connector(desk)
+    store, mode = runtime.store, runtime.settings.desks[desk].mode
     now = time.time()
     # A key of its own each time: asking by hand is never a duplicate. The ticket's run still happens once.
     received = store.deliveries.receive(
@@ -65,4 +71,6 @@ def _write(runtime: Runtime, desk: str, ticket_id: str) -> None:
     delivery = store.deliveries.get(received.id)
     assert delivery is not None
     click.echo(f"delivery {delivery.id}: {delivery.state}" + (f" ({delivery.reason})" if delivery.reason else ""))
+    if not mode.allows(Mode.NOTE):
+        click.echo(NOT_WRITTEN.format(mode=mode, desk=desk))
     sys.exit(0 if delivery.state == DONE else 1)

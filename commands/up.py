@@ -12,12 +12,11 @@ from pathlib import Path
 import click
 
 from commands.sandboxed import control, sandbox_environment, start_sandbox, start_tandem
-from commands.stack import ROOT, Stack, StartError, kept_secret, port_taken
+from commands.shared import DATA, REDIS_FILE
+from commands.stack import Stack, StartError, kept_secret, port_taken
 from triage.environment import Environment, read_environment, variables
 from triage.settings_file import load_settings
 
-DATA = ROOT / "data"
-SANDBOX_DATA = DATA / "sandbox"
 COLOURS = {"redis": "red", "web": "green", "worker": "cyan", "beat": "yellow", "sandbox": "magenta"}
 
 
@@ -35,10 +34,11 @@ def command(every: float) -> None:
     sandbox = not _has_desks(environment, values)
     _check_ports(environment, sandbox)
     values = values | _secrets(values)
-    data = SANDBOX_DATA if sandbox else DATA
+    # One per port: two can run side by side.
+    data = DATA / f"sandbox-{environment.port}" if sandbox else DATA
     if sandbox:
         values |= sandbox_environment(environment.port + 1)
-        # The sandbox forgets its tickets when it ends, so what we know of them goes too.
+        # The sandbox has forgotten its tickets, so what we know of them goes too.
         shutil.rmtree(data, ignore_errors=True)
     if sandbox or not values.get("DATABASE_URL"):
         values["DATABASE_URL"] = f"sqlite:///{data}/tandem.db"
@@ -50,11 +50,16 @@ def command(every: float) -> None:
         click.echo("stopping: tickets in flight are finished first ...")
     finally:
         stack.stop()
+        if sandbox:
+            shutil.rmtree(data, ignore_errors=True)
 
 
 def _run(stack: Stack, environment: Environment, data: Path, every: float | None) -> None:
     if not stack.environment.get("REDIS_URL"):
         stack.environment["REDIS_URL"] = stack.start_broker(data / "redis")
+        if every is None:
+            # So that `doctor` and the other commands find it from another terminal.
+            REDIS_FILE.write_text(stack.environment["REDIS_URL"], encoding="utf-8")
     url = f"http://127.0.0.1:{environment.port}"
     sandbox_url = start_sandbox(stack, environment.port + 1, url, every) if every is not None else ""
     start_tandem(stack, environment.port, data)
@@ -92,7 +97,8 @@ def _welcome(url: str, sandbox_url: str, values: dict[str, str]) -> None:
     lines.append(f"  Console              {url}/console/")
     if not variables().get("CONSOLE_PASSWORD"):
         lines.append("  Console password     in the file data/console_password")
-    model = "built-in classifier" if not values.get("OPENAI_API_KEY") else values.get("OPENAI_MODEL", "language model")
+    has_model = values.get("OPENAI_API_KEY") or values.get("OPENAI_BASE_URL")
+    model = read_environment(values).openai_model if has_model else "built-in classifier"
     lines += [f"  Classifier           {model}", ""]
     click.echo("\n".join(lines))
 

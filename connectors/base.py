@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from datetime import datetime
+from enum import StrEnum
 from typing import Any, Protocol
 
 from triage.ticket import Status, Ticket
@@ -37,6 +38,17 @@ class Fields:
         return bool(self.priority or self.group or self.custom)
 
 
+class Leak(StrEnum):
+    """What became of a note of ours that customers could see for a moment."""
+
+    HIDDEN = "hidden"
+    """Made private at once."""
+    REMOVED = "removed"
+    """Taken off the ticket where it cannot be made private; it is not written again, for it could leak again."""
+    PUBLIC = "public"
+    """Still public: hiding it failed and must be tried again."""
+
+
 @dataclass(frozen=True)
 class Written:
     """What one write did: values before and after by name, and what the helpdesk refused with its reason."""
@@ -45,12 +57,8 @@ class Written:
     before: dict[str, Any] = field(default_factory=dict)
     after: dict[str, Any] = field(default_factory=dict)
     refused: dict[str, str] = field(default_factory=dict)
-    was_public: bool = False
-    """The note came back public and was hidden at once: an alarm.
-
-    Zendesk makes it private and it stays; Freshdesk cannot, so it is deleted, `note_id` is empty and `refused` says so
-    under "note". It is not written again, for it could leak again.
-    """
+    leak: Leak | None = None
+    """Set when our note was found public: an alarm."""
 
 
 @dataclass(frozen=True)
@@ -83,11 +91,8 @@ class Connector(Protocol):
     def read(self, ticket_id: str) -> Ticket:
         """Return the ticket with conversation, requester, organization and 30 days of history; Gone if it is over."""
 
-    def find_note(self, ticket_id: str, reference: str) -> str | None:
-        """Return the id of our note that carries `reference`, looking at the newest comments, or None.
-
-        One of ours that turns out to be public is hidden at once, with a CRITICAL log line.
-        """
+    def find_note(self, ticket_id: str, reference: str) -> Written | None:
+        """Return our note that carries `reference`, or None; one found public is hidden or removed, and says so."""
 
     def post(self, ticket: Ticket, note_html: str, reference: str, fields: Fields) -> Written:
         """Add one private note and set `fields`; a refused field never costs the note. Conflict if read is stale."""

@@ -13,7 +13,7 @@ from datetime import UTC, datetime
 from typing import Any, ClassVar
 
 from connectors import freshdesk_ticket
-from connectors.base import Account, Changes, Fields, Written
+from connectors.base import Account, Changes, Fields, Leak, Written
 from connectors.budget import ACCOUNT, Need
 from connectors.freshdesk_errors import FreshdeskDialect
 from connectors.freshdesk_poll import PAGE_SIZE, Place, iso
@@ -26,11 +26,11 @@ from connectors.helpdesk import (
     set_together_else_alone,
     usable_tags,
 )
-from connectors.http import Client, OnCall, StaticCredential
+from connectors.http import Client, StaticCredential
 from connectors.lock import ticket_lock
 from connectors.values import as_dict, ident, rows, text
 from connectors.verdict import Call
-from triage.errors import DeskLocked, Gone, Refused, Retry, TandemError, UnknownOutcome
+from triage.errors import DeskLocked, Forbidden, Gone, Refused, Retry, TandemError, UnknownOutcome
 from triage.ticket import Ticket
 
 TICKETS = "/tickets"
@@ -54,6 +54,7 @@ NEXT = re.compile(r"""rel\s*=\s*["']?next\b""")
 TICKET_CREDITS = 8.0
 SCOPES = {1: "global access", 2: "group access", 3: "restricted access"}
 NOBODY = "Freshdesk answers without saying who we are: check this desk's `auth` and `url`"
+NOT_OURS = "the ticket is deleted, or outside of what the bot's agent may see"
 NO_NOTE_ID = "Freshdesk took the note but named no id"
 REMOVED_TEXT = "<p>Removed.</p>"
 NOTE_REMOVED = "it came back public and was removed at once; Tandem does not write it again on its own"
@@ -67,14 +68,14 @@ class Freshdesk(Helpdesk):
 
     priorities: ClassVar[Mapping[str, Any]] = {"urgent": 4, "high": 3, "normal": 2, "medium": 2, "low": 1}
 
-    def _open(self, on_call: OnCall | None) -> Client:
+    def _open(self) -> Client:
         desk = self._settings
         assert desk.auth.api_key  # the settings refuse a desk without
         # The key is the user name, the password is any text.
         pair = base64.b64encode(f"{desk.auth.api_key.get_secret_value()}:X".encode()).decode()
         self._dialect = FreshdeskDialect(desk.rate_limit)
         signed = StaticCredential(f"Basic {pair}")
-        return Client(f"{desk.url}/api/v2", signed, self._dialect, self._budget, on_call)
+        return Client(f"{desk.url}/api/v2", signed, self._dialect, self._budget)
 
     def account(self) -> Account:
         """Return who we are; proves the credential."""
@@ -95,12 +96,20 @@ class Freshdesk(Helpdesk):
                 self._dialect.update_need(),
             ]
         )
-        raw = freshdesk_ticket.living(self._api.get(TICKET, ticket_id, query={"include": INCLUDES}))
+        raw = freshdesk_ticket.living(self._ticket(ticket_id))
         conversations = rows(raw.get("conversations"))
         if len(conversations) >= EMBEDDED:
             conversations = list(self._listed(CONVERSATIONS, ticket_id))
         others = freshdesk_ticket.earlier(self._history(raw), text(raw["id"]), self._month_ago())
         return freshdesk_ticket.normalize(self.desk, self._settings, raw, conversations, self._customer(raw), others)
+
+    def _ticket(self, ticket_id: str) -> Any:
+        try:
+            return self._api.get(TICKET, ticket_id, query={"include": INCLUDES})
+        except Forbidden as error:
+            # Freshdesk says 403 for a soft-deleted ticket too; whether it is the credential, another call tells.
+            self.account()
+            raise Gone(NOT_OURS) from error
 
     def _history(self, raw: dict[str, Any]) -> Any:
         if not (requester_id := ident(raw.get("requester_id"))):
@@ -133,18 +142,17 @@ class Freshdesk(Helpdesk):
             if not NEXT.search(reply.headers.get("Link", "")):
                 return
 
-    def find_note(self, ticket_id: str, reference: str) -> str | None:
-        """Return the id of our note that carries `reference`, or None; the list starts at the oldest."""
+    def find_note(self, ticket_id: str, reference: str) -> Written | None:
+        """Return our note that carries `reference`, or None; a public one is removed. The list starts at the oldest."""
         for one in self._listed(CONVERSATIONS, ticket_id):
             if reference not in text(one.get("body")) + text(one.get("body_text")):
                 continue
             note_id = text(one.get("id"))
             if one.get("private") is True:
-                return note_id
+                return Written(note_id)
             # A customer may quote a note that leaked; only our own words are ours to remove.
             if not one.get("incoming") and text(one.get("user_id")) == self.account().user_id:
-                self._remove(ticket_id, note_id)
-                return note_id
+                return self._leaked(ticket_id, note_id, {})
         return None
 
     def post(self, ticket: Ticket, note_html: str, reference: str, fields: Fields) -> Written:
@@ -166,9 +174,9 @@ class Freshdesk(Helpdesk):
 
     def _leaked(self, ticket_id: str, note_id: str, refused: dict[str, str]) -> Written:
         """Remove a note that came back public; it is not written again, for it could leak again."""
-        removed = self._remove(ticket_id, note_id)
-        said = NOTE_REMOVED if removed else NOTE_STILL_PUBLIC
-        return Written("" if removed else note_id, refused=refused | {"note": said}, was_public=True)
+        if self._remove(ticket_id, note_id):
+            return Written("", refused=refused | {"note": NOTE_REMOVED}, leak=Leak.REMOVED)
+        return Written(note_id, refused=refused | {"note": NOTE_STILL_PUBLIC}, leak=Leak.PUBLIC)
 
     def _remove(self, ticket_id: str, note_id: str) -> bool:
         # Freshdesk edits a note's body, never its privacy: delete it, else take its words away.

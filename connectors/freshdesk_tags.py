@@ -16,7 +16,11 @@ LOST = "the tags do not stay on the ticket, something else writes them at the sa
 
 
 class TagList:
-    """One ticket's tags; the caller holds the ticket's lock."""
+    """One ticket's tags; the caller holds the ticket's lock.
+
+    What was written is checked in the PUT's own answer: a GET right after it would show the same moment, and no call
+    can see who overwrites us a second later.
+    """
 
     def __init__(self, api: Client, ticket_id: str) -> None:
         self._api = api

@@ -14,7 +14,7 @@ from typing import Any, ClassVar
 from connectors.base import Fields, Written
 from connectors.budget import Budget
 from connectors.cache import Cache
-from connectors.http import Client, OnCall
+from connectors.http import Client
 from triage.errors import Conflict, FeatureOff, Gone, Refused
 from triage.settings import TAG_LENGTH, Desk
 from triage.ticket import Ticket
@@ -39,15 +39,15 @@ class Helpdesk(ABC):
     priorities: ClassVar[Mapping[str, Any]]
     """Our priority word -> the vendor's."""
 
-    def __init__(self, name: str, desk: Desk, budget: Budget, on_call: OnCall | None = None) -> None:
+    def __init__(self, name: str, desk: Desk, budget: Budget) -> None:
         self.desk = name
         self._settings = desk
         self._budget = budget
         self._cache = Cache()
-        self._api: Client = self._open(on_call)
+        self._api: Client = self._open()
 
     @abstractmethod
-    def _open(self, on_call: OnCall | None) -> Client:
+    def _open(self) -> Client:
         """Return the client that speaks to this desk."""
 
     @abstractmethod

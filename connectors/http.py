@@ -11,7 +11,7 @@ import json
 import logging
 import re
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from http.cookiejar import DefaultCookiePolicy
@@ -29,9 +29,10 @@ from triage.errors import FeatureOff, Retry, Stop, TandemError, Wait
 log = logging.getLogger(__name__)
 
 CONNECT_SECONDS = 5.0
-READ_SECONDS = 30.0
-# The read time-out only counts silence between two bytes; this bounds the whole answer.
-TOTAL_SECONDS = 60.0
+# Seconds of silence between two bytes, and for the whole answer.
+READ_LIMITS = (30.0, 60.0)
+# Shorter than a lease: when another worker may take the run over, a note under way must have been given up.
+WRITE_LIMITS = (10.0, 18.0)
 MAX_BYTES = 16 * 1024 * 1024
 CHUNK = 64 * 1024
 CONNECTIONS = 100
@@ -39,9 +40,6 @@ DEFAULT_WAIT = 60.0
 MAX_WAIT = 3600.0
 NUMERIC_ID = re.compile(r"\d{1,20}", re.ASCII)
 PLACEHOLDER = re.compile(r"\{\w+\}")
-
-OnCall = Callable[[str, str, int, float], None]
-"""Called after each call with method, path template, status (0: no answer) and seconds."""
 
 
 class Credential(Protocol):
@@ -94,14 +92,12 @@ class Client:
         credential: Credential,
         dialect: Dialect,
         budget: Budget,
-        on_call: OnCall | None = None,
     ) -> None:
         """Take the address all paths start from and the budget that the calls use up."""
         self._root = root
         self._credential = credential
         self._dialect = dialect
         self._budget = budget
-        self._on_call = on_call
         self._session = _session()
 
     def get(self, path: str, *ids: str, query: Mapping[str, str] | None = None, optional: bool = False) -> Any:
@@ -138,37 +134,36 @@ class Client:
         return judge(call, reply, problem, after)
 
     def _exchange(self, call: Call, header: str) -> Reply:
-        started = time.monotonic()
         reply: Reply | None = None
         try:
-            reply = self._send(call, header, started + TOTAL_SECONDS)
+            reply = self._send(call, header)
         except (requests.RequestException, HTTPError, TooLong) as error:
             # `from None`: the library's text may hold the whole URL, ours names the endpoint only.
             raise _transport_error(call, error) from None
         finally:
-            self._account_for(call, reply, time.monotonic() - started)
+            self._account_for(call, reply)
         return reply
 
-    def _send(self, call: Call, header: str, deadline: float) -> Reply:
+    def _send(self, call: Call, header: str) -> Reply:
+        silence, whole = READ_LIMITS if call.method == "GET" else WRITE_LIMITS
+        deadline = time.monotonic() + whole
         with self._session.request(
             call.method,
             self._root + _fill(call.path, call.ids),
             params=call.query,
             json=call.body,
             auth=_Signed(header),
-            timeout=(CONNECT_SECONDS, READ_SECONDS),
+            timeout=(CONNECT_SECONDS, silence),
             allow_redirects=False,
             stream=True,
         ) as response:
             return _decode(response.status_code, response.headers, _drain(response, deadline))
 
-    def _account_for(self, call: Call, reply: Reply | None, seconds: float) -> None:
+    def _account_for(self, call: Call, reply: Reply | None) -> None:
         usage: Usage = self._dialect.usage(call, reply)
         limited = reply is not None and reply.status == 429 and not usage.one_ticket_only
         closed_for = _patience(reply.headers) if reply is not None and limited else 0.0
         self._budget.charge(usage.spent, usage.seen, closed_for)
-        if self._on_call:
-            self._on_call(call.method, call.path, reply.status if reply else 0, seconds)
 
 
 def _session() -> requests.Session:
@@ -200,7 +195,7 @@ def _drain(response: requests.Response, deadline: float) -> bytes:
         if size > MAX_BYTES:
             raise TooLong(f"an answer of more than {MAX_BYTES} bytes")
         if time.monotonic() > deadline:
-            raise TooLong(f"an answer that took more than {TOTAL_SECONDS:.0f} seconds")
+            raise TooLong("an answer that took too long")
     return b"".join(parts)
 
 

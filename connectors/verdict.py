@@ -7,7 +7,18 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from connectors.budget import Need, Seen
-from triage.errors import Conflict, DeskLocked, FeatureOff, Gone, Refused, Retry, Stop, TandemError, UnknownOutcome
+from triage.errors import (
+    Conflict,
+    DeskLocked,
+    FeatureOff,
+    Forbidden,
+    Gone,
+    Refused,
+    Retry,
+    Stop,
+    TandemError,
+    UnknownOutcome,
+)
 
 MAX_DETAIL = 200
 TICKET_PATH = "/tickets/{id}"
@@ -17,7 +28,7 @@ ON_A_TICKET: dict[int, type[TandemError]] = {
     400: Refused,
     401: DeskLocked,
     402: DeskLocked,
-    403: Stop,
+    403: Forbidden,
     404: Gone,
     409: Conflict,
     410: Gone,

@@ -12,7 +12,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any, ClassVar
 
 from connectors import zendesk_ticket
-from connectors.base import Account, Changes, Fields, Written
+from connectors.base import Account, Changes, Fields, Leak, Written
 from connectors.budget import ACCOUNT, Need
 from connectors.helpdesk import (
     Helpdesk,
@@ -22,7 +22,7 @@ from connectors.helpdesk import (
     set_together_else_alone,
     usable_tags,
 )
-from connectors.http import Client, OnCall, StaticCredential
+from connectors.http import Client, StaticCredential
 from connectors.values import as_dict, as_list, ident, rows, text
 from connectors.zendesk_auth import credential
 from connectors.zendesk_errors import EXPORTS, UPDATES, ZendeskDialect
@@ -68,11 +68,11 @@ class Zendesk(Helpdesk):
         "low": "low",
     }
 
-    def _open(self, on_call: OnCall | None) -> Client:
+    def _open(self) -> Client:
         desk, dialect = self._settings, ZendeskDialect()
 
         def client(root: str, signed: Any) -> Client:
-            return Client(root, signed, dialect, self._budget, on_call)
+            return Client(root, signed, dialect, self._budget)
 
         # A token may be asked for twice without harm, and signing in needs no credential.
         sign_in = client(desk.url, StaticCredential(""))
@@ -127,24 +127,18 @@ class Zendesk(Helpdesk):
         query = {"sort": "-created_at", "include": "users"}
         return pages(self._api, COMMENTS, (ticket_id,), query, most=MAX_COMMENT_PAGES)
 
-    def find_note(self, ticket_id: str, reference: str) -> str | None:
-        """Return the id of our note that carries `reference`, looking at the newest 100 comments, or None."""
-        found = self._find(ticket_id, reference)
-        return found[0] if found else None
-
-    def _find(self, ticket_id: str, reference: str) -> tuple[str, bool] | None:
-        """Return our note's id and whether it was public until now."""
+    def find_note(self, ticket_id: str, reference: str) -> Written | None:
+        """Return our note that carries `reference` among the newest 100 comments, or None; a public one is hidden."""
         page = next(self._comment_pages(ticket_id))
         for comment in rows(page.get("comments")):
             if reference not in text(comment.get("html_body")) + text(comment.get("plain_body") or comment.get("body")):
                 continue
             comment_id = text(comment.get("id"))
             if comment.get("public") is False:
-                return comment_id, False
+                return Written(comment_id)
             # A customer may quote a note that leaked; only our own words are ours to hide.
             if text(comment.get("author_id")) == self.account().user_id:
-                self._hide(ticket_id, comment_id)
-                return comment_id, True
+                return Written(comment_id, leak=self._hide(ticket_id, comment_id))
         return None
 
     def post(self, ticket: Ticket, note_html: str, reference: str, fields: Fields) -> Written:
@@ -160,33 +154,34 @@ class Zendesk(Helpdesk):
                 raise
             answer = self._put(ticket, ticket.stamp, note)
             after, refused = {}, {name: reason(error, name) for name in wanted}
-        note_id, was_public = self._check_note(ticket.id, answer, reference)
-        if refused and len(wanted) > 1 and not was_public:
+        found = self._check_note(ticket.id, answer, reference)
+        if refused and len(wanted) > 1 and not found.leak:
             after, refused = set_alone(wanted, self._sender(ticket, answer))
         before = self._before(ticket, after)
-        return Written(note_id, before, after, unresolved | refused, was_public)
+        return Written(found.note_id, before, after, unresolved | refused, found.leak)
 
-    def _check_note(self, ticket_id: str, answer: dict[str, Any], reference: str) -> tuple[str, bool]:
-        """Return the note's id and whether it came back public, in which case it is private by now."""
+    def _check_note(self, ticket_id: str, answer: dict[str, Any], reference: str) -> Written:
+        """Return the note the answer shows, hidden if it came back public."""
         events = rows(as_dict(answer.get("audit")).get("events"))
         comment = next((event for event in events if event.get("type") == "Comment"), None)
         if comment is None:
-            if found := self._find(ticket_id, reference):
+            if found := self.find_note(ticket_id, reference):
                 return found
             raise UnknownOutcome(NO_COMMENT)
         comment_id = text(comment.get("id"))
         if comment.get("public") is False:
-            return comment_id, False
-        self._hide(ticket_id, comment_id)
-        return comment_id, True
+            return Written(comment_id)
+        return Written(comment_id, leak=self._hide(ticket_id, comment_id))
 
-    def _hide(self, ticket_id: str, comment_id: str) -> None:
+    def _hide(self, ticket_id: str, comment_id: str) -> Leak:
         try:
             self._api.send("PUT", MAKE_PRIVATE, ticket_id, comment_id, repeatable=True)
             self._alarm(ticket_id, comment_id, "made private at once")
+            return Leak.HIDDEN
         except TandemError as error:
             # Never lost in an exception: the caller must still learn that the note is there and was public.
             self._alarm(ticket_id, comment_id, f"STILL PUBLIC, make it private by hand ({error})")
+            return Leak.PUBLIC
 
     def _set(self, ticket: Ticket, wanted: dict[str, Any]) -> tuple[dict[str, Any], dict[str, str]]:
         return set_together_else_alone(wanted, self._sender(ticket))

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any
 
-from connectors.base import Account, Changed, Changes, Fields, Written
+from connectors.base import Account, Changed, Changes, Fields, Leak, Written
 from triage.classification import CHURN_RISKS, PRIORITIES, SENTIMENTS, Classification
 from triage.errors import Conflict
 from triage.settings import DEFAULT_TEAMS
@@ -116,6 +116,7 @@ class FakeConnector:
         self.cursors: list[str] = []
         self.refuses: dict[str, str] = {}
         self.publishes = False
+        self.hides = True
         self._faults: dict[str, deque[Fault]] = {}
         self._lock = threading.RLock()
 
@@ -162,12 +163,15 @@ class FakeConnector:
         shown = self.tickets[ticket_id]
         return self._call("read", ticket_id, lambda _: replace(shown.ticket, stamp=str(shown.version)))  # type: ignore[no-any-return]
 
-    def find_note(self, ticket_id: str, reference: str) -> str | None:
-        """Return our note's id."""
+    def find_note(self, ticket_id: str, reference: str) -> Written | None:
+        """Return our note; a public one is hidden where that works."""
 
-        def look(_: str) -> str | None:
+        def look(_: str) -> Written | None:
             notes = self.tickets[ticket_id].notes
-            return next((note.id for note in reversed(notes) if reference in note.html), None)
+            note = next((note for note in reversed(notes) if reference in note.html), None)
+            if note is None:
+                return None
+            return Written(note.id, leak=self._hide(note) if note.public else None)
 
         return self._call("find_note", ticket_id, look)  # type: ignore[no-any-return]
 
@@ -180,12 +184,19 @@ class FakeConnector:
             if self.guarded and ticket.stamp != str(shown.version):
                 raise Conflict("the ticket was changed meanwhile")
             note = Note(f"note-{len(shown.notes) + 1}", note_html, public=self.publishes)
+            leak = self._hide(note) if note.public else None
             shown.notes.append(note)
             shown.version += 1
             written = self._set(ticket.id, fields) if how_far == "all" else Written()
-            return replace(written, note_id=note.id, was_public=self.publishes)
+            return replace(written, note_id=note.id, leak=leak)
 
         return self._call("post", ticket.id, apply)  # type: ignore[no-any-return]
+
+    def _hide(self, note: Note) -> Leak:
+        if not self.hides:
+            return Leak.PUBLIC
+        note.public = False
+        return Leak.HIDDEN
 
     def set_fields(self, ticket: Ticket, fields: Fields) -> Written:
         """Set the fields."""

@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from test_connector_recordings import NOW, Recordings, connector_of, exchange
 
-from connectors.base import Connector, Fields
+from connectors.base import Connector, Fields, Leak
 from connectors.budget import ACCOUNT, connect
 from connectors.freshdesk_errors import FreshdeskDialect
 from connectors.freshdesk_poll import PAGE_SIZE, Place
@@ -170,7 +170,7 @@ class TestPost:
         desk.answer("note_created_public")
         desk.mock.delete(desk.url(f"/api/v2/conversations/{NOTE_ID}"), status=204)
         written = connector.post(ticket, NOTE, REFERENCE, Fields(priority="high"))
-        assert (written.was_public, written.note_id) == (True, "")
+        assert (written.leak, written.note_id) == (Leak.REMOVED, "")
         assert sorted(written.refused) == ["note", "priority"]
         assert desk.calls() == ["POST /tickets/22/notes", f"DELETE /conversations/{NOTE_ID}"]
 
@@ -181,7 +181,7 @@ class TestPost:
         desk.answer("forbidden", method="DELETE", path=f"/api/v2/conversations/{NOTE_ID}")
         desk.mock.put(desk.url(f"/api/v2/conversations/{NOTE_ID}"), json={})
         written = connector.post(ticket, NOTE, REFERENCE, Fields())
-        assert (written.was_public, written.note_id) == (True, "")
+        assert (written.leak, written.note_id) == (Leak.REMOVED, "")
         assert REFERENCE not in str(desk.sent("PUT"))
         assert [record.levelno for record in caplog.records] == [logging.CRITICAL] * 2
 

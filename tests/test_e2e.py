@@ -187,7 +187,7 @@ def test_tickets_without_a_webhook_are_found(tandem: Tandem) -> None:
     sent = [(vendor, tandem.ticket(vendor, silent=True)) for vendor in VENDORS]
     with tandem.store.engine.begin() as connection:
         # As if five minutes had passed since the last look.
-        connection.exec_driver_sql("UPDATE cursors SET updated_at = updated_at - 600 WHERE name = 'poll'")
+        connection.exec_driver_sql("UPDATE cursors SET updated_at = updated_at - 600 WHERE name = 'polled'")
     tandem.wait("notes", lambda: all(tandem.has_tags(*one) for one in sent), 150)
     assert [tandem.notes(*one) for one in sent] == [1, 1]
 

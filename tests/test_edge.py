@@ -1,4 +1,4 @@
-"""The webhook routes through the whole web application, on both databases: every answer of the contract, every fault."""
+"""The webhook routes through the whole web application, on both databases: all answers, all faults."""
 
 from __future__ import annotations
 
@@ -414,7 +414,9 @@ class TestUnreadable:
     def test_no_text_of_json_is_too_odd_to_store(self, client: FlaskClient, store: Store) -> None:
         """Halves of surrogate pairs and NUL are JSON, and neither UTF-8 nor PostgreSQL take them."""
         odd = "\\ud800\\u0000\\udfff"
-        zendesk = f'{{"type":"zen:event-type:ticket.created{odd}","id":"{odd}","detail":{{"id":"5","actor_id":"{odd}"}}}}'
+        zendesk = (
+            f'{{"type":"zen:event-type:ticket.created{odd}","id":"{odd}","detail":{{"id":"5","actor_id":"{odd}"}}}}'
+        )
         assert knock(client, zendesk.encode()).status_code == 202
         long = f'{{"type":"zen:{"x" * 900}","id":"{"y" * 900}","ticket_id":"5"}}'
         assert knock(client, long.encode()).status_code == 202

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import time
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -29,7 +31,8 @@ class Bench:
         self.store, self.settings, self.connector = store, settings, connector
         self.classifier = FakeClassifier()
         self.shown = connector.add("7")
-        self.now = 1000.0
+        # The pipeline lengthens its lease by the real clock.
+        self.now = time.time()
 
     def set(self, **values: Any) -> None:
         desk = self.settings.desks["acme"].model_copy(update=values)
@@ -46,9 +49,7 @@ class Bench:
 
     def tools(self, checkpoint: Callable[[str], None] = lambda _: None) -> Tools:
         connector: Connector = self.connector
-        return Tools(
-            connector, self.classifier, self.store, self.settings, self.settings.desks["acme"], checkpoint
-        )
+        return Tools(connector, self.classifier, self.store, self.settings, self.settings.desks["acme"], checkpoint)
 
     def run(self, checkpoint: Callable[[str], None] = lambda _: None) -> Run:
         """Triage once and return the run as it is stored then."""
@@ -131,7 +132,7 @@ class TestWhatTheHelpdeskShows:
 
     def test_a_desk_that_is_off_is_not_even_read(self, bench: Bench) -> None:
         bench.set(mode=Mode.OFF)
-        with pytest.raises(Gone, match="switched off"):
+        with pytest.raises(Gone, match="mode off"):
             bench.run()
         assert (bench.connector.calls, bench.classifier.asked) == ([], [])
 
@@ -149,6 +150,36 @@ class TestWhatTheHelpdeskShows:
         bench.run()
         (alarm,) = bench.store.alarms.recent()
         assert (alarm.desk, alarm.kind, alarm.ticket_id) == ("acme", PUBLIC_NOTE, "7")
+        assert "made private at once" in alarm.text
+
+    def test_a_note_that_stays_public_is_hidden_by_a_later_attempt_and_never_repeated(self, bench: Bench) -> None:
+        bench.connector.publishes, bench.connector.hides = True, False
+        with pytest.raises(Retry):
+            bench.run()
+        with pytest.raises(Retry):
+            bench.run()
+        (alarm,) = bench.store.alarms.recent()
+        assert "PUBLIC" in alarm.text
+        bench.connector.hides = True
+        assert bench.run().state == DONE
+        assert [(note.public) for note in bench.shown.notes] == [False]
+        assert "made private at once" in bench.store.alarms.recent()[0].text
+
+    def test_a_worker_that_stood_still_before_writing_looks_again_first(
+        self, bench: Bench, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr("workers.pipeline.PAUSE_SECONDS", -1.0)
+        with pytest.raises(Retry):
+            bench.run()
+        assert bench.shown.notes == []
+        monkeypatch.undo()
+        assert bench.run().state == DONE
+        assert len(bench.shown.notes) == 1
+
+    def test_a_field_may_be_written_where_the_desk_only_watches(self, bench: Bench) -> None:
+        bench.set(mode=Mode.WATCH, fields={"priority": Mode.WRITE})
+        assert bench.run().state == DONE
+        assert (bench.shown.notes, bench.shown.ticket.priority) == ([], "high")
 
     def test_odd_texts_of_a_model_are_stored_on_both_databases(self, store: Store, settings: Settings) -> None:
         bench = Bench(store, settings, FakeConnector())
@@ -263,14 +294,16 @@ class TestUnknownOutcome:
         assert bench.shown.ticket.tags == TAGS_OF_THE_ANSWER
         assert bench.connector.names().count("post") == 1
 
-    def test_never_undoes_what_a_person_did_meanwhile(self, bench: Bench) -> None:
-        bench.set(mode=Mode.WRITE)
-        bench.connector.fail("post", UnknownOutcome("no answer"), applied="note")
+    @pytest.mark.parametrize("applied", ["", "note", "all"])
+    def test_never_undoes_what_a_person_did_meanwhile(self, bench: Bench, applied: str) -> None:
+        bench.set(mode=Mode.WRITE, mapped_fields={"sentiment": "4711"})
+        bench.connector.fail("post", UnknownOutcome("no answer"), applied=applied)
         with pytest.raises(UnknownOutcome):
             bench.run()
-        bench.shown.change(priority="low", group_id="Night shift")
+        bench.shown.change(priority="low", group_id="Night shift", fields={"4711": "calm"})
         bench.run()
-        assert (bench.shown.ticket.priority, bench.shown.ticket.group_id) == ("low", "Night shift")
+        ticket = bench.shown.ticket
+        assert (ticket.priority, ticket.group_id, ticket.fields) == ("low", "Night shift", {"4711": "calm"})
         assert len(bench.shown.notes) == 1
 
 
@@ -332,9 +365,7 @@ STEPS = ("after_read", "after_classify", "before_note", "after_note", "before_fi
 class TestKilled:
     @pytest.mark.parametrize("mode", [Mode.TAG, Mode.WRITE])
     @pytest.mark.parametrize("step", STEPS)
-    def test_at_any_step_leaves_a_ticket_the_next_worker_can_finish(
-        self, bench: Bench, step: str, mode: Mode
-    ) -> None:
+    def test_at_any_step_leaves_a_ticket_the_next_worker_can_finish(self, bench: Bench, step: str, mode: Mode) -> None:
         bench.set(mode=mode)
         with pytest.raises(Killed):
             bench.run(kill_at(step))
@@ -379,6 +410,13 @@ class TestKilled:
         assert bench.shown.ticket.tags == TAGS_OF_THE_ANSWER
         assert (bench.shown.ticket.priority, bench.shown.ticket.group_id) == ("high", "Finance & Billing")
 
+    def test_after_the_note_does_not_write_it_again_where_a_person_removed_it(self, bench: Bench) -> None:
+        with pytest.raises(Killed):
+            bench.run(kill_at("before_finish"))
+        bench.shown.notes.clear()
+        bench.run()
+        assert bench.shown.notes == []
+
 
 class TestLostLease:
     @pytest.mark.parametrize("step", ["after_read", "after_classify"])
@@ -416,7 +454,18 @@ class TestLostLease:
             bench.run()
         assert bench.shown.ticket.priority is None
 
-    def test_at_the_very_last_moment_is_caught_by_a_guarded_write(self, sqlite_store: Store, settings: Settings) -> None:
+    def test_while_looking_in_vain_sends_nothing(self, bench: Bench) -> None:
+        bench.connector.fail("post", UnknownOutcome("no answer"))
+        with pytest.raises(UnknownOutcome):
+            bench.run()
+        bench.connector.meanwhile("find_note", lambda: bench.claim() and None)
+        with pytest.raises(LeaseLostError):
+            bench.run()
+        assert bench.shown.notes == []
+
+    def test_at_the_very_last_moment_is_caught_by_a_guarded_write(
+        self, sqlite_store: Store, settings: Settings
+    ) -> None:
         """The other worker wrote its note between our check and our call: the stamp has moved, ours is found."""
         bench = Bench(sqlite_store, settings, FakeConnector())
         run, once = bench.claim(), [True]

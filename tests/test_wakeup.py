@@ -167,9 +167,7 @@ class TestDown:
         assert not sent
         assert seconds < 0.5
 
-    def test_the_logs_do_not_hold_the_password(
-        self, connect_to: ConnectTo, caplog: pytest.LogCaptureFixture
-    ) -> None:
+    def test_the_logs_do_not_hold_the_password(self, connect_to: ConnectTo, caplog: pytest.LogCaptureFixture) -> None:
         caplog.set_level("DEBUG")
         connect_to("redis://:hunter2hunter2@127.0.0.1:1/0").send(77)
         assert "77" in caplog.text

@@ -40,7 +40,9 @@ class TestSecret:
         assert verify(Call(b"", {"x-webhook-secret": SECRET}, password="X"), [SECRET], NOW) == ""
         assert verify(Call(b"", {"x-webhook-secret": "no"}, {"token": SECRET}, "X"), [SECRET], NOW) == ""
 
-    @pytest.mark.parametrize("given_", ["x", SECRET[:-1], SECRET + "x", SECRET.upper(), " " + SECRET, "\x00", "é", "\ud800"])
+    @pytest.mark.parametrize(
+        "given_", ["x", SECRET[:-1], SECRET + "x", SECRET.upper(), " " + SECRET, "\x00", "é", "\ud800"]
+    )
     def test_wrong_is_refused_wherever_it_stands(self, given_: str) -> None:
         for call in (
             Call(b"", {"x-webhook-secret": given_}),
@@ -222,21 +224,51 @@ class TestHostile:
     @given(
         st.dictionaries(
             st.sampled_from(["event", "triggered_event", "ticket_id", "freshdesk_webhook"]),
-            st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=250)
+            st.none()
+            | st.booleans()
+            | st.integers()
+            | st.floats()
+            | st.text(max_size=250)
             | st.dictionaries(st.sampled_from(["event", "ticket_id"]), st.integers() | st.text(max_size=9), max_size=2),
         )
-    )  # fmt: skip
+    )
     def test_any_object(self, data: dict[str, Any]) -> None:
         check(knock(json.dumps(data)))
 
     @pytest.mark.parametrize(
         "piece",
         [
-            b",", b", ", b",  \n", b'"', b"\\", b"{", b"[", b'{"a":', b"ticket_id", b'ticket_id"', b"ticket_id: ",
-            b"ticket_id:1", b"ticket_id:11111111111111111111", b"ticket_id=1&", b"freshdesk_webhook[", b"%", b"%5B", b"&",
-            b"=", b"a=b&", b";", b" ", b"\xff", b"<", b"0", b"9", b"\x00", b'",}', b"freshdesk_webhook[ticket_id]",
+            b",",
+            b", ",
+            b",  \n",
+            b'"',
+            b"\\",
+            b"{",
+            b"[",
+            b'{"a":',
+            b"ticket_id",
+            b'ticket_id"',
+            b"ticket_id: ",
+            b"ticket_id:1",
+            b"ticket_id:11111111111111111111",
+            b"ticket_id=1&",
+            b"freshdesk_webhook[",
+            b"%",
+            b"%5B",
+            b"&",
+            b"=",
+            b"a=b&",
+            b";",
+            b" ",
+            b"\xff",
+            b"<",
+            b"0",
+            b"9",
+            b"\x00",
+            b'",}',
+            b"freshdesk_webhook[ticket_id]",
         ],
-    )  # fmt: skip
+    )
     def test_a_mebibyte_of_anything_is_read_in_linear_time(self, piece: bytes) -> None:
         """The slowest takes a second on one slow core; a pattern that backtracks would take minutes."""
         for wrap in (b"%s", b'{"x":"%s', b"{,%s", b"x=%s"):

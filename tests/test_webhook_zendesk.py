@@ -103,9 +103,22 @@ class TestSignature:
 
     @pytest.mark.parametrize(
         "stamp",
-        ["yesterday", "1695080293", "1695080293.5", "2023-09-18T23:38:60Z", "2023-13-18T23:38:13Z", "0", "-1", "NaN",
-         "２０２３-09-18T23:38:13Z", "2023-09-18\ud80023:38:13Z", "2023-09-18é23:38:13Z", "\x00", "2023-09-18T23:38:13Z, 2"],
-    )  # fmt: skip
+        [
+            "yesterday",
+            "1695080293",
+            "1695080293.5",
+            "2023-09-18T23:38:60Z",
+            "2023-13-18T23:38:13Z",
+            "0",
+            "-1",
+            "NaN",
+            "２０２３-09-18T23:38:13Z",
+            "2023-09-18\ud80023:38:13Z",
+            "2023-09-18é23:38:13Z",
+            "\x00",
+            "2023-09-18T23:38:13Z, 2",
+        ],
+    )
     def test_with_an_unreadable_time_is_refused_and_raises_nothing(self, stamp: str) -> None:
         headers = {TIMESTAMP: stamp, SIGNATURE: "S/RDdU2ERmj7LHDDoWJ2onPYH+t7/f2+LTM4dL7UiLM="}
         assert verify(Call(b"{}", headers), [SECRET], SIGNED_AT) == "unreadable signature timestamp"
@@ -114,7 +127,9 @@ class TestSignature:
     def test_from_another_age_is_stale(self, stamp: str) -> None:
         assert verify(signed(b"{}", stamp=stamp), [SECRET], SIGNED_AT) == "stale signature"
 
-    @pytest.mark.parametrize("stamp", ["2023-09-18T23:38:13", "2023-09-19T01:38:13+02:00", "2023-09-18T23:38:13.672717Z"])
+    @pytest.mark.parametrize(
+        "stamp", ["2023-09-18T23:38:13", "2023-09-19T01:38:13+02:00", "2023-09-18T23:38:13.672717Z"]
+    )
     def test_may_tell_its_time_in_any_iso_form(self, stamp: str) -> None:
         assert verify(signed(b"{}", stamp=stamp), [SECRET], SIGNED_AT) == ""
 
@@ -180,7 +195,8 @@ class TestEvents:
         assert parse_body(event(detail=detail)).ticket_id == "5158"
 
     @pytest.mark.parametrize(
-        "id_", ["", "0", 0, "00", -5, "-5", "5.0", 5.0, "5e3", "٥١٥٨", "１２", "5/../6", "5?x=1", "9" * 20, [5], {"a": 5}]
+        "id_",
+        ["", "0", 0, "00", -5, "-5", "5.0", 5.0, "5e3", "٥١٥٨", "１２", "5/../6", "5?x=1", "9" * 20, [5], {"a": 5}],
     )
     def test_what_is_no_id_is_unreadable(self, id_: Any) -> None:
         knock = parse_body(event(detail={"id": id_}, subject=None))
@@ -234,8 +250,22 @@ class TestHostile:
     def test_bodies_are_bounded_and_storable(self, name: str) -> None:
         check(parse_body(HOSTILE[name]))
 
-    @pytest.mark.parametrize("name", ["nothing", "100k deep", "100k arrays", "array", "text", "null", "invalid utf-8",
-                                      "a number of 5,000 digits", "cut", "gzip", "nul"])  # fmt: skip
+    @pytest.mark.parametrize(
+        "name",
+        [
+            "nothing",
+            "100k deep",
+            "100k arrays",
+            "array",
+            "text",
+            "null",
+            "invalid utf-8",
+            "a number of 5,000 digits",
+            "cut",
+            "gzip",
+            "nul",
+        ],
+    )
     def test_what_is_no_object_is_kept_for_the_admin(self, name: str) -> None:
         assert parse_body(HOSTILE[name]).kind is Kind.UNREADABLE
 
@@ -267,14 +297,20 @@ class TestHostile:
         st.dictionaries(
             st.sampled_from(["type", "id", "subject", "detail", "ticket_id", "event"]),
             st.recursive(
-                st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=250)
+                st.none()
+                | st.booleans()
+                | st.integers()
+                | st.floats()
+                | st.text(max_size=250)
                 | st.sampled_from(["zen:event-type:ticket.created", "zen:ticket:7", "7"]),
-                lambda inner: st.lists(inner, max_size=3)
-                | st.dictionaries(st.sampled_from(["id", "actor_id"]), inner, max_size=2),
+                lambda inner: (
+                    st.lists(inner, max_size=3)
+                    | st.dictionaries(st.sampled_from(["id", "actor_id"]), inner, max_size=2)
+                ),
                 max_leaves=6,
             ),
         )
-    )  # fmt: skip
+    )
     def test_any_object(self, data: dict[str, Any]) -> None:
         check(parse_body(json.dumps(data).encode()))
 

@@ -45,8 +45,8 @@ def decide(ticket: Ticket, answer: Classification, settings: Settings, desk: Des
     whole = desk.teams.get(answer.primary_team, desk.mode)
     mode = whole if desk.mode.allows(whole) else desk.mode
     decision.note = mode.allows(Mode.NOTE)
-    decision.steps.append(f"mode {mode}: " + ("a private note is written" if decision.note else "nothing is written"))
-    if decision.note:
+    decision.steps.append(f"mode {mode}: {'a' if decision.note else 'no'} private note is written")
+    if desk.mode is not Mode.OFF:
         modes = {name: desk.mode_for(name, answer.primary_team) for name in FIELDS}
         _tag(decision, answer, settings.tag_prefix, mode, modes)
         _write(decision, ticket, answer, settings, desk, modes)
@@ -72,14 +72,16 @@ def _abstain(decision: Decision, answer: Classification, settings: Settings, thr
 
 def _escalate(decision: Decision, answer: Classification, settings: Settings) -> None:
     # However unsure: a possible security incident is looked at first.
-    for team in (answer.primary_team, answer.secondary_team or ""):
-        if team in settings.teams and settings.teams[team].escalate:
-            decision.escalate = True
-            decision.escalation_reason = f"every {team} ticket is escalated"
-    if not decision.escalate and answer.escalation_needed:
+    reasons = [
+        f"every {team} ticket is escalated"
+        for team in (answer.primary_team, answer.secondary_team)
+        if team in settings.teams and settings.teams[team].escalate
+    ]
+    if answer.escalation_needed:
+        reasons.append(answer.escalation_reason.rstrip(". ") or "the classifier asks for it")
+    if reasons:
         decision.escalate = True
-        decision.escalation_reason = answer.escalation_reason or "the classifier asks for it"
-    if decision.escalate:
+        decision.escalation_reason = "; ".join(dict.fromkeys(reasons))
         decision.steps.append(f"escalated: {decision.escalation_reason}")
 
 

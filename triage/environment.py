@@ -12,6 +12,8 @@ from urllib.parse import urlsplit
 
 from dotenv import dotenv_values
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError
+from sqlalchemy.engine import make_url
+from sqlalchemy.exc import ArgumentError
 
 from triage.errors import SettingsError
 
@@ -74,11 +76,35 @@ def read_environment(given: Mapping[str, str] | None = None) -> Environment:
     _check_length("SECRET_KEY", environment.secret_key, 16)
     _check_length("CONSOLE_PASSWORD", environment.console_password, 8)
     _check_scheme("DATABASE_URL", environment.database_url, DATABASE_SCHEMES)
+    _check_database(environment.database_url)
+    for name, url in (("PUBLIC_URL", environment.public_url), ("OPENAI_BASE_URL", environment.openai_base_url)):
+        if url and not _is_address(url):
+            raise SettingsError(
+                f"{name} is no address; write it like https://tandem.example.com and correct it in .env"
+            )
     _check_scheme("REDIS_URL", environment.redis_url, REDIS_SCHEMES)
     _check_scheme("BROKER_URL", environment.broker, BROKER_SCHEMES)
     if environment.log_level.upper() not in {"DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"}:
         raise SettingsError("LOG_LEVEL must be DEBUG, INFO, WARNING, ERROR or CRITICAL; correct LOG_LEVEL in .env")
     return environment
+
+
+def _is_address(url: str) -> bool:
+    try:
+        parts = urlsplit(url)
+        return parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        return False
+
+
+def _check_database(url: str) -> None:
+    try:
+        make_url(url)
+    except (ArgumentError, ValueError):
+        raise SettingsError(
+            "DATABASE_URL is no address; write it like postgresql://user:password@host/name (special characters of the "
+            "password as %XX) and correct it in .env"
+        ) from None
 
 
 def _check_length(name: str, secret: SecretStr, least: int) -> None:

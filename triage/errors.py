@@ -40,6 +40,10 @@ class Stop(TandemError):
     """Trying again cannot help until a person changes something: the delivery is dead, with this reason."""
 
 
+class Forbidden(Stop):
+    """The helpdesk forbids this one ticket to our role."""
+
+
 class DeskLocked(Stop):
     """The helpdesk refused our credential or our role: no ticket of this desk can go on until it is mended."""
 

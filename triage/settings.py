@@ -148,6 +148,13 @@ class Desk(Section):
         return secrets
 
     @model_validator(mode="after")
+    def _check_platform(self) -> Self:
+        for platform in ("zendesk", "freshdesk"):
+            if platform != self.platform and (urlsplit(self.url).hostname or "").endswith(f".{platform}.com"):
+                raise ValueError(f"url is a {platform} address but platform says {self.platform}; correct one of them")
+        return self
+
+    @model_validator(mode="after")
     def _check_auth(self) -> Self:
         has_token = bool(self.auth.email and self.auth.api_token)
         if self.platform == "zendesk" and not (self.auth.oauth or has_token):
@@ -210,6 +217,9 @@ class Retention(Section):
     """How many days things are kept."""
 
     delivery_bodies: int = Field(default=14, ge=1)
+    """Webhook bodies as received."""
+    run_details: int = Field(default=180, ge=1)
+    """What a run said: verdict, quoted sentences, draft, policy steps. Ids, states and costs stay."""
 
 
 DEFAULT_TEAMS = {
@@ -322,7 +332,8 @@ class Settings(Section):
 
     def thresholds_of(self, desk: str) -> Thresholds:
         """Return the thresholds in force for `desk`."""
-        return self.desks[desk].thresholds or self.thresholds if desk in self.desks else self.thresholds
+        own = self.desks[desk].thresholds if desk in self.desks else None
+        return self.thresholds.model_copy(update=own.model_dump(exclude_unset=True)) if own else self.thresholds
 
     def priority_of(self, key: str) -> Priority:
         """Return the settings of priority `key` (P0_critical ...)."""

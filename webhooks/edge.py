@@ -92,11 +92,11 @@ class Edge:
             self._mark_queued(received.id)
         logger.info("webhook: desk=%s delivery=%d kind=%s new=%s", desk, received.id, knock.kind, received.is_new)
         if not received.is_new:
-            return jsonify(status="duplicate", delivery=received.id), 200
+            return jsonify(status="duplicate"), 200
         if knock.kind is Kind.UNREADABLE:
             return jsonify(error=knock.reason, delivery=received.id), 400
         if knock.kind is Kind.IGNORE:
-            return jsonify(status="ignored", delivery=received.id), 202
+            return jsonify(status="ignored"), 202
         return jsonify(status="accepted", delivery=received.id), 202
 
     def _mark_queued(self, delivery_id: int) -> None:
@@ -125,8 +125,12 @@ def _secrets(desk: Desk) -> list[str]:
 
 
 def _call() -> Call:
+    body = request.get_data(cache=False)
+    if len(body) >= (request.max_content_length or 0):
+        # Without a Content-Length reading stops quietly at the limit; one byte more says whether there was more.
+        request.stream.read(1)
     return Call(
-        body=request.get_data(cache=False),
+        body=body,
         headers={name.lower(): value for name, value in request.headers},
         query=request.args,
         password=(request.authorization.password or "") if request.authorization else "",

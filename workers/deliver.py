@@ -15,7 +15,8 @@ from triage.store import Store
 from triage.store.deliveries import DEAD, DONE, OPEN_STATES, Delivery
 from triage.store.marks import DESK_LOCKED
 from triage.store.runs import DEAD as RUN_DEAD
-from triage.store.runs import OVER, Run
+from triage.store.runs import DONE as RUN_DONE
+from triage.store.runs import Run
 from workers.leases import LEASE_SECONDS, Leases
 from workers.pipeline import LeaseLostError, Tools, skip, triage
 
@@ -27,6 +28,7 @@ FIRST_PAUSE_SECONDS = 15.0
 LONGEST_PAUSE_SECONDS = 3600.0
 LOCKED_PAUSE_SECONDS = 300.0
 JITTER = 0.2
+LOCKED = "the helpdesk refuses the desk's credential; it is tried again every few minutes"
 LOST = f"{MAX_ATTEMPTS} attempts ended without a word: the worker was killed each time, or could not reach the database"
 # The database is well and refuses these values: it will refuse them for ever.
 POISON = (DataError, IntegrityError, ProgrammingError)
@@ -38,6 +40,11 @@ def deliver(delivery_id: int, store: Store, leases: Leases, tools_for: Callable[
     if delivery is None or delivery.state not in OPEN_STATES:
         return
     now = time.time()
+    locked_at = store.alarms.raised_at(delivery.desk, DESK_LOCKED)
+    if locked_at is not None and now - locked_at < LOCKED_PAUSE_SECONDS:
+        # One ticket after the pause tries the credential again; the others need not be refused too.
+        store.deliveries.postpone(delivery_id, _spread(locked_at + LOCKED_PAUSE_SECONDS - now) + now, LOCKED)
+        return
     run, is_ours = store.runs.claim(
         delivery.desk,
         delivery.ticket_id,
@@ -61,39 +68,41 @@ def deliver(delivery_id: int, store: Store, leases: Leases, tools_for: Callable[
         store.deliveries.finish(delivery_id, DEAD, now, LOST)
         return
     with leases.hold(run.id, run.owner):
-        _attempt(delivery, run, attempt, store, tools_for)
+        done = _attempt(delivery, run, attempt, store, tools_for)
+    if done and locked_at is not None:
+        store.alarms.clear(delivery.desk, DESK_LOCKED)
 
 
 def _leave(delivery: Delivery, run: Run, store: Store, now: float) -> None:
-    if run.state in OVER:
+    if run.state == RUN_DONE:
         store.deliveries.finish(delivery.id, DONE, now, f"run {run.id} has triaged this ticket")
     else:
         # Another worker holds the lease: look again when it has run out.
         store.deliveries.postpone(delivery.id, (run.lease_until or now) + 1)
 
 
-def _attempt(delivery: Delivery, run: Run, attempt: int, store: Store, tools_for: Callable[[str], Tools]) -> None:
+def _attempt(delivery: Delivery, run: Run, attempt: int, store: Store, tools_for: Callable[[str], Tools]) -> bool:
+    """Triage and close the delivery, or record what happens next; say whether it was carried out."""
     try:
         triage(run, tools_for(delivery.desk))
     except LeaseLostError:
         logger.warning("delivery %d: run %d was taken over by another worker", delivery.id, run.id)
-        return
     except SQLAlchemyError as error:
         if isinstance(error, POISON):
             _after_error(delivery, run, attempt, store, error)
-            return
-        # Nothing can be recorded now; the lease runs out and the sweep sends the delivery again.
-        logger.error("delivery %d: database failed (%s)", delivery.id, type(error).__name__)
-        return
+        else:
+            # Nothing can be recorded now; the lease runs out and the sweep sends the delivery again.
+            logger.error("delivery %d: database failed (%s)", delivery.id, type(error).__name__)
     except Gone as error:
         skip(run, store, str(error))
         store.deliveries.finish(delivery.id, DONE, time.time(), str(error))
-        return
     except Exception as error:
         _after_error(delivery, run, attempt, store, error)
-        return
-    store.deliveries.finish(delivery.id, DONE, time.time(), f"run {run.id}")
-    logger.info("delivery %d: run %d of ticket %s done", delivery.id, run.id, run.ticket_id)
+    else:
+        store.deliveries.finish(delivery.id, DONE, time.time(), f"run {run.id}")
+        logger.info("delivery %d: run %d of ticket %s done", delivery.id, run.id, run.ticket_id)
+        return True
+    return False
 
 
 def _after_error(delivery: Delivery, run: Run, attempt: int, store: Store, error: Exception) -> None:
@@ -124,7 +133,11 @@ def pause_after(error: Exception, attempt: int) -> float | None:
         pause = max(pause, LOCKED_PAUSE_SECONDS)
     if isinstance(error, Retry) and error.after:
         pause = max(pause, error.after)
-    return pause * random.uniform(1.0, 1.0 + JITTER)  # noqa: S311 - spreads load, guards nothing
+    return _spread(pause)
+
+
+def _spread(seconds: float) -> float:
+    return seconds * random.uniform(1.0, 1.0 + JITTER)  # noqa: S311 - spreads load, guards nothing
 
 
 def describe(error: Exception) -> str:

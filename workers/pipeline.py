@@ -14,11 +14,11 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
-from connectors.base import Connector, Fields, Written
+from connectors.base import Connector, Fields, Leak, Written
 from triage.classification import Classification
 from triage.classify.base import Classifier
 from triage.decision import Decision, decide
-from triage.errors import Conflict, Gone, Retry
+from triage.errors import Conflict, Gone, Refused, Retry
 from triage.note import compose, render_html
 from triage.settings import Desk, Mode, Settings
 from triage.store import Store
@@ -27,6 +27,7 @@ from triage.store.effects import FIELDS as FIELDS_EFFECT
 from triage.store.marks import PUBLIC_NOTE
 from triage.store.runs import DONE, SKIPPED, Run
 from triage.ticket import Status, Ticket
+from workers.leases import LEASE_SECONDS
 
 OVER = {
     Status.CLOSED: "the ticket is closed",
@@ -35,9 +36,17 @@ OVER = {
     Status.SOLVED: "the ticket is solved",
 }
 CONFLICTS = 3
-OFF = "the desk is switched off (mode: off)"
+# Between the last look at the lease and the call; longer means that this process stood still and the lease may be gone.
+# With connectors.http.WRITE_LIMITS this stays below a lease.
+PAUSE_SECONDS = 4.0
+OFF = "mode off: this desk's tickets are left alone"
 ALREADY = "the ticket carries {tag} already"
-PUBLIC_NOTE_TEXT = "a note came back public and was made private at once; check the ticket and the bot's permissions"
+HELD_UP = "this worker was held up right before writing; the ticket is looked at again first"
+LEAKS = {
+    Leak.HIDDEN: "a note came back public and was made private at once; check the ticket and the bot's permissions",
+    Leak.REMOVED: "a note came back public and was removed at once, the ticket has none; check the bot's permissions",
+    Leak.PUBLIC: "a note is PUBLIC and could not be hidden: hide it by hand now; Tandem goes on trying",
+}
 
 
 class LeaseLostError(Exception):
@@ -80,29 +89,34 @@ def triage(run: Run, tools: Tools) -> None:
     steps = Steps()
     with steps.timed("read"):
         ticket = tools.connector.read(run.ticket_id)
-    _check_open(ticket, run, tools)
+    # Only an earlier attempt can have left effects.
+    effects = {effect.kind: effect for effect in tools.store.effects.of_run(run.id)} if run.attempts > 1 else {}
+    _check_open(ticket, tools, begun=bool(effects))
     tools.checkpoint("after_read")
     with steps.timed("classify"):
         answer = _classify(ticket, run, tools)
     tools.checkpoint("after_classify")
     decision = decide(ticket, answer, tools.settings, tools.desk)
-    _hold(tools.store.runs.save(run, decision=decision.model_dump(), policy=tools.settings.policy_version()))
-    if decision.note:
-        with steps.timed("note"):
+    if NOTE not in effects or effects[NOTE].state == PLANNED:
+        # Later attempts see what the first one set as set by somebody: their decision is not the one to keep.
+        _hold(tools.store.runs.save(run, decision=decision.model_dump(), policy=tools.settings.policy_version()))
+    with steps.timed("note"):
+        if decision.note:
             decision = _write_note(run, ticket, answer, decision, tools)
-    if decision.tags:
-        with steps.timed("tags"):
-            _write_tags(run, ticket, decision, tools)
+        else:
+            _write_fields(run, ticket, decision, tools)
+    with steps.timed("tags"):
+        _write_tags(run, ticket, decision, tools)
     tools.checkpoint("before_finish")
-    _hold(tools.store.runs.save(run, timings=steps.seconds, decision=decision.model_dump()))
+    _hold(tools.store.runs.save(run, timings=steps.seconds))
     tools.store.runs.finish(run, DONE, time.time())
 
 
-def _check_open(ticket: Ticket, run: Run, tools: Tools) -> None:
+def _check_open(ticket: Ticket, tools: Tools, *, begun: bool) -> None:
     if reason := OVER.get(ticket.status):
         raise Gone(reason)
     tag = tools.settings.tag_prefix + "triaged"
-    if tag in ticket.tags and not tools.store.effects.of_run(run.id):
+    if tag in ticket.tags and not begun:
         # Our own earlier life (a lost database) or a second Tandem: one note is enough.
         raise Gone(ALREADY.format(tag=tag))
 
@@ -134,39 +148,54 @@ def _write_note(run: Run, ticket: Ticket, answer: Classification, decision: Deci
         return decision
     doubtful = effect.state != PLANNED
     for _ in range(CONFLICTS):
-        if doubtful and (note_id := tools.connector.find_note(ticket.id, run.reference)):
-            # In this order: once the note is confirmed, no later attempt comes back for the fields.
-            _write_fields(run, ticket, decision, tools)
-            effects.confirm(effect, time.time(), note_id=note_id)
+        if doubtful and (found := tools.connector.find_note(ticket.id, run.reference)):
+            if found.leak is None:
+                # In this order: once the note is confirmed, no later attempt comes back for the fields.
+                _write_fields(run, ticket, decision, tools)
+            _record_note(run, effect, found, tools)
             return decision
         note = render_html(compose(ticket, answer, decision, tools.settings, run.reference, datetime.now(UTC)))
-        _hold(tools.store.runs.save(run, decision=decision.model_dump()))
-        effects.sent(effect, time.time())
-        tools.checkpoint("before_note")
+        _announce(run, effect, decision, tools)
         try:
-            written = tools.connector.post(ticket, note, run.reference, _fields(decision))
+            written = tools.connector.post(ticket, note, run.reference, _fields(decision, ticket))
         except Conflict:
             # Somebody was faster: look at what they did, then decide and try again.
             doubtful = True
             ticket = tools.connector.read(run.ticket_id)
-            _check_open(ticket, run, tools)
+            _check_open(ticket, tools, begun=True)
             decision = decide(ticket, answer, tools.settings, tools.desk)
             continue
+        except Refused as error:
+            effects.fail(effect, {"note": str(error)})
+            raise
         tools.checkpoint("after_note")
         _record_note(run, effect, written, tools)
         return decision
     raise Retry("the ticket was changed by others each time a note was to be written")
 
 
+def _announce(run: Run, effect: Effect, decision: Decision, tools: Tools) -> None:
+    """Write down that the note is about to leave, with a lease that outlasts the call."""
+    now = time.time()
+    _hold(tools.store.runs.save(run, decision=decision.model_dump(), lease_until=now + LEASE_SECONDS))
+    tools.store.effects.sent(effect, now, _intent(decision))
+    tools.checkpoint("before_note")
+    if time.time() - now > PAUSE_SECONDS:
+        raise Retry(HELD_UP)
+
+
 def _record_note(run: Run, effect: Effect, written: Written, tools: Tools) -> None:
-    if written.was_public:
-        tools.store.alarms.raise_(run.desk, PUBLIC_NOTE, PUBLIC_NOTE_TEXT, time.time(), run.ticket_id)
+    if written.leak:
+        tools.store.alarms.raise_(run.desk, PUBLIC_NOTE, LEAKS[written.leak], time.time(), run.ticket_id)
+    if written.leak is Leak.PUBLIC:
+        # The effect stays in doubt, so the next attempt finds the note and tries to hide it again.
+        raise Retry(LEAKS[Leak.PUBLIC])
     _confirm(effect, written, tools)
 
 
 def _write_fields(run: Run, ticket: Ticket, decision: Decision, tools: Tools) -> None:
-    """Set the fields where the note of an earlier attempt was found; those set already cost nothing."""
-    fields = _fields(decision)
+    """Set the fields without a note: none is wanted, or that of an earlier attempt was found."""
+    fields = _fields(decision, ticket)
     if fields:
         _still_ours(run, tools)
         effect = tools.store.effects.plan(run.id, FIELDS_EFFECT, _intent(decision), time.time())
@@ -174,6 +203,8 @@ def _write_fields(run: Run, ticket: Ticket, decision: Decision, tools: Tools) ->
 
 
 def _write_tags(run: Run, ticket: Ticket, decision: Decision, tools: Tools) -> None:
+    if not decision.tags:
+        return
     effect = tools.store.effects.plan(run.id, TAGS, {"tags": decision.tags}, time.time())
     if effect.state != CONFIRMED:
         _still_ours(run, tools)
@@ -196,8 +227,13 @@ def _intent(decision: Decision) -> dict[str, object]:
     return decision.model_dump(include={"priority", "group", "custom"}, exclude_none=True)
 
 
-def _fields(decision: Decision) -> Fields:
-    return Fields(priority=decision.priority, group=decision.group, custom=decision.custom)
+def _fields(decision: Decision, ticket: Ticket) -> Fields:
+    """Return what is still unset on the ticket: a kept decision must not undo what a person has set since."""
+    return Fields(
+        priority=None if ticket.priority else decision.priority,
+        group=None if ticket.group_id else decision.group,
+        custom={key: value for key, value in decision.custom.items() if ticket.fields.get(key) in (None, "")},
+    )
 
 
 def _still_ours(run: Run, tools: Tools) -> None:

@@ -6,7 +6,6 @@ import logging
 import os
 import signal
 import threading
-import time
 from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
@@ -21,7 +20,6 @@ from triage.errors import Stop
 from triage.settings import Settings
 from triage.settings_file import load_settings
 from triage.store import Store, open_store
-from triage.store.marks import BOT
 from workers.leases import Leases
 from workers.pipeline import Tools
 
@@ -73,7 +71,8 @@ class Runtime:
         with self._lock:
             if name not in self._connectors:
                 desk = self.settings.desks[name]
-                budget = Budget(self.environment.redis_url, name, desk.rate_limit)
+                # By address: two desks on one account share its limit.
+                budget = Budget(self.environment.redis_url, desk.url.partition("://")[2], desk.rate_limit)
                 self._connectors[name] = open_connector(name, desk, budget)
         return self._connectors[name]
 
@@ -87,11 +86,6 @@ class Runtime:
             desk=self.settings.desks[name],
             checkpoint=crash_here,
         )
-
-    def remember_bot(self, name: str) -> None:
-        """Write down who we are on desk `name`, so that the web process can tell our own changes."""
-        if self.store.cursors.get(name, BOT) is None:
-            self.store.cursors.set(name, BOT, self.connector(name).account().user_id, time.time())
 
     def _spent_today(self) -> float:
         midnight = datetime.now(UTC).replace(hour=0, minute=0, second=0, microsecond=0)

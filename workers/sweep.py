@@ -7,10 +7,10 @@ import logging
 from collections.abc import Callable
 
 from connectors.base import Changed, Connector
-from triage.errors import DeskLocked, TandemError
+from triage.errors import DeskLocked, FeatureOff, TandemError
 from triage.settings import Settings
 from triage.store import Store
-from triage.store.marks import BEAT, DESK_LOCKED, EVERY_DESK, POLL
+from triage.store.marks import BEAT, BOT, CATCH_UP_OFF, DESK_LOCKED, EVERY_DESK, POLL, POLLED
 from triage.ticket import Status
 
 logger = logging.getLogger(__name__)
@@ -19,6 +19,7 @@ REQUEUE_LIMIT = 500
 MAX_PAGES = 20
 CAUGHT_UP_STATUSES = {Status.NEW, Status.OPEN, Status.PENDING, Status.HOLD, Status.UNKNOWN}
 DAY_SECONDS = 86_400
+NO_CATCH_UP = "tickets whose webhook is lost are not found: the bot may not list changed tickets ({})"
 # Helpdesks cut their times to whole seconds and their clocks are not ours.
 SLACK_SECONDS = 60.0
 
@@ -64,24 +65,40 @@ def reconcile(name: str, connector: Connector, store: Store, now: float) -> int:
 def reconcile_due(settings: Settings, store: Store, open_: Callable[[str], Connector], now: float) -> None:
     """Reconcile each desk whose interval has passed; one desk's trouble does not hold up the others."""
     for name, desk in settings.desks.items():
-        last = store.cursors.get(name, POLL)
+        last = store.cursors.get(name, POLLED)
         if last and now - last[1] < desk.reconcile_every * 60 - 1:
             continue
+        # Before the try, so that a desk in trouble is not asked at every tick.
+        store.cursors.set(name, POLLED, "", now)
         try:
+            remember_bot(name, open_(name), store, now)
             reconcile(name, open_(name), store, now)
-            store.alarms.clear(name, DESK_LOCKED)
+            for kind in (DESK_LOCKED, CATCH_UP_OFF):
+                store.alarms.clear(name, kind)
         except DeskLocked as error:
             store.alarms.raise_(name, DESK_LOCKED, str(error), now)
+        except FeatureOff as error:
+            store.alarms.raise_(name, CATCH_UP_OFF, NO_CATCH_UP.format(error), now)
         except TandemError as error:
             logger.warning("reconcile: desk=%s: %s", name, error)
         except Exception as error:  # a helpdesk's answer nobody foresaw is that desk's trouble alone
             logger.error("reconcile: desk=%s: unexpected %s", name, type(error).__name__)
 
 
-def forget_bodies(settings: Settings, store: Store, now: float) -> int:
-    """Drop the raw bodies that are older than the retention allows; returns how many."""
-    before, dropped = now - settings.retention.delivery_bodies * DAY_SECONDS, 0
-    while some := store.deliveries.drop_bodies(before):
+def remember_bot(name: str, connector: Connector, store: Store, now: float) -> None:
+    """Write down who we are on desk `name`, once a day: the web process tells our own changes by it."""
+    known = store.cursors.get(name, BOT)
+    if known is None or now - known[1] > DAY_SECONDS:
+        store.cursors.set(name, BOT, connector.account().user_id, now)
+
+
+def forget(settings: Settings, store: Store, now: float) -> int:
+    """Drop bodies and run details that are older than the retention allows; returns how many."""
+    dropped = 0
+    kept = settings.retention
+    while some := store.deliveries.drop_bodies(now - kept.delivery_bodies * DAY_SECONDS):
+        dropped += some
+    while some := store.runs.drop_details(now - kept.run_details * DAY_SECONDS):
         dropped += some
     return dropped
 

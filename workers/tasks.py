@@ -15,12 +15,11 @@ from triage.environment import read_environment
 from triage.errors import TandemError
 from triage.logs import configure_logging
 from triage.store.marks import EVERY_DESK, WORKER
-from triage.ticket import Ticket
 from workers import names
 from workers.app import app
 from workers.deliver import deliver
 from workers.runtime import Runtime, crash_here
-from workers.sweep import forget_bodies, reconcile_due, requeue
+from workers.sweep import forget, reconcile_due, remember_bot, requeue
 
 logger = logging.getLogger(__name__)
 
@@ -47,15 +46,16 @@ def say_ready(**_: Any) -> None:
 def prepare(**_: Any) -> None:
     """Load the model and learn who we are before the first ticket; a bad setting stops the start here."""
     here = runtime()
-    here.classifier.classify(Ticket(desk="", id="0"))
+    # Naming it builds it, which loads and fits everything.
+    logger.info("classifier: %s", here.classifier.name)
     today = datetime.now(UTC).date()
     for name, desk in here.settings.desks.items():
         if (days := desk.token_days_left(today)) is not None:
             logger.warning("desk %s: its API token stops working in %d days; use an OAuth client", name, days)
         try:
-            here.remember_bot(name)
+            remember_bot(name, here.connector(name), here.store, time.time())
         except (TandemError, SQLAlchemyError) as error:
-            # Not fatal: a helpdesk that is away now is asked again by the first ticket.
+            # Not fatal: a helpdesk that is away now is asked again by the next reconciliation.
             logger.warning("desk %s does not answer: %s", name, error if isinstance(error, TandemError) else "database")
 
 
@@ -81,8 +81,8 @@ def reconcile_desks() -> None:
 
 @app.task(name=names.RETENTION)
 def retention() -> None:
-    """Forget old bodies."""
-    forget_bodies(runtime().settings, runtime().store, time.time())
+    """Forget what is older than the retention allows."""
+    forget(runtime().settings, runtime().store, time.time())
 
 
 def send(delivery_id: int) -> bool:

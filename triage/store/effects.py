@@ -55,9 +55,9 @@ class Effects:
             )
             return _effect(connection.execute(select(effects).where(*mine)).mappings().one())
 
-    def sent(self, effect: Effect, now: float) -> None:
+    def sent(self, effect: Effect, now: float, intent: dict[str, Any] | None = None) -> None:
         """Record that the call is about to leave; from here on only the helpdesk knows whether it took effect."""
-        self._update(effect, state=SENT, sent_at=now)
+        self._update(effect, state=SENT, sent_at=now, intent=effect.intent if intent is None else intent)
 
     def confirm(
         self,

@@ -21,7 +21,7 @@ def open_engine(url: str, patience: float = PATIENCE_SECONDS) -> Engine:
     if parsed.get_backend_name() == "sqlite":
         if parsed.database:
             Path(parsed.database).parent.mkdir(parents=True, exist_ok=True)
-        engine = create_engine(parsed, connect_args={"timeout": patience})
+        engine = create_engine(parsed, connect_args={"timeout": patience}, hide_parameters=True)
         event.listen(engine, "connect", _prepare_sqlite)
         event.listen(engine, "begin", _begin)
         return engine
@@ -31,6 +31,8 @@ def open_engine(url: str, patience: float = PATIENCE_SECONDS) -> Engine:
         max_overflow=30,
         pool_pre_ping=True,
         pool_timeout=patience,
+        # An error's text must not hold what was to be stored.
+        hide_parameters=True,
         connect_args={"connect_timeout": 5, "options": f"-c statement_timeout={int(patience * 1000)}"},
     )
 

@@ -9,9 +9,9 @@ from sqlalchemy import Engine, delete, select
 from triage.store.engine import insert_into, reader_of
 from triage.store.tables import alarms, cursors
 
-POLL, BOT, BEAT, WORKER = "poll", "bot", "beat", "worker"
+POLL, POLLED, BOT, BEAT, WORKER = "poll", "polled", "bot", "beat", "worker"
 EVERY_DESK = "*"
-PUBLIC_NOTE, DESK_LOCKED = "public_note", "desk_locked"
+PUBLIC_NOTE, DESK_LOCKED, CATCH_UP_OFF = "public_note", "desk_locked", "catch_up_off"
 
 
 @dataclass(frozen=True)
@@ -66,6 +66,14 @@ class Alarms:
                 .values(desk=desk, kind=kind, ticket_id=ticket_id, **new)
                 .on_conflict_do_update(index_elements=["desk", "kind", "ticket_id"], set_=new)
             )
+
+    def raised_at(self, desk: str, kind: str) -> float | None:
+        """Return when the desk's alarm of this kind was last raised, or None while there is none."""
+        query = select(alarms.c.created_at).where(
+            alarms.c.desk == desk, alarms.c.kind == kind, alarms.c.ticket_id == ""
+        )
+        with self._reader.connect() as connection:
+            return connection.execute(query).scalar_one_or_none()
 
     def clear(self, desk: str, kind: str, ticket_id: str = "") -> None:
         """Take an alarm back: its cause is gone, or an admin has seen it."""

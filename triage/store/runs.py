@@ -7,13 +7,12 @@ from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Engine, RowMapping, and_, func, or_, select, update
+from sqlalchemy import Engine, RowMapping, and_, func, null, or_, select, update
 
 from triage.store.engine import insert_into, reader_of
 from triage.store.tables import runs
 
 WAITING, RUNNING, DONE, SKIPPED, DEAD = "waiting", "running", "done", "skipped", "dead"
-OVER = (DONE, SKIPPED)
 # No 0/O, 1/I/L: agents read references to each other over the phone. 31^10 of them.
 ALPHABET = "23456789ABCDEFGHJKMNPQRSTUVWXYZ"
 REASON_LENGTH = 500
@@ -66,9 +65,12 @@ class Runs:
     def claim(
         self, desk: str, ticket_id: str, occasion: str, *, owner: str, now: float, lease_until: float
     ) -> tuple[Run, bool]:
-        """Return the run of this occasion and whether it is now ours; it is not when over or held by a live lease."""
+        """Return the run of this occasion and whether it is now ours; it is not when done or held by a live lease.
+
+        A skipped run may be claimed again: the ticket may be open again, or the desk switched on.
+        """
         identity = and_(runs.c.desk == desk, runs.c.ticket_id == ticket_id, runs.c.occasion == occasion)
-        free = or_(runs.c.state.in_((WAITING, DEAD)), and_(runs.c.state == RUNNING, runs.c.lease_until < now))
+        free = or_(runs.c.state.in_((WAITING, SKIPPED, DEAD)), and_(runs.c.state == RUNNING, runs.c.lease_until < now))
         with self._engine.begin() as connection:
             connection.execute(
                 insert_into(self._engine, runs)
@@ -148,6 +150,13 @@ class Runs:
         query = select(runs.c.ticket_id).where(runs.c.desk == desk, runs.c.ticket_id.in_(list(ticket_ids)))
         with self._reader.connect() as connection:
             return set(connection.execute(query).scalars())
+
+    def drop_details(self, before: float, limit: int = 1000) -> int:
+        """Forget what was said of tickets in runs that ended before `before`; returns how many."""
+        old = select(runs.c.id).where(runs.c.finished_at < before, runs.c.policy != "").limit(limit)
+        forget = update(runs).where(runs.c.id.in_(old)).values(classification=null(), decision=null(), policy="")
+        with self._engine.begin() as connection:
+            return int(connection.execute(forget).rowcount)
 
     def spent_since(self, since: float) -> float:
         """Return the US dollars that runs begun since then have cost."""
