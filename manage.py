@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 import click
+from sqlalchemy.exc import SQLAlchemyError
 
 from triage.errors import TandemError
 
@@ -36,9 +37,19 @@ def main() -> None:
     """Tandem: AI triage for the helpdesk you already have."""
 
 
+def fail(reason: str) -> int:
+    """Say what went wrong and return the exit code."""
+    click.echo(f"error: {reason}", err=True)
+    return 2
+
+
 if __name__ == "__main__":
     try:
         main()
     except TandemError as error:
-        click.echo(f"error: {error}", err=True)
-        sys.exit(2)
+        sys.exit(fail(str(error)))
+    except SQLAlchemyError as error:
+        # Its own text holds statements and values.
+        sys.exit(fail(f"the database failed ({type(error).__name__}): start it, or correct DATABASE_URL in .env"))
+    except OSError as error:
+        sys.exit(fail(f"{error.filename or 'the system'}: {(error.strerror or type(error).__name__).lower()}"))

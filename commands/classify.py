@@ -64,11 +64,14 @@ def command(source: Path, target: Path, desk: str, which: Which) -> None:
         which=which,
     )
     thresholds = settings.thresholds_of(desk)
-    unfinished = target.with_name(target.name + ".part")
+    # A device or a pipe is written to, never replaced.
+    special = target.exists() and not target.is_file()
+    unfinished = target if special else target.with_name(target.name + ".part")
     with closing(unfinished.open("w", encoding="utf-8")) as out:
         for row_id, ticket in track(tickets, description="classifying", console=Console(stderr=True)):
             _write(out, row_from(classifier.classify(ticket), row_id, thresholds))
-    unfinished.replace(target)
+    if not special:
+        unfinished.replace(target)
     click.echo(f"{len(tickets)} tickets classified: {target}")
 
 

@@ -15,7 +15,7 @@ from webhooks.wakeup import Wakeup
 @click.command()
 @click.option("--dead", is_flag=True, help="Every dead delivery.")
 @click.option("--desk", default="", help="With --dead: of this desk only.")
-@click.argument("ids", nargs=-1, type=int)
+@click.argument("ids", nargs=-1, type=click.IntRange(1, 2**63 - 1))
 @database_errors()
 def command(dead: bool, desk: str, ids: tuple[int, ...]) -> None:
     """Send deliveries through again.

@@ -17,6 +17,7 @@ from commands.stack import Stack, StartError, kept_secret, port_taken
 from triage.environment import Environment, read_environment, variables
 from triage.settings_file import load_settings
 
+LAST_PORT = 65535
 COLOURS = {"redis": "red", "web": "green", "worker": "cyan", "beat": "yellow", "sandbox": "magenta"}
 
 
@@ -79,6 +80,8 @@ def _has_desks(environment: Environment, values: dict[str, str]) -> bool:
 
 
 def _check_ports(environment: Environment, sandbox: bool) -> None:
+    if sandbox and environment.port == LAST_PORT:
+        raise StartError(f"the sandbox needs the port after PORT, and {LAST_PORT} is the last; choose a smaller PORT")
     for port in (environment.port, environment.port + 1)[: 2 if sandbox else 1]:
         if port_taken(port):
             raise StartError(f"port {port} is taken by another program; choose one: PORT=8010 make run")

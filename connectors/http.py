@@ -33,6 +33,8 @@ CONNECT_SECONDS = 5.0
 READ_LIMITS = (30.0, 60.0)
 # Shorter than a lease: when another worker may take the run over, a note under way must have been given up.
 WRITE_LIMITS = (10.0, 18.0)
+# A write whose answer never came is not sent again before this.
+LATE_SECONDS = 120.0
 MAX_BYTES = 16 * 1024 * 1024
 CHUNK = 64 * 1024
 CONNECTIONS = 100
@@ -213,7 +215,8 @@ def _transport_error(call: Call, error: Exception) -> TandemError:
     cause = getattr(error.args[0] if error.args else None, "reason", None)
     if isinstance(error, requests.ConnectTimeout) or isinstance(cause, NewConnectionError):
         return Retry(reason)
-    return doubt(call, reason)
+    # What was cut off may still arrive: a note is looked for only when it must have landed or be lost.
+    return doubt(call, reason, LATE_SECONDS if call.doubtful else None)
 
 
 def _patience(headers: Mapping[str, str]) -> float:

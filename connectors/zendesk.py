@@ -28,7 +28,7 @@ from connectors.zendesk_auth import credential
 from connectors.zendesk_errors import EXPORTS, UPDATES, ZendeskDialect
 from connectors.zendesk_pages import PAGE_SIZE, pages
 from connectors.zendesk_ticket import HALF_AN_ANSWER
-from triage.errors import DeskLocked, Refused, Retry, TandemError, UnknownOutcome
+from triage.errors import Conflict, DeskLocked, Refused, Retry, TandemError, UnknownOutcome
 from triage.ticket import Message, Ticket
 
 TICKET = "/tickets/{id}.json"
@@ -54,6 +54,7 @@ TICKET_UPDATES = 2.0
 NOBODY = "Zendesk answers, but the credential signs in nobody: check this desk's `auth`"
 NO_FIELD = "'{}' is no Zendesk field id (a number)"
 NO_COMMENT = "Zendesk took the note but shows no comment"
+CHANGED_MEANWHILE = "somebody changed the ticket since Tandem read it"
 TAGS_MISSING = "Zendesk took the tags but does not show them"
 
 
@@ -145,6 +146,8 @@ class Zendesk(Helpdesk):
         """Add one private note and set `fields` in one guarded call; a refused field never costs the note."""
         check_reference(note_html, reference)
         wanted, unresolved = self._resolve(fields)
+        if wanted:
+            self._look_again(ticket, wanted)
         note = {"comment": {"html_body": note_html, "public": False}}
         try:
             answer = self._put(ticket, ticket.stamp, note | _payload(wanted))
@@ -183,7 +186,22 @@ class Zendesk(Helpdesk):
             self._alarm(ticket_id, comment_id, f"STILL PUBLIC, make it private by hand ({error})")
             return Leak.PUBLIC
 
+    def _look_again(self, ticket: Ticket, wanted: Mapping[str, Any]) -> None:
+        """Raise Conflict if the ticket is not as it was read.
+
+        The guard compares whole seconds: a person's change within the second of the stamp we hold would pass it.
+        """
+        raw = zendesk_ticket.living(self._api.get(TICKET, ticket.id))
+        held = {"priority": raw.get("priority") or None, "group": ident(raw.get("group_id"))}
+        read = {"priority": ticket.priority, "group": ticket.group_id}
+        custom = zendesk_ticket.custom_fields(raw)
+        now = {name: held[name] if name in held else custom.get(name) for name in wanted}
+        then = {name: read[name] if name in read else ticket.fields.get(name) for name in wanted}
+        if text(raw.get("updated_at")) != ticket.stamp or now != then:
+            raise Conflict(CHANGED_MEANWHILE)
+
     def _set(self, ticket: Ticket, wanted: dict[str, Any]) -> tuple[dict[str, Any], dict[str, str]]:
+        self._look_again(ticket, wanted)
         return set_together_else_alone(wanted, self._sender(ticket))
 
     def _sender(self, ticket: Ticket, answer: dict[str, Any] | None = None) -> Any:
@@ -224,14 +242,26 @@ class Zendesk(Helpdesk):
         before = {"tags": list(ticket.tags)}
         if not set(good) - set(ticket.tags):
             return Written(before=before, after=before, refused=refused)
-        try:
-            answer = self._api.send("PUT", TAGS, ticket.id, body={"tags": good}, repeatable=True)
-        except Refused as error:
-            return Written(before=before, after=before, refused=refused | {tag: reason(error, tag) for tag in good})
-        shown = [text(tag) for tag in as_list(as_dict(answer).get("tags"))]
-        if set(good) - set(shown):
+        shown, more = self._put_tags(ticket.id, good)
+        if set(good) - set(shown) - set(more):
             raise Retry(TAGS_MISSING)
-        return Written(before=before, after={"tags": shown}, refused=refused)
+        return Written(before=before, after={"tags": shown or list(ticket.tags)}, refused=refused | more)
+
+    def _put_tags(self, ticket_id: str, tags: list[str]) -> tuple[list[str], dict[str, str]]:
+        """Return the tags shown now and those refused; tags refused together go alone, so that the good ones land."""
+        try:
+            answer = self._api.send("PUT", TAGS, ticket_id, body={"tags": tags}, repeatable=True)
+        except Refused as error:
+            if len(tags) == 1:
+                return [], {tags[0]: reason(error, tags[0])}
+        else:
+            return [text(tag) for tag in as_list(as_dict(answer).get("tags"))], {}
+        shown: list[str] = []
+        refused: dict[str, str] = {}
+        for tag in tags:
+            now, more = self._put_tags(ticket_id, [tag])
+            shown, refused = now or shown, refused | more
+        return shown, refused
 
     def changes(self, cursor: str) -> Changes:
         """Return tickets changed since `cursor` (empty: a minute ago; digits: that epoch), oldest change first."""

@@ -87,7 +87,7 @@ TESTED_BY = {
     "triage.store.engine": ("test_store.py", "through the store, on both databases"),
     "webhooks.console": ("test_console.py", "through the application"),
     "webhooks.edge": ("test_edge.py", "through the application"),
-    "webhooks.wsgi": ("test_e2e.py", "what gunicorn loads"),
+    "webhooks.wsgi": ("test_e2e.py", "what the web process serves"),
     "workers.app": ("test_e2e.py", "what celery loads"),
     "workers.runtime": ("test_commands.py", "through the commands that use it"),
     "workers.tasks": ("test_e2e.py", "what celery loads"),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -162,11 +163,11 @@ def test_the_queue_may_hang_be_lost_and_come_back(tandem: Tandem) -> None:
 
 
 def test_a_write_whose_answer_is_lost_is_not_repeated(tandem: Tandem) -> None:
-    """The helpdesk applies the note and then hangs up: the retry must find it."""
+    """The helpdesk applies the note and answers with an error: the retry must find it."""
     notes = [
         {
             "match": {"method": "PUT", "path": r"/zendesk/api/v2/tickets/\d+(\.json)?$"},
-            "do": {"apply_then": "reset"},
+            "do": {"apply_then": 502},
             "times": 1,
         },
         {
@@ -269,6 +270,28 @@ def test_bad_settings_stop_the_start_with_one_sentence(
     assert done.stderr.count("\n") == 1
     assert "tandem.yaml line" in done.stderr
     assert named in done.stderr
+
+
+def test_slow_senders_do_not_hold_up_the_others(tandem: Tandem) -> None:
+    """Half a header, or half a body, on more connections than there are threads."""
+    halves = [
+        b"POST /webhooks/zendesk/acme HTTP/1.1\r\nHost: x\r\nX-Slow: ",
+        b"POST /webhooks/zendesk/acme HTTP/1.1\r\nHost: x\r\nContent-Length: 1000\r\n\r\nabc",
+    ]
+    silent = []
+    try:
+        for number in range(40):
+            one = socket.create_connection(("127.0.0.1", tandem.port), timeout=5)
+            one.sendall(halves[number % 2])
+            silent.append(one)
+        start = time.monotonic()
+        ticket_id = tandem.ticket("zendesk")
+        tandem.wait("webhook", lambda: sum(tandem.store.deliveries.counts().values()) == 1, 5)
+        assert time.monotonic() - start < 2.5
+        tandem.wait("note", lambda: tandem.has_tags("zendesk", ticket_id), 30)
+    finally:
+        for one in silent:
+            one.close()
 
 
 def test_a_forged_webhook_is_refused_by_the_real_web_process(tandem: Tandem) -> None:

@@ -166,7 +166,8 @@ class TestDuplicate:
     def test_is_answered_and_not_queued_again(self, client: FlaskClient, store: Store, wakeup: FakeWakeup) -> None:
         knock(client, event())
         answer = knock(client, event())
-        assert (answer.status_code, answer.json) == (200, {"status": "duplicate", "delivery": only_row(store).id})
+        assert (answer.status_code, answer.json) == (200, {"status": "duplicate"})
+        assert only_row(store).state == QUEUED
         assert len(wakeup.sent) == 1
 
     def test_that_was_never_queued_is_queued_now(self, client: FlaskClient, store: Store, wakeup: FakeWakeup) -> None:

@@ -104,10 +104,10 @@ class TestValues:
         assert desk.mode_for("priority", "security") is Mode.NOTE
         assert desk.mode_for("sentiment", "billing") is Mode.TAG
 
-    def test_thresholds_of_a_desk_replace_the_general_ones(self) -> None:
+    def test_thresholds_of_a_desk_stand_before_the_general_ones(self) -> None:
         text = DESK + "    thresholds: {priority: 0.9}\nthresholds: {priority: 0.6, sentiment: 0.7}"
         settings = parse_settings(text, {})
-        assert (settings.thresholds_of("acme").priority, settings.thresholds_of("acme").sentiment) == (0.9, 0.5)
+        assert (settings.thresholds_of("acme").priority, settings.thresholds_of("acme").sentiment) == (0.9, 0.7)
         assert settings.thresholds_of("another").priority == 0.6
 
     @pytest.mark.parametrize("url", ["http://localhost:8001", "http://127.0.0.1:8001/", "http://[::1]:8001"])
@@ -301,8 +301,13 @@ ERRORS = {
         5,
         "desks.acme.auth.oauth.client_secret: is missing; add it",
     ),
-    "freshdesk without a key": (
+    "url of the other vendor": (
         changed("platform: zendesk", "platform: freshdesk"),
+        2,
+        "url is a zendesk address but platform says freshdesk; correct one of them",
+    ),
+    "freshdesk without a key": (
+        changed("platform: zendesk", "platform: freshdesk").replace("acme.zendesk.com", "acme.freshdesk.com"),
         2,
         "a freshdesk desk needs api_key:",
     ),

@@ -10,6 +10,7 @@ import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
 from sqlalchemy import text
+from sqlalchemy.exc import OperationalError
 
 from triage.store import Store, open_store
 from triage.store.deliveries import (
@@ -24,6 +25,7 @@ from triage.store.deliveries import (
 )
 from triage.store.effects import CONFIRMED, NOTE, PLANNED, SENT
 from triage.store.migrate import is_current, migrate
+from triage.store.runs import DONE as RUN_DONE
 from triage.store.runs import RUNNING, SKIPPED, WAITING, new_reference
 from triage.store.tables import metadata
 
@@ -215,10 +217,29 @@ class TestRuns:
         assert mine
         assert (again.reference, again.attempts) == (run.reference, 2)
 
-    def test_a_run_that_is_over_is_never_claimed(self, store: Store) -> None:
+    def test_a_run_that_is_done_is_never_claimed(self, store: Store) -> None:
+        run, _ = store.runs.claim("acme", "7", "created", owner="a", now=0.0, lease_until=10.0)
+        store.runs.finish(run, RUN_DONE, 1.0)
+        assert not self.claim(store, "b", now=5000.0)[1]
+
+    def test_a_run_that_was_skipped_may_be_tried_again(self, store: Store) -> None:
         run, _ = store.runs.claim("acme", "7", "created", owner="a", now=0.0, lease_until=10.0)
         store.runs.finish(run, SKIPPED, 1.0, "closed")
-        assert not self.claim(store, "b", now=5000.0)[1]
+        assert self.claim(store, "b", now=5000.0)[1]
+
+    def test_what_was_said_is_forgotten_and_the_figures_stay(self, store: Store) -> None:
+        run, _ = store.runs.claim("acme", "7", "created", owner="a", now=0.0, lease_until=10.0)
+        store.runs.save(run, classification={"evidence": ["words"]}, decision={}, policy="p", cost_usd=0.5)
+        store.runs.finish(run, RUN_DONE, 100.0)
+        assert store.runs.drop_details(before=100.0) == 0
+        assert store.runs.drop_details(before=101.0) == 1
+        assert store.runs.drop_details(before=101.0) == 0
+        kept = store.runs.get(run.id)
+        assert kept is not None
+        assert (kept.classification, kept.decision, kept.cost_usd) == (None, None, 0.5)
+
+    def test_known_tickets_are_told(self, store: Store) -> None:
+        store.runs.claim("acme", "7", "created", owner="a", now=0.0, lease_until=10.0)
         assert store.runs.known("acme", ["7", "8"]) == {"7"}
 
     def test_cost_is_summed(self, store: Store) -> None:
@@ -292,3 +313,15 @@ def test_eight_processes_write_to_sqlite_without_a_locked_database(tmp_path: Pat
         process.join(120)
     assert failures.empty(), failures.get()
     assert store.deliveries.counts() == {QUEUED: 320}
+
+
+def test_a_database_that_was_deleted_is_noticed_and_not_written_into(tmp_path: Path) -> None:
+    """An open connection would go on storing into the unlinked file: accepted now, gone at the next start."""
+    store = open_store(f"sqlite:///{tmp_path}/tandem.db")
+    migrate(store.engine)
+    receive(store)
+    for file in tmp_path.glob("tandem.db*"):
+        file.unlink()
+    with pytest.raises(OperationalError):
+        receive(store, key="k2")
+    assert not is_current(store.engine)

@@ -113,6 +113,10 @@ def _check_length(name: str, secret: SecretStr, least: int) -> None:
 
 
 def _check_scheme(name: str, url: str, allowed: tuple[str, ...]) -> None:
+    try:
+        _ = urlsplit(url).port
+    except ValueError:
+        raise SettingsError(f"{name} has a port that is no number; correct it in .env") from None
     # The URL itself may hold a password and is never printed.
     try:
         scheme = urlsplit(url).scheme

@@ -114,7 +114,7 @@ class Desk(Section):
     customer_fields: CustomerFields = CustomerFields()
     mapped_fields: dict[DecidedField, str | int] = Field(default_factory=dict)
     """Custom ticket fields that mode `write` fills: Zendesk field id, Freshdesk `cf_` name."""
-    rate_limit: int = Field(default=200, ge=10)
+    rate_limit: int = Field(default=200, ge=10, le=100_000)
     """Calls per minute of the account until its own headers say better."""
     reconcile_every: Minutes = 5
 
@@ -300,8 +300,10 @@ class Settings(Section):
     @classmethod
     def _check_names(cls, named: dict[str, Any]) -> dict[str, Any]:
         for name in named:
+            if name == "none":
+                raise ValueError("'none' is the answer \"none of the teams\"; choose another name")
             if not NAME.fullmatch(name):
-                raise ValueError(f"'{name}' must be lower-case letters, digits, _ and - (40 at most)")
+                raise ValueError(f"'{name[:40]}' must be lower-case letters, digits, _ and - (40 at most)")
         return named
 
     @field_validator("priorities", mode="before")

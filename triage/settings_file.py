@@ -29,6 +29,8 @@ from triage.settings import (
     Thresholds,
 )
 
+# A settings file of a thousand teams has some ten thousand.
+MAX_NODES = 100_000
 VARIABLE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
 # A bare ${NAME} is no YAML inside [..] and {..}: it is read as this word and filled in after parsing, so that a
 # secret's own characters can never change what the file means.
@@ -75,6 +77,8 @@ def parse_settings(text: str, environment: Mapping[str, str], name: str = "tande
         tree = CommentedMap()
     if not isinstance(tree, CommentedMap):
         raise SettingsError(f"{name} line 1: must start with keys like 'desks:'; see tandem.example.yaml")
+    if _size(tree) > MAX_NODES:
+        raise SettingsError(f"{name} is too large, or its anchors repeat too much; write it without anchors")
     plain = _fill(tree, environment, name, 1)
     try:
         settings = Settings.model_validate(plain)
@@ -121,7 +125,7 @@ def _fill(node: Any, environment: Mapping[str, str], name: str, line: int) -> An
             str(key): _fill(value, environment, name, _line_of_key(node, key) or line) for key, value in node.items()
         }
     if isinstance(node, CommentedSeq):
-        return [_fill(value, environment, name, node.lc.item(i)[0] + 1) for i, value in enumerate(node)]
+        return [_fill(value, environment, name, _line_of_item(node, i) or line) for i, value in enumerate(node)]
     if isinstance(node, str):
         if "${" in node:
             raise SettingsError(f"{name} line {line}: a variable is written ${{NAME}}: letters, digits and _ only")
@@ -141,6 +145,24 @@ def _line_of_key(node: CommentedMap, key: Any) -> int | None:
         return int(node.lc.key(key)[0]) + 1
     except (KeyError, TypeError, AttributeError):
         return None
+
+
+def _line_of_item(node: CommentedSeq, index: int) -> int | None:
+    try:
+        return int(node.lc.item(index)[0]) + 1
+    except (KeyError, TypeError, AttributeError):
+        return None
+
+
+def _size(node: Any, budget: int = MAX_NODES) -> int:
+    """Count the nodes of the tree, as often as anchors repeat them, up to a little more than `budget`."""
+    size = 1
+    children = node.values() if isinstance(node, dict) else node if isinstance(node, list) else ()
+    for child in children:
+        if size > budget:
+            break
+        size += _size(child, budget - size)
+    return size
 
 
 def _explain(error: ValidationError, tree: CommentedMap, name: str) -> str:
@@ -178,7 +200,7 @@ def _place(tree: CommentedMap, location: tuple[int | str, ...]) -> tuple[int, li
                 break
             line, node = _line_of_key(node, key) or line, node[key]
         elif isinstance(node, CommentedSeq) and isinstance(step, int) and step < len(node):
-            line, node = node.lc.item(step)[0] + 1, node[step]
+            line, node = _line_of_item(node, step) or line, node[step]
     return line, trail
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import time
 
 from flask import Flask, Response, jsonify
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_latest
@@ -13,6 +14,7 @@ from werkzeug.middleware.proxy_fix import ProxyFix
 from triage.environment import Environment
 from triage.settings import Settings
 from triage.store import Store
+from triage.store.marks import EVERY_DESK, READY
 from triage.store.migrate import is_current
 from webhooks.console import Console
 from webhooks.edge import Edge
@@ -46,6 +48,9 @@ def create_app(environment: Environment, settings: Settings, store: Store, wakeu
         """Say whether webhooks can be stored."""
         try:
             current = is_current(store.engine)
+            if current:
+                # Reading works on a full disk; what we must be able to do is write.
+                store.cursors.set(EVERY_DESK, READY, "", time.time())
         except SQLAlchemyError as error:
             return jsonify(status="down", database=type(error).__name__), 503
         if not current:

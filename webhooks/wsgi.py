@@ -1,4 +1,4 @@
-"""The entry point for gunicorn: `webhooks.wsgi:build()`."""
+"""Builds the application from the environment, for `manage.py web` or any WSGI server (`webhooks.wsgi:build()`)."""
 
 from __future__ import annotations
 

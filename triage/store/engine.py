@@ -8,6 +8,7 @@ from typing import Any
 from sqlalchemy import Connection, Engine, Table, create_engine, event
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import make_url
+from sqlalchemy.exc import DisconnectionError
 
 PATIENCE_SECONDS = 30.0
 
@@ -23,6 +24,10 @@ def open_engine(url: str, patience: float = PATIENCE_SECONDS) -> Engine:
             Path(parsed.database).parent.mkdir(parents=True, exist_ok=True)
         engine = create_engine(parsed, connect_args={"timeout": patience}, hide_parameters=True)
         event.listen(engine, "connect", _prepare_sqlite)
+        if parsed.database and parsed.database != ":memory:":
+            watch = _Watch(Path(parsed.database))
+            event.listen(engine, "connect", watch.opened)
+            event.listen(engine, "checkout", watch.check)
         event.listen(engine, "begin", _begin)
         return engine
     return create_engine(
@@ -45,6 +50,27 @@ def _prepare_sqlite(connection: Any, _record: Any) -> None:
     cursor.execute("PRAGMA synchronous=NORMAL")
     cursor.execute("PRAGMA foreign_keys=ON")
     cursor.close()
+
+
+class _Watch:
+    """Notices that the database's file was deleted or replaced: an open connection would go on writing into nothing."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+
+    def opened(self, _connection: Any, record: Any) -> None:
+        record.info["file"] = self._identity()
+
+    def check(self, _connection: Any, record: Any, _proxy: Any) -> None:
+        if record.info.get("file") != self._identity():
+            raise DisconnectionError("the database's file is not the one that was opened")
+
+    def _identity(self) -> tuple[int, int] | None:
+        try:
+            found = self._path.stat()
+        except OSError:
+            return None
+        return found.st_dev, found.st_ino
 
 
 def _begin(connection: Connection) -> None:
