@@ -29,6 +29,9 @@ from triage.errors import TandemError
 
 ROOT = Path(__file__).parent.parent
 PR_SET_PDEATHSIG = 1
+SOCKET = "redis.sock"
+REVIVALS = 4
+REVIVAL_WINDOW_SECONDS = 60.0
 STOP_SECONDS = 35.0
 # A slow machine that loads the classifier for the first time takes its time.
 START_SECONDS = 180.0
@@ -44,6 +47,8 @@ class Process:
 
     name: str
     popen: subprocess.Popen[bytes]
+    command: list[str]
+    extra: Mapping[str, str]
 
 
 @dataclass
@@ -54,6 +59,8 @@ class Stack:
     on_line: Callable[[str, str], None]
     """Called with process name and output line."""
     processes: list[Process] = field(default_factory=list)
+    revived: dict[str, list[float]] = field(default_factory=dict)
+    """When each child was started again."""
     folder: Path = field(default_factory=lambda: Path(tempfile.mkdtemp(prefix="tandem-")))
 
     def start(self, name: str, command: list[str], extra: Mapping[str, str] | None = None) -> Process:
@@ -68,7 +75,7 @@ class Stack:
             start_new_session=True,
             preexec_fn=_end_with_parent,
         )
-        process = Process(name, popen)
+        process = Process(name, popen, command, extra or {})
         self.processes.append(process)
         assert popen.stdout is not None
         threading.Thread(target=self._pass_on, args=(name, popen.stdout), daemon=True).start()
@@ -78,7 +85,7 @@ class Stack:
         """Start the embedded Redis-protocol server and return its URL; what it holds survives a restart in `data`."""
         data.mkdir(parents=True, exist_ok=True)
         # Not below `data`: a socket's path may have about 100 characters only.
-        path = self.folder / "redis.sock"
+        path = self.folder / SOCKET
         options = {
             "port": "0",
             "unixsocket": str(path),
@@ -121,6 +128,20 @@ class Stack:
     def ended(self) -> Process | None:
         """Return a child that is no longer running, if any."""
         return next((process for process in self.processes if process.popen.poll() is not None), None)
+
+    def revive(self) -> None:
+        """Start children that have ended again. Raises StartError for one that does not stay up."""
+        while ended := self.ended():
+            now = time.monotonic()
+            recent = [at for at in self.revived.get(ended.name, []) if now - at < REVIVAL_WINDOW_SECONDS]
+            if len(recent) >= REVIVALS:
+                raise StartError(f"{ended.name} ended {REVIVALS + 1} times in a minute; its last lines say why")
+            self.revived[ended.name] = [*recent, now]
+            self.on_line(ended.name, f"ended with code {ended.popen.returncode}, started again")
+            self.processes.remove(ended)
+            if ended.name == "redis":
+                (self.folder / SOCKET).unlink(missing_ok=True)
+            self.start(ended.name, ended.command, ended.extra)
 
     def stop(self) -> None:
         """Ask every child to end, wait, and end those that do not."""

@@ -67,9 +67,9 @@ def _run(stack: Stack, environment: Environment, data: Path, every: float | None
     _welcome(url, sandbox_url, stack.environment)
     if sandbox_url:
         control(sandbox_url, "/sandbox/feed", {})
-    while (ended := stack.ended()) is None:
+    while True:
+        stack.revive()
         time.sleep(0.5)
-    raise StartError(f"{ended.name} ended with code {ended.popen.returncode}; its last lines say why")
 
 
 def _has_desks(environment: Environment, values: dict[str, str]) -> bool:
