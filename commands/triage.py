@@ -13,8 +13,8 @@ from commands.shared import check_desk, database_errors, find_embedded_redis
 from triage.decision import decide
 from triage.logs import configure_logging
 from triage.note import compose, render_text
-from triage.settings import Mode
 from triage.store.deliveries import DONE
+from triage.store.runs import DONE as RUN_DONE
 from workers.deliver import deliver
 from workers.runtime import Runtime
 
@@ -61,7 +61,7 @@ def _show(runtime: Runtime, desk: str, ticket_id: str) -> None:
 
 
 def _write(runtime: Runtime, desk: str, ticket_id: str) -> None:
-    store, mode = runtime.store, runtime.settings.desks[desk].mode
+    store = runtime.store
     now = time.time()
     # A key of its own each time: asking by hand is never a duplicate. The ticket's run still happens once.
     received = store.deliveries.receive(
@@ -71,6 +71,10 @@ def _write(runtime: Runtime, desk: str, ticket_id: str) -> None:
     delivery = store.deliveries.get(received.id)
     assert delivery is not None
     click.echo(f"delivery {delivery.id}: {delivery.state}" + (f" ({delivery.reason})" if delivery.reason else ""))
-    if not mode.allows(Mode.NOTE):
-        click.echo(NOT_WRITTEN.format(mode=mode, desk=desk))
+    run = store.runs.of_ticket(desk, ticket_id)
+    effects = store.effects.of_run(run.id) if run else []
+    for effect in effects:
+        click.echo(f"  {effect.kind}: {effect.state}" + (f", refused {effect.refused}" if effect.refused else ""))
+    if run and run.state == RUN_DONE and not effects:
+        click.echo(NOT_WRITTEN.format(mode=runtime.settings.desks[desk].mode, desk=desk))
     sys.exit(0 if delivery.state == DONE else 1)

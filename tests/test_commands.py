@@ -515,7 +515,9 @@ class TestTriage:
         ticket_id = ticket_of(desks, desk)
         result = run("triage", "--desk", desk, "--write", ticket_id)
         assert result.exit_code == 0, result.output
-        assert re.fullmatch(r"delivery \d+: done \(run \d+\)\n", result.output.splitlines(keepends=True)[-1])
+        first, *effects = result.output.splitlines()[-3:]
+        assert re.fullmatch(r"delivery \d+: done \(run \d+\)", first)
+        assert effects == ["  note: confirmed", "  tags: confirmed"]
         ticket = shown(desks, desk, ticket_id)
         assert len(notes(ticket)) == 1
         assert {"ai_triaged", "ai_team_billing"} <= set(ticket["tags"])

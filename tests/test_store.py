@@ -107,6 +107,24 @@ class TestDeliveries:
         assert pauses[: PROMPT_WAKEUPS + 1] == [UNCLAIMED_SECONDS] * (PROMPT_WAKEUPS + 1)
         assert pauses[-3:] == [UNCLAIMED_SECONDS * 2, UNCLAIMED_SECONDS * 4, UNCLAIMED_SECONDS * 8]
 
+    def test_what_could_not_be_sent_is_given_back(self, store: Store) -> None:
+        delivery_id = receive(store)
+        assert store.deliveries.claim_due(2000.0, 10) == [delivery_id]
+        store.deliveries.give_back([delivery_id], 2005.0)
+        delivery = store.deliveries.get(delivery_id)
+        assert delivery is not None
+        assert (delivery.due_at, delivery.wakeups) == (2005.0, 0)
+
+    def test_a_later_time_is_never_brought_forward(self, store: Store) -> None:
+        delivery_id = receive(store)
+        store.deliveries.postpone(delivery_id, 5000.0, "rate limit")
+        store.deliveries.not_before(delivery_id, 3000.0)
+        assert store.deliveries.get(delivery_id).due_at == 5000.0  # type: ignore[union-attr]
+        store.deliveries.not_before(delivery_id, 6000.0)
+        delivery = store.deliveries.get(delivery_id)
+        assert delivery is not None
+        assert (delivery.due_at, delivery.reason) == (6000.0, "rate limit")
+
     def test_two_sweepers_never_take_the_same_row(self, store: Store) -> None:
         ids = [receive(store, key=f"k{i}", now=0.0) for i in range(200)]
         taken: list[int] = []
@@ -237,6 +255,12 @@ class TestRuns:
         kept = store.runs.get(run.id)
         assert kept is not None
         assert (kept.classification, kept.decision, kept.cost_usd) == (None, None, 0.5)
+
+    def test_the_newest_run_of_a_ticket_is_found(self, store: Store) -> None:
+        assert store.runs.of_ticket("acme", "7") is None
+        for occasion in ("created", "again"):
+            store.runs.claim("acme", "7", occasion, owner="a", now=0.0, lease_until=10.0)
+        assert store.runs.of_ticket("acme", "7").occasion == "again"  # type: ignore[union-attr]
 
     def test_known_tickets_are_told(self, store: Store) -> None:
         store.runs.claim("acme", "7", "created", owner="a", now=0.0, lease_until=10.0)

@@ -78,7 +78,7 @@ def _leave(delivery: Delivery, run: Run, store: Store, now: float) -> None:
         store.deliveries.finish(delivery.id, DONE, now, f"run {run.id} has triaged this ticket")
     else:
         # Another worker holds the lease: look again when it has run out.
-        store.deliveries.postpone(delivery.id, (run.lease_until or now) + 1)
+        store.deliveries.not_before(delivery.id, (run.lease_until or now) + 1)
 
 
 def _attempt(delivery: Delivery, run: Run, attempt: int, store: Store, tools_for: Callable[[str], Tools]) -> bool:

@@ -10,9 +10,11 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+
+from pydantic import ValidationError
 
 from connectors.base import Connector, Fields, Leak, Written
 from triage.classification import Classification
@@ -124,7 +126,8 @@ def _check_open(ticket: Ticket, tools: Tools, *, begun: bool) -> None:
 def _classify(ticket: Ticket, run: Run, tools: Tools) -> Classification:
     """Return the answer an earlier attempt has kept, else ask and keep it."""
     if run.classification:
-        return Classification.model_validate(run.classification)
+        with suppress(ValidationError):  # one of another version is asked for again
+            return Classification.model_validate(run.classification)
     answer = tools.classifier.classify(ticket)
     kept = tools.store.runs.save(
         run,
@@ -157,7 +160,7 @@ def _write_note(run: Run, ticket: Ticket, answer: Classification, decision: Deci
         note = render_html(compose(ticket, answer, decision, tools.settings, run.reference, datetime.now(UTC)))
         _announce(run, effect, decision, tools)
         try:
-            written = tools.connector.post(ticket, note, run.reference, _fields(decision, ticket))
+            written = tools.connector.post(ticket, note, run.reference, _fields(decision))
         except Conflict:
             # Somebody was faster: look at what they did, then decide and try again.
             doubtful = True
@@ -195,7 +198,7 @@ def _record_note(run: Run, effect: Effect, written: Written, tools: Tools) -> No
 
 def _write_fields(run: Run, ticket: Ticket, decision: Decision, tools: Tools) -> None:
     """Set the fields without a note: none is wanted, or that of an earlier attempt was found."""
-    fields = _fields(decision, ticket)
+    fields = _fields(decision)
     if fields:
         _still_ours(run, tools)
         effect = tools.store.effects.plan(run.id, FIELDS_EFFECT, _intent(decision), time.time())
@@ -227,13 +230,8 @@ def _intent(decision: Decision) -> dict[str, object]:
     return decision.model_dump(include={"priority", "group", "custom"}, exclude_none=True)
 
 
-def _fields(decision: Decision, ticket: Ticket) -> Fields:
-    """Return what is still unset on the ticket: a kept decision must not undo what a person has set since."""
-    return Fields(
-        priority=None if ticket.priority else decision.priority,
-        group=None if ticket.group_id else decision.group,
-        custom={key: value for key, value in decision.custom.items() if ticket.fields.get(key) in (None, "")},
-    )
+def _fields(decision: Decision) -> Fields:
+    return Fields(priority=decision.priority, group=decision.group, custom=decision.custom)
 
 
 def _still_ours(run: Run, tools: Tools) -> None:

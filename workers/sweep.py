@@ -10,6 +10,7 @@ from connectors.base import Changed, Connector
 from triage.errors import DeskLocked, FeatureOff, TandemError
 from triage.settings import Settings
 from triage.store import Store
+from triage.store.deliveries import UNQUEUED_SECONDS
 from triage.store.marks import BEAT, BOT, CATCH_UP_OFF, DESK_LOCKED, EVERY_DESK, POLL, POLLED
 from triage.ticket import Status
 
@@ -28,9 +29,11 @@ def requeue(store: Store, send: Callable[[int], bool], now: float) -> int:
     """Send a wake-up for every delivery that is due; returns how many."""
     store.cursors.set(EVERY_DESK, BEAT, "alive", now)
     sent = 0
-    for delivery_id in store.deliveries.claim_due(now, REQUEUE_LIMIT):
+    due = store.deliveries.claim_due(now, REQUEUE_LIMIT)
+    for delivery_id in due:
         if not send(delivery_id):
-            # The broker is away; the row is due again later.
+            # The broker is away: soon again, and not as if they had been sent.
+            store.deliveries.give_back(due[sent:], now + UNQUEUED_SECONDS)
             break
         sent += 1
     if sent:

@@ -138,6 +138,22 @@ class Deliveries:
                 )
         return [row.id for row in rows]
 
+    def give_back(self, ids: Sequence[int], due_at: float) -> None:
+        """Take back a claim whose wake-up could not be sent: the rows are due again at `due_at`."""
+        fewer = case((deliveries.c.wakeups > 0, deliveries.c.wakeups - 1), else_=0)
+        with self._engine.begin() as connection:
+            connection.execute(
+                update(deliveries)
+                .where(deliveries.c.id.in_(list(ids)), deliveries.c.state.in_(OPEN_STATES))
+                .values(due_at=due_at, wakeups=fewer)
+            )
+
+    def not_before(self, delivery_id: int, due_at: float) -> None:
+        """Look at this row again at `due_at`, or later where that is what it says already."""
+        sooner = deliveries.c.id == delivery_id, deliveries.c.due_at < due_at
+        with self._engine.begin() as connection:
+            connection.execute(update(deliveries).where(*sooner).values(due_at=due_at))
+
     def start_attempt(self, delivery_id: int, lease_until: float) -> int:
         """Count an attempt and return its number; the sweep looks again when the lease has run out."""
         attempt = (

@@ -128,6 +128,13 @@ class Runs:
             row = connection.execute(select(runs).where(runs.c.id == run_id)).mappings().one_or_none()
         return _run(row) if row else None
 
+    def of_ticket(self, desk: str, ticket_id: str) -> Run | None:
+        """Return the newest run of a ticket."""
+        newest = select(runs).where(runs.c.desk == desk, runs.c.ticket_id == ticket_id).order_by(runs.c.id.desc())
+        with self._reader.connect() as connection:
+            row = connection.execute(newest.limit(1)).mappings().one_or_none()
+        return _run(row) if row else None
+
     def recent(self, limit: int) -> list[Run]:
         """Return the newest runs first."""
         with self._reader.connect() as connection:
