@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -10,6 +11,7 @@ import numpy as np
 
 from triage.classify.encoder import Encoder, Vectors, clean
 
+CACHE = Path(tempfile.gettempdir()) / "tandem-evaluation" / "vectors.sqlite"
 CHUNK = 256
 
 
@@ -21,7 +23,9 @@ class CachedEncoder:
         self.model_id, self.dim = encoder.model_id, encoder.dim
         path.parent.mkdir(parents=True, exist_ok=True)
         self._store = sqlite3.connect(path, check_same_thread=False)
-        self._store.execute("create table if not exists vectors (model text, text text, vector blob, primary key (model, text))")
+        self._store.execute(
+            "create table if not exists vectors (model text, text text, vector blob, primary key (model, text))"
+        )
         self._known: dict[str, Vectors] = {
             text: np.frombuffer(vector, np.float32)
             for text, vector in self._store.execute("select text, vector from vectors where model = ?", [self.model_id])

@@ -22,8 +22,7 @@ SURE_TAGS = "high"
 
 def read_rows(path: Path) -> Iterator[dict[str, Any]]:
     """Yield the objects of a JSONL file, gzipped or not."""
-    opened = gzip.open(path, "rt", encoding="utf-8") if path.suffix == ".gz" else path.open(encoding="utf-8")
-    with opened as lines:
+    with path.open("rb") as file, gzip.open(file) if path.suffix == ".gz" else file as lines:
         for line in lines:
             yield json.loads(line)
 
