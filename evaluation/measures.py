@@ -38,7 +38,8 @@ class Outcome:
     def right_or_second(self) -> NDArray[np.bool_]:
         """Return where the chosen label is the annotator's first or second."""
         second = np.asarray([a == b for a, b in zip(self.also_right, self.chosen, strict=True)])
-        return self.right() | second
+        either: NDArray[np.bool_] = self.right() | second
+        return either
 
     def certainty(self) -> Weights:
         """Return the probability of each chosen label."""

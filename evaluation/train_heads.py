@@ -9,6 +9,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -137,7 +138,7 @@ def ticket_heads(sentences: Mapping[str, Head], reads: Sequence[Read]) -> dict[s
         rate = AT_LEAST_RATES[name]
         heads[f"at_least_{name}"] = _over_tickets(
             reads, lambda each: [beside(view, fields.urgency_extras(each)) for view in each.views],
-            lambda seed, name=name: _reaches(seed, name), {YES: rate, NO: 1 - rate},
+            partial(_reaches, priority=name), {YES: rate, NO: 1 - rate},
         )  # fmt: skip
     return heads
 
@@ -167,7 +168,8 @@ def _over_tickets(
     label: Callable[[TicketSeed], str | None],
     rates: Mapping[str, float],
 ) -> Head:
-    rows, labels, groups, shares = [], [], [], []
+    rows: list[Scores] = []
+    labels, groups, shares = [], [], []
     for each in reads:
         name = label(each.seed)
         if name is not None:
@@ -176,7 +178,8 @@ def _over_tickets(
             labels += [name] * len(views)
             groups += [fold_of(each.seed)] * len(views)
             shares += [weight_of(each.seed) / len(views)] * len(views)
-    return Head.fit(Examples(np.stack(rows), labels, groups, shares), rates, TICKET_TRANSFER)  # type: ignore[arg-type]
+    features_of_all = np.stack(rows).astype(np.float32)
+    return Head.fit(Examples(features_of_all, labels, groups, shares), rates, TICKET_TRANSFER)
 
 
 def fold_of(seed: TicketSeed) -> str:

@@ -19,7 +19,7 @@ from triage.classify.reading import Reading
 # a missed outage or a lost customer costs more than a second look.
 SENTIMENT_RATES = {"frustrated": 0.25, "neutral": 0.6, "positive": 0.15}
 CHURN_RATES = {"high": 0.15, "medium": 0.2, "low": 0.65}
-AT_LEAST_RATES = {"P0_critical": 0.2, "P1_high": 0.52, "P2_medium": 0.75}
+AT_LEAST_RATES = {"P0_critical": 0.2, "P1_high": 0.48, "P2_medium": 0.75}
 """Share of tickets that are at least this pressing."""
 SIGNALS = ("repeat_contact", "outage")
 YES, NO = "yes", "no"

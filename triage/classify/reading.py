@@ -32,7 +32,7 @@ MAX_WORDS = 220
 
 MAX_WHOLE = 700
 """Characters of the text that is embedded in one piece: about 150 words, 8 ms."""
-ORDER_FROM = 0.35
+ORDER_FROM = 0.4
 """Probability of INSTRUCTION from which a sentence counts for nothing."""
 DOUBTFUL_FROM = 0.12
 """The same for a sentence that names the machine's own things."""

@@ -17,8 +17,15 @@ from triage.classify.weights import Weights
 from triage.settings import DEFAULT_TEAMS, Team
 
 USUAL_RATE = 0.1
-RATES = {"technical_bug": 0.17, "billing": 0.12, "account_management": 0.12, "data_privacy": 0.07,
-         "enterprise_support": 0.07}  # fmt: skip
+NO_TEAM_RATE = 0.05
+RATES = {
+    "technical_bug": 0.2,
+    "billing": 0.12,
+    "account_management": 0.12,
+    "api_integration": 0.07,
+    "data_privacy": 0.07,
+    "enterprise_support": 0.07,
+}
 """How often a ticket is for one of the default teams, where that is far from USUAL_RATE."""
 FAR = 0.24
 """Similarity to the nearest example below which a ticket is like nothing the teams do."""
@@ -39,6 +46,8 @@ TEAM_TRANSFER = 1.1
 """Most examples are whole tickets, nearer to what customers send than sentences are (see heads.TRANSFER)."""
 NOISE_WEIGHT = 0.6
 """Greetings and thanks without a matter belong to nobody."""
+NEAR = 0.4
+"""Similarity to an example from which a sentence is about a matter however polite it sounds."""
 SECOND_TEAM_FROM = 0.2
 CATEGORY_FROM = 0.35
 NOT_OURS = "none of the teams: spam, advertising, automatic mail, thanks"
@@ -92,7 +101,7 @@ def fit_teams(known: Known) -> Head:
     """Fit the head over all teams and "none of them"."""
     labels = [seed.label for seed in known.seeds]
     rates = {label: RATES.get(label, USUAL_RATE) for label in labels}
-    rates[NO_TEAM] = USUAL_RATE * max(known.completeness, NONE_AT_LEAST)
+    rates[NO_TEAM] = NO_TEAM_RATE * max(known.completeness, NONE_AT_LEAST)
     groups = [seed.group for seed in known.seeds]
     transfer = TEAM_TRANSFER if known.completeness == 1.0 else TRANSFER
     return Head.fit(Examples(known.vectors, labels, groups, known.weights), rates, transfer)
@@ -127,7 +136,7 @@ class TeamHead:
     def _with_none(self, probabilities: dict[str, float], reading: Reading) -> dict[str, float]:
         nearest = float((self._known.vectors[self._of_a_team] @ reading.focus).max())
         far = FAR_WEIGHT / (1.0 + np.exp((nearest - FAR) / FAR_WIDTH))
-        stranger = self._trust * max(float(far), NOISE_WEIGHT * reading.only_noise)
+        stranger = self._trust * max(float(far), NOISE_WEIGHT * (reading.only_noise and nearest < NEAR))
         mixed = {team: p * (1 - stranger) for team, p in probabilities.items()}
         mixed[NO_TEAM] += stranger
         return mixed
