@@ -5,7 +5,10 @@ BIN := $(VENV)/bin
 # Half of the tests wait for processes, so two at once are faster on one core too.
 WORKERS ?= 2
 
-.PHONY: help run test test-rabbitmq smoke lint lock clean
+# Labelled tickets to measure on: not part of the repository.
+DATA ?= ../shared/data
+
+.PHONY: help run test test-rabbitmq smoke lint lock clean eval heads
 
 help: ## Show this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1|\2/' | column -t -s '|'
@@ -27,6 +30,12 @@ lint: $(VENV)/.test ## Check style, types and the layering of the imports
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+
+eval: $(VENV)/.test ## Measure the embedded classifier on DATA and rewrite the tables of docs/quality.md
+	$(BIN)/python -m evaluation $(DATA) --out docs/quality.md
+
+heads: $(VENV)/.test ## Fit the shipped heads again after changing an example (needs DATA for GoEmotions)
+	$(BIN)/python -m evaluation.train_heads $(DATA)
 
 lock: $(VENV)/.test ## Pin the newest versions of requirements*.in
 	$(BIN)/pip install --quiet uv

@@ -15,8 +15,6 @@ BIG_TIERS = frozenset({"enterprise", "premium", "platinum", "vip", "strategic", 
 BIG_MRR = 5000
 MANY_TICKETS = 4
 """In 30 days, this one included."""
-URGENCY = {"P0_critical": 1.0, "P1_high": 1.0, "P2_medium": 0.0, "P3_low": -1.0}
-"""How one unit of urgency moves each priority."""
 FROM_BIG_CUSTOMER = 0.3
 FROM_REPEATING = 0.4
 FROM_OUTAGE = 2.0
@@ -59,14 +57,12 @@ def context_of(ticket: Ticket, clean: CleanTicket) -> Context:
 
 
 def priority_push(context: Context, repeats: float, outage: float) -> dict[str, float]:
-    """Return log-odds per priority; `repeats` and `outage` are probabilities read from the text.
+    """Return log-odds of "at least this pressing"; `repeats` and `outage` are probabilities read from the text.
 
     Nothing here depends on tone: an angry customer waits as long as a calm one.
     """
     urgency = FROM_BIG_CUSTOMER * context.big + FROM_REPEATING * max(repeats, float(context.unanswered >= 3))
-    push = {label: urgency * step for label, step in URGENCY.items()}
-    push["P0_critical"] += FROM_OUTAGE * outage
-    return push
+    return {"P0_critical": urgency + FROM_OUTAGE * outage, "P1_high": urgency, "P2_medium": urgency}
 
 
 def churn_push(context: Context, repeats: float, frustrated: float) -> dict[str, float]:

@@ -11,9 +11,9 @@ from triage.classify.context import Context, churn_push, context_of, facts, prio
 from triage.classify.encoder import Encoder, UseEncoder
 from triage.classify.escalation import escalated
 from triage.classify.fields import FieldHeads
-from triage.classify.heads import Head, Scores
 from triage.classify.reading import Reader, Reading
 from triage.classify.teams import TeamHead
+from triage.classify.weights import Weights, shipped
 from triage.clean import CleanTicket, clean_ticket
 from triage.settings import Priority, Team
 from triage.ticket import Ticket
@@ -33,14 +33,18 @@ class EmbeddedClassifier:
     name = "embedded"
 
     def __init__(
-        self, teams: Mapping[str, Team], priorities: Mapping[str, Priority], encoder: Encoder | None = None
+        self,
+        teams: Mapping[str, Team],
+        priorities: Mapping[str, Priority],  # noqa: ARG002
+        encoder: Encoder | None = None,
+        weights: Weights | None = None,
     ) -> None:
         self._teams = dict(teams)
-        encoder = encoder or UseEncoder()
+        encoder, weights = encoder or UseEncoder(), weights or shipped()
         self._model = encoder.model_id
-        self._reader = Reader(encoder)
-        self._team_head = TeamHead(encoder, teams)
-        self._heads = FieldHeads(encoder, priorities)
+        self._reader = Reader(encoder, weights.heads["noise"])
+        self._team_head = TeamHead(encoder, teams, weights)
+        self._heads = FieldHeads(weights.heads)
 
     def classify(self, ticket: Ticket) -> Classification:
         """Return the classification of `ticket`; a ticket with nothing to read belongs to no team."""
@@ -55,11 +59,9 @@ class EmbeddedClassifier:
     def _answer(self, reading: Reading, clean: CleanTicket, context: Context) -> Classification:
         repeats, outage = (self._heads.signal(name, reading) for name in ("repeat_contact", "outage"))
         verdict = self._team_head.judge(reading)
-        sentiment = self._heads.sentiment.named(self._heads.sentiment_scores(reading))
-        pushes = priority_push(context, repeats, outage)
-        priority = _pushed(self._heads.priority, self._heads.priority_scores(reading), pushes)
-        pushes = churn_push(context, repeats, sentiment["frustrated"])
-        churn = _pushed(self._heads.churn, self._heads.churn_scores(reading), pushes)
+        sentiment = self._heads.sentiment(reading)
+        priority = self._heads.priority(reading, priority_push(context, repeats, outage))
+        churn = self._heads.churn(reading, churn_push(context, repeats, sentiment["frustrated"]))
         answer = Classification.model_validate(
             {
                 "primary_team": verdict.team,
@@ -110,10 +112,6 @@ class EmbeddedClassifier:
                 "model": self._model,
             }
         )
-
-
-def _pushed(head: Head, scores: Scores, push: Mapping[str, float]) -> dict[str, float]:
-    return head.named(scores + np.asarray([push[label] for label in head.labels]))
 
 
 def _best(probabilities: Mapping[str, float]) -> str:

@@ -6,17 +6,17 @@ A greeting, a signature and a disclaimer around the text cut accuracy from 84 to
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from triage.classification import NO_TEAM
 from triage.classify.encoder import Encoder, Vectors
-from triage.classify.heads import Examples, Head, softmax, unit
-from triage.classify.seeds import field_seeds, team_seeds
+from triage.classify.heads import Head, Scores, softmax, unit
 from triage.classify.sentences import split_sentences
+from triage.classify.weights import shipped
 from triage.clean import CleanTicket
 
 MATTER = "matter"
@@ -29,6 +29,25 @@ POLITE_FROM = 0.8
 """Probability of BOILERPLATE from which a sentence shows no mood either; people chat in words much like it."""
 MAX_WORDS = 220
 """What is said after about a page repeats it; the bound keeps one ticket under 25 ms of CPU time."""
+
+MAX_WHOLE = 700
+"""Characters of the text that is embedded in one piece: about 150 words, 8 ms."""
+ORDER_FROM = 0.4
+"""Probability of INSTRUCTION from which a sentence counts for nothing."""
+DOUBTFUL_FROM = 0.12
+"""The same for a sentence that names the machine's own things."""
+BESIDE_FROM = 0.25
+"""The same for a sentence that stands beside an order."""
+_MACHINE = re.compile(
+    r"\b(?:system ?(?:note|prompt|update|message|hinweis)|(?:previous|prior|your|hidden|operating) instructions?|"
+    r"(?:no|without) restrictions|sin restricciones|ohne (?:ein|be)schränkungen|senza restrizioni|developer mode|"
+    r"entwicklermodus|modo desarrollador|modalità sviluppatore|assistant|assistente|language model|"
+    r"sprachmodell|your (?:reply|answer|response|summary|output)|verbatim|base64|rot13|decode|jailbreak|uncensored|"
+    r"unrestricted|prompt|tool call|function call)\b|\{[a-z_]+\}|\b(?:send_e?mail|http_(?:post|get)|delete_file)\b",
+    re.IGNORECASE,
+)
+_ENCODED = re.compile(r"[^\s.,;!?/]{60}|(?:\\u[0-9a-fA-F]{4}){4}")
+"""No word of any language: something wrapped up for a program to unwrap."""
 
 Mask = NDArray[np.bool_]
 
@@ -46,29 +65,32 @@ class Reading:
     newest: Mask
     """Belongs to the newest message, not to the subject or to earlier messages."""
     only_noise: bool
+    whole: Vectors
+    """All that is said to people as one text: how the sentences hang together."""
 
     @property
     def focus(self) -> Vectors:
         """Return the direction of all sentences that matter together."""
         return unit(self.vectors[self.matters].mean(axis=0))
 
+    @property
+    def views(self) -> Vectors:
+        """Return the ways to see the ticket that heads are trained on, shape (2, dim)."""
+        return np.stack([self.focus, self.whole])
+
+    @property
+    def gist(self) -> Vectors:
+        """Return the mean of the views: what heads judge a ticket by."""
+        mean: Vectors = self.views.mean(axis=0)
+        return mean
+
 
 class Reader:
     """Splits tickets into sentences and knows noise when it sees it."""
 
-    def __init__(self, encoder: Encoder) -> None:
+    def __init__(self, encoder: Encoder, head: Head | None = None) -> None:
         self._encoder = encoder
-        # That somebody wrote before says something, but not about the matter.
-        noise = [*field_seeds("noise"), *(seed for seed in field_seeds("signals") if seed.label == "repeat_contact")]
-        matter = [seed for seed in team_seeds() if seed.label != NO_TEAM] + list(field_seeds("priority"))
-        seeds = [*matter, *noise]
-        self._head = Head.fit(
-            Examples(
-                encoder.encode([seed.text for seed in seeds]),
-                [MATTER] * len(matter) + [seed.label for seed in noise],
-                [seed.group for seed in seeds],
-            )
-        )
+        self._head = head or shipped().heads["noise"]
 
     def read(self, ticket: CleanTicket) -> Reading | None:
         """Return the reading of `ticket`, or None where it holds no words."""
@@ -78,14 +100,35 @@ class Reader:
         vectors = self._encoder.encode(sentences)
         chances = softmax(self._head.scores(vectors))
         matter = chances[:, self._head.index(MATTER)]
-        to_people = chances[:, self._head.index(INSTRUCTION)] < 0.5
+        to_people = ~_orders(sentences, chances[:, self._head.index(INSTRUCTION)])
         matters = (matter >= KEEP_FROM) & to_people
         only_noise = not matters.any()
         if only_noise:
-            matters[int(matter.argmax())] = True
+            matters[int(np.where(to_people, matter, matter - 1).argmax())] = True
         felt = (chances[:, self._head.index(BOILERPLATE)] < POLITE_FROM) & to_people
         felt = felt if felt.any() else to_people
-        return Reading(tuple(sentences), vectors, matters, felt, np.asarray(newest, np.bool_), only_noise)
+        felt = felt if felt.any() else matters
+        whole = self._whole(sentences, matters | felt)
+        return Reading(tuple(sentences), vectors, matters, felt, np.asarray(newest, np.bool_), only_noise, whole)
+
+    def _whole(self, sentences: Sequence[str], kept: Mask) -> Vectors:
+        told = ". ".join(sentence.rstrip(".") for sentence, keep in zip(sentences, kept, strict=True) if keep)
+        vector: Vectors = self._encoder.encode([told[:MAX_WHOLE]])[0]
+        return vector
+
+
+def _orders(sentences: Sequence[str], chances: Scores) -> Mask:
+    """Return which sentences speak to the machine: the plain ones, and doubtful ones that stand beside them."""
+    hinted = np.asarray([bool(_MACHINE.search(sentence)) for sentence in sentences])
+    encoded = np.asarray([bool(_ENCODED.search(sentence)) for sentence in sentences])
+    found: Mask = encoded | (chances >= np.where(hinted, DOUBTFUL_FROM, ORDER_FROM))
+    doubtful = chances >= BESIDE_FROM
+    for order in (range(len(found)), reversed(range(len(found)))):  # an attack is told in one piece
+        beside = False
+        for row in order:
+            beside = bool(found[row] | (doubtful[row] & beside))
+            found[row] = beside
+    return found
 
 
 def _sentences(ticket: CleanTicket) -> tuple[list[str], list[bool]]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from itertools import cycle
 
@@ -10,18 +10,21 @@ import numpy as np
 
 from triage.classification import NO_TEAM
 from triage.classify.encoder import Encoder, Vectors
-from triage.classify.heads import ALWAYS_TRAIN, Examples, Head, Scores
+from triage.classify.heads import ALWAYS_TRAIN, TRANSFER, Examples, Head, Scores
 from triage.classify.reading import Reading
-from triage.classify.seeds import LANGUAGES, Seed, team_seeds
+from triage.classify.seeds import LANGUAGES, Seed, team_seeds, ticket_seeds
+from triage.classify.weights import Weights
 from triage.settings import DEFAULT_TEAMS, Team
 
 USUAL_RATE = 0.1
+NO_TEAM_RATE = 0.05
 RATES = {
-    "technical_bug": 0.25,
-    "billing": 0.15,
-    "account_management": 0.15,
-    "data_privacy": 0.05,
-    "enterprise_support": 0.05,
+    "technical_bug": 0.2,
+    "billing": 0.12,
+    "account_management": 0.12,
+    "api_integration": 0.07,
+    "data_privacy": 0.07,
+    "enterprise_support": 0.07,
 }
 """How often a ticket is for one of the default teams, where that is far from USUAL_RATE."""
 FAR = 0.24
@@ -32,15 +35,22 @@ FAR_WEIGHT = 0.5
 FULLY_KNOWN = 20
 """Examples per team from which "like nothing they do" weighs in full: a bare description is far from every sentence."""
 NONE_AT_LEAST = 0.2
-OWN_WEIGHT = 4.0
-"""What the admin's examples count against shipped ones: they are this desk's own tickets."""
+OWN_WEIGHT = 15.0
+"""What the admin's words count against shipped ones: they are this desk's own."""
 OWN = "own"
+TICKET = "ticket"
 OFF_TOPIC = "off_topic"
 """Shipped examples of what no software team does; a desk with teams of its own may well do it."""
+FOLDS = 5
+TEAM_TRANSFER = 1.1
+"""Most examples are whole tickets, nearer to what customers send than sentences are (see heads.TRANSFER)."""
 NOISE_WEIGHT = 0.6
 """Greetings and thanks without a matter belong to nobody."""
+NEAR = 0.4
+"""Similarity to an example from which a sentence is about a matter however polite it sounds."""
 SECOND_TEAM_FROM = 0.2
 CATEGORY_FROM = 0.35
+NOT_OURS = "none of the teams: spam, advertising, automatic mail, thanks"
 
 
 @dataclass(frozen=True)
@@ -53,25 +63,64 @@ class TeamVerdict:
     category: str
 
 
+@dataclass(frozen=True)
+class Known:
+    """Every example of the teams in force, with its vector and what it counts."""
+
+    seeds: tuple[Seed, ...]
+    vectors: Vectors
+    weights: tuple[float, ...]
+    teams: int
+
+    @classmethod
+    def of(cls, encoder: Encoder, teams: Mapping[str, Team], shipped: Weights) -> Known:
+        """Gather shipped examples of the named teams, their descriptions, and the admin's own examples."""
+        stays = _stays(teams)
+        rows = [row for row, seed in enumerate(team_seeds()) if stays(seed.label, seed.category)]
+        sentences = [team_seeds()[row] for row in rows]
+        views, tickets, shares = _tickets(shipped, stays)
+        own = _own_words(teams)
+        vectors = [shipped.team_seeds[rows], views, encoder.encode([seed.text for seed in own])]
+        # A team that is not ours has no shipped examples to hold its own against.
+        against_ours = [seed.category == OWN and seed.label in DEFAULT_TEAMS for seed in own]
+        weights = [1.0] * len(sentences) + shares + [OWN_WEIGHT if each else 1.0 for each in against_ours]
+        return cls((*sentences, *tickets, *own), np.vstack(vectors), tuple(weights), len(teams))
+
+    @property
+    def completeness(self) -> float:
+        """Return how well the teams are known, from 0 (bare descriptions) to 1."""
+        told = sum(
+            min(weight, 1.0)
+            for seed, weight in zip(self.seeds, self.weights, strict=True)
+            if seed.group != ALWAYS_TRAIN and seed.label != NO_TEAM
+        )
+        return min(1.0, told / self.teams / FULLY_KNOWN)
+
+
+def fit_teams(known: Known) -> Head:
+    """Fit the head over all teams and "none of them"."""
+    labels = [seed.label for seed in known.seeds]
+    rates = {label: RATES.get(label, USUAL_RATE) for label in labels}
+    rates[NO_TEAM] = NO_TEAM_RATE * max(known.completeness, NONE_AT_LEAST)
+    groups = [seed.group for seed in known.seeds]
+    transfer = TEAM_TRANSFER if known.completeness == 1.0 else TRANSFER
+    return Head.fit(Examples(known.vectors, labels, groups, known.weights), rates, transfer)
+
+
 class TeamHead:
     """Knows the teams of the settings; default teams bring the shipped examples along."""
 
-    def __init__(self, encoder: Encoder, teams: Mapping[str, Team]) -> None:
-        self._seeds = _seeds_of(teams)
-        self._vectors = encoder.encode([seed.text for seed in self._seeds])
-        self._of_a_team = np.asarray([seed.label != NO_TEAM for seed in self._seeds])
-        labels, groups = [seed.label for seed in self._seeds], [seed.group for seed in self._seeds]
-        per_team = sum(seed.group != ALWAYS_TRAIN for seed in self._seeds if seed.label != NO_TEAM) / len(teams)
-        known = min(1.0, per_team / FULLY_KNOWN)
-        self._far_weight = FAR_WEIGHT * known
-        rates = {label: RATES.get(label, USUAL_RATE) for label in labels}
-        rates[NO_TEAM] = USUAL_RATE * max(known, NONE_AT_LEAST)
-        weights = [OWN_WEIGHT if seed.category == OWN else 1.0 for seed in self._seeds]
-        self._head = Head.fit(Examples(self._vectors, labels, groups, weights), rates)
+    def __init__(self, encoder: Encoder, teams: Mapping[str, Team], shipped: Weights) -> None:
+        self._known = Known.of(encoder, teams, shipped)
+        self._of_a_team = np.asarray([seed.label != NO_TEAM for seed in self._known.seeds])
+        # What looks strange or empty beside our teams may be the daily work of others.
+        self._trust = self._known.completeness
+        as_shipped = dict(teams) == DEFAULT_TEAMS
+        self._head = shipped.heads["team"] if as_shipped else fit_teams(self._known)
 
     def judge(self, reading: Reading) -> TeamVerdict:
         """Return probabilities, first and second team and the issue category."""
-        probabilities = self._with_none(self._head.named(self._head.scores(reading.focus[None, :])[0]), reading)
+        probabilities = self._with_none(self._head.named(self._head.scores(reading.gist[None, :])[0]), reading)
         ranked = sorted(probabilities, key=lambda team: -probabilities[team])
         team = ranked[0]
         others = [name for name in ranked[1:] if name != NO_TEAM and probabilities[name] >= SECOND_TEAM_FROM]
@@ -85,9 +134,9 @@ class TeamHead:
         return margin
 
     def _with_none(self, probabilities: dict[str, float], reading: Reading) -> dict[str, float]:
-        nearest = float((self._vectors[self._of_a_team] @ reading.focus).max())
-        far = self._far_weight / (1.0 + np.exp((nearest - FAR) / FAR_WIDTH))
-        stranger = max(float(far), NOISE_WEIGHT * reading.only_noise)
+        nearest = float((self._known.vectors[self._of_a_team] @ reading.focus).max())
+        far = FAR_WEIGHT / (1.0 + np.exp((nearest - FAR) / FAR_WIDTH))
+        stranger = self._trust * max(float(far), NOISE_WEIGHT * (reading.only_noise and nearest < NEAR))
         mixed = {team: p * (1 - stranger) for team, p in probabilities.items()}
         mixed[NO_TEAM] += stranger
         return mixed
@@ -95,21 +144,41 @@ class TeamHead:
     def _category(self, team: str, focus: Vectors) -> str:
         similar = [
             (float(vector @ focus), seed.category)
-            for vector, seed in zip(self._vectors, self._seeds, strict=True)
-            if seed.label == team and seed.category not in ("", OWN)
+            for vector, seed in zip(self._known.vectors, self._known.seeds, strict=True)
+            if seed.label == team and seed.category not in ("", OWN, TICKET)
         ]
         best = max(similar, default=(0.0, ""))
         return best[1] if best[0] >= CATEGORY_FROM else ""
 
 
-def _seeds_of(teams: Mapping[str, Team]) -> list[Seed]:
-    """Return shipped examples of the named teams, their descriptions, and the admin's own examples."""
+def _stays(teams: Mapping[str, Team]) -> Callable[[str, str], bool]:
+    """Return whether an example of a label and category says something about `teams`."""
     only_ours = all(name in DEFAULT_TEAMS for name in teams)
+    # What our teams do not do, a desk with teams of its own may well do.
+    return lambda label, category: (
+        label in teams or (label == NO_TEAM and (only_ours or category not in (OFF_TOPIC, TICKET)))
+    )
+
+
+def _tickets(shipped: Weights, stays: Callable[[str, str], bool]) -> tuple[Vectors, list[Seed], list[float]]:
+    """Return one row per view of each ticket that stays, the views of one ticket counting as one example together."""
+    tickets = {ticket.id: ticket for ticket in ticket_seeds()}
+    learned = [tickets[name] for name in shipped.tickets]
+    rows = [row for row, ticket in enumerate(learned) if stays(ticket.labels["primary_team"], TICKET)]
+    views = shipped.ticket_views[rows]
+    count = views.shape[1]
     seeds = [
-        seed
-        for seed in team_seeds()
-        if seed.label in teams or (seed.label == NO_TEAM and (only_ours or seed.category != OFF_TOPIC))
+        Seed("", learned[row].labels["primary_team"], f"fold{int(learned[row].group[1:]) % FOLDS}", TICKET)
+        for row in rows
+        for _ in range(count)
     ]
+    return views.reshape(-1, views.shape[-1]), seeds, [1.0 / count] * len(seeds)
+
+
+def _own_words(teams: Mapping[str, Team]) -> list[Seed]:
+    """Return the descriptions and the admin's own examples."""
+    # Keeps every label in every fold, also for a desk whose only examples are in one language.
+    seeds = [Seed(NOT_OURS, NO_TEAM, ALWAYS_TRAIN)]
     for name, team in teams.items():
         seeds.append(Seed(f"{name.replace('_', ' ')}: {team.description}", name, ALWAYS_TRAIN))
         seeds += [
@@ -117,6 +186,4 @@ def _seeds_of(teams: Mapping[str, Team]) -> list[Seed]:
             for text, group in zip(team.examples, cycle(LANGUAGES), strict=False)
             if text.strip()
         ]
-    # Keeps every label in every fold, also for a desk whose only examples are in one language.
-    seeds.append(Seed("none of the teams: spam, advertising, automatic mail, thanks", NO_TEAM, ALWAYS_TRAIN))
     return seeds

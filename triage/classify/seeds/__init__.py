@@ -1,7 +1,9 @@
-"""Load the example sentences Tandem ships: our own words, in five languages."""
+"""Load the example sentences and tickets Tandem ships: our own words, in five languages."""
 
 from __future__ import annotations
 
+import hashlib
+import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
@@ -10,7 +12,18 @@ from typing import Any
 
 from ruamel.yaml import YAML
 
+from triage.classification import DECIDED_FIELDS
+
 LANGUAGES = ("en", "de", "fr", "es", "pt")
+FILES = (
+    "teams.yaml",
+    "priority.yaml",
+    "sentiment.yaml",
+    "churn.yaml",
+    "noise.yaml",
+    "signals.yaml",
+    "tickets.jsonl",
+)
 
 
 @dataclass(frozen=True)
@@ -22,6 +35,42 @@ class Seed:
     group: str
     category: str = ""
     priority: str = ""
+
+
+@dataclass(frozen=True)
+class TicketSeed:
+    """One example ticket; translations of one ticket share its `group`."""
+
+    id: str
+    group: str
+    language: str
+    subject: str
+    body: str
+    labels: dict[str, str]
+    """Decided field -> label."""
+
+
+@cache
+def ticket_seeds() -> tuple[TicketSeed, ...]:
+    """Return the example tickets."""
+    lines = _file("tickets.jsonl").decode("utf-8").splitlines()
+    return tuple(
+        TicketSeed(
+            row["id"],
+            row["group"],
+            row["language"],
+            row["subject"],
+            row["body"],
+            {name: row[name] for name in DECIDED_FIELDS},
+        )
+        for row in map(json.loads, lines)
+    )
+
+
+@cache
+def fingerprint() -> str:
+    """Return a short hash of everything in this folder that heads are fitted on."""
+    return hashlib.sha256(b"".join(_file(name) for name in FILES)).hexdigest()[:16]
 
 
 @cache
@@ -44,13 +93,16 @@ def field_seeds(name: str) -> tuple[Seed, ...]:
 
 
 def _read(name: str) -> dict[str, dict[str, Any]]:
-    loaded: dict[str, dict[str, Any]] = YAML(typ="safe").load(
-        files(__name__).joinpath(f"{name}.yaml").read_text("utf-8")
-    )
+    loaded: dict[str, dict[str, Any]] = YAML(typ="safe").load(_file(f"{name}.yaml"))
     return loaded
 
 
+def _file(name: str) -> bytes:
+    return files(__name__).joinpath(name).read_bytes()
+
+
 def _sentences(body: dict[str, Any]) -> Iterator[tuple[str, str]]:
-    for language in LANGUAGES:
-        for text in body.get(language, ()):
-            yield language, str(text)
+    for language, texts in body.items():
+        if isinstance(texts, list):  # beside the languages stands the category's usual priority
+            for text in texts:
+                yield language, str(text)

@@ -1,0 +1,64 @@
+"""Measure the embedded classifier: `python -m evaluation DATA [--out docs/quality.md]` (`make eval DATA=...`)."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+
+from evaluation.baselines import Baseline
+from evaluation.cache import CACHE, CachedEncoder
+from evaluation.items import Role, Source, sample
+from evaluation.sources import SOURCES
+from evaluation.table import HEADER, line, rows_of
+from triage.classification import DECIDED_FIELDS
+from triage.classify.batch import ticket_from_row
+from triage.classify.embedded import EmbeddedClassifier
+from triage.classify.encoder import UseEncoder
+from triage.settings import DEFAULT_PRIORITIES, DEFAULT_TEAMS
+
+START, END = "<!-- figures: make eval -->\n", "<!-- end of figures -->\n"
+TITLES = {
+    Role.TEST: "### Reported sets: never used to choose anything\n\n",
+    Role.DEV: "### Development sets: looked at while choosing, so these figures flatter\n\n",
+}
+
+
+def measured(sources: tuple[Source, ...], data: Path) -> str:
+    """Return the tables of `sources`, real and synthetic sets line by line and never pooled."""
+    encoder = CachedEncoder(UseEncoder(), CACHE)
+    classifier = EmbeddedClassifier(DEFAULT_TEAMS, DEFAULT_PRIORITIES, encoder)
+    baselines = {field: Baseline(field) for field in DECIDED_FIELDS}
+    parts = []
+    for role in (Role.TEST, Role.DEV):
+        chosen = [source for source in sources if source.role is role]
+        parts += [TITLES[role], HEADER] if chosen else []
+        for source in chosen:
+            items = sample(source.load(data))
+            ours = [classifier.classify(ticket_from_row(item.row)).probabilities for item in items]
+            plain = {field: each.chances([item.text for item in items]) for field, each in baselines.items()}
+            lines = [line(row) for row in rows_of(source, items, ours, plain)]
+            sys.stdout.writelines(lines)
+            sys.stdout.flush()
+            parts += lines
+        parts.append("\n" if chosen else "")
+    return "".join(parts)
+
+
+def main() -> None:
+    """Print the tables and put them between the marks of the page."""
+    reader = argparse.ArgumentParser(description=__doc__)
+    reader.add_argument("data", type=Path)
+    reader.add_argument("--out", type=Path)
+    reader.add_argument("--only", choices=[role.value for role in Role], help="measure the sets of one role")
+    asked = reader.parse_args()
+    sources = tuple(source for source in SOURCES if asked.only in (None, source.role.value))
+    figures = measured(sources, asked.data)
+    if asked.out:
+        page = asked.out.read_text("utf-8")
+        before, rest = page.split(START)
+        asked.out.write_text(before + START + "\n" + figures + END + rest.split(END)[1], "utf-8")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,256 @@
+"""Fit the heads that ship with Tandem: `python -m evaluation.train_heads DATA` writes triage/classify/weights.npz.
+
+Fitted on our own sentences and tickets (triage/classify/seeds) and, for the mood of single sentences only, on
+GoEmotions (Demszky et al. 2020, Apache-2.0). None of that data's text enters the repository.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+
+from evaluation.cache import CACHE, CachedEncoder
+from evaluation.items import sample
+from evaluation.sources import goemotions
+from triage.classification import NO_TEAM, PRIORITIES
+from triage.classify import weights as weights_module
+from triage.classify.encoder import Encoder, UseEncoder
+from triage.classify.features import beside
+from triage.classify.fields import (
+    AT_LEAST_RATES,
+    CHURN_RATES,
+    GIST_WEIGHT,
+    NO,
+    SENTIMENT_RATES,
+    SIGNALS,
+    YES,
+    FieldHeads,
+)
+from triage.classify.heads import ALWAYS_TRAIN, TRANSFER, Examples, Head, Scores
+from triage.classify.reading import MATTER, Reader, Reading
+from triage.classify.seeds import TicketSeed, field_seeds, fingerprint, team_seeds, ticket_seeds
+from triage.classify.sentences import split_sentences
+from triage.classify.teams import Known, fit_teams
+from triage.classify.weights import Weights
+from triage.clean import clean_ticket
+from triage.settings import DEFAULT_TEAMS
+from triage.ticket import Author, Message, Ticket
+
+MOODS = 12_000
+"""Comments of GoEmotions that are learned from; more change nothing."""
+MOOD_WEIGHT = 0.2
+"""What a stranger's comment counts against a sentence written for Tandem."""
+CALM_WEIGHT = 0.3
+CATEGORY_WEIGHT = 0.4
+"""A category's usual priority says less than a sentence written to show one."""
+TICKET_SENTENCE_WEIGHT = 0.3
+"""Sentences of example tickets are about the matter, mostly."""
+SIGNAL_RATE = 0.3
+OTHER = "other"
+FOLDS = 5
+SENTENCE_WEIGHT = 0.3
+"""What a ticket of one sentence counts against a whole one."""
+MAY_LEAVE = ("cancel", "sla", "contract")
+"""Issue categories that say nothing against leaving."""
+BOILERPLATE_LIKE = 0.7
+
+
+@dataclass(frozen=True)
+class Read:
+    """An example ticket and its reading."""
+
+    seed: TicketSeed
+    reading: Reading
+
+
+def ticket_of(seed: TicketSeed) -> Ticket:
+    """Return the example as the pipeline would see it."""
+    return Ticket("", seed.id, subject=seed.subject, messages=(Message("1", Author.CUSTOMER, seed.body),))
+
+
+def read_tickets(encoder: Encoder, noise: Head) -> list[Read]:
+    """Return all example tickets that hold words, read."""
+    reader = Reader(encoder, noise)
+    pairs = [(seed, reader.read(clean_ticket(ticket_of(seed)))) for seed in ticket_seeds()]
+    return [Read(seed, reading) for seed, reading in pairs if reading is not None]
+
+
+def read_sentences(encoder: Encoder, noise: Head) -> list[Read]:
+    """Return the team examples read as tickets of one sentence: short tickets are told from long ones by them."""
+    reader = Reader(encoder, noise)
+    reads = []
+    for number, seed in enumerate(seed for seed in team_seeds() if seed.label != NO_TEAM):
+        labels = {"sentiment": "neutral"}
+        if seed.category not in MAY_LEAVE:
+            labels["churn_risk"] = "low"
+        if seed.priority:
+            labels["priority"] = seed.priority
+        ticket = TicketSeed(f"s{number}", f"s{number}", seed.group, "", seed.text, labels)
+        reading = reader.read(clean_ticket(ticket_of(ticket)))
+        reads += [Read(ticket, reading)] if reading else []
+    return reads
+
+
+def noise_head(encoder: Encoder) -> Head:
+    """Fit the head that tells matter from greetings, venting and orders to the machine."""
+    # That somebody wrote before says something, but not about the matter.
+    noise = [*field_seeds("noise"), *(seed for seed in field_seeds("signals") if seed.label == "repeat_contact")]
+    matter = [seed for seed in team_seeds() if seed.label != NO_TEAM] + list(field_seeds("priority"))
+    known = [(seed.text, MATTER, seed.group, 1.0) for seed in matter]
+    known += [(seed.text, seed.label, seed.group, 1.0) for seed in noise]
+    known += [(text, MATTER, ALWAYS_TRAIN, TICKET_SENTENCE_WEIGHT) for text in _ticket_sentences(encoder)]
+    return _fit(encoder, known)
+
+
+def sentence_heads(encoder: Encoder, data: Path) -> dict[str, Head]:
+    """Fit the heads over single sentences."""
+    polite = [seed for seed in field_seeds("noise") if seed.label == "boilerplate"]
+    stay = [(seed.text, "low", ALWAYS_TRAIN, CALM_WEIGHT) for seed in team_seeds() if seed.category not in MAY_LEAVE]
+    usual = [(seed.text, seed.priority, seed.group, CATEGORY_WEIGHT) for seed in team_seeds() if seed.priority]
+    heads = {
+        "tone": _tone(encoder, data),
+        "urgency": _fit(encoder, [*_plain("priority"), *usual]),
+        # Neither polite phrases nor matters are a sign of leaving.
+        "leaving": _fit(encoder, [*_plain("churn"), *((seed.text, "low", seed.group, 1.0) for seed in polite), *stay]),
+    }
+    return heads | {name: _signal(encoder, name) for name in SIGNALS}
+
+
+def ticket_heads(sentences: Mapping[str, Head], reads: Sequence[Read]) -> dict[str, Head]:
+    """Fit the heads over whole tickets."""
+    fields = FieldHeads(sentences)
+    heads = {
+        "sentiment": _over_tickets(
+            reads, lambda each: [beside(GIST_WEIGHT * fields.mood(each), fields.mood_extras(each))],
+            lambda seed: seed.labels.get("sentiment"), SENTIMENT_RATES,
+        ),
+        "churn": _over_tickets(
+            reads, lambda each: [beside(GIST_WEIGHT * view, fields.leaving_extras(each)) for view in each.views],
+            lambda seed: seed.labels.get("churn_risk"), CHURN_RATES,
+        ),
+    }  # fmt: skip
+    for name in PRIORITIES[:-1]:
+        rate = AT_LEAST_RATES[name]
+        heads[f"at_least_{name}"] = _over_tickets(
+            reads, lambda each: [beside(view, fields.urgency_extras(each)) for view in each.views],
+            partial(_reaches, priority=name), {YES: rate, NO: 1 - rate},
+        )  # fmt: skip
+    return heads
+
+
+def build(encoder: Encoder, sentences: Mapping[str, Head], tickets: Sequence[Read]) -> Weights:
+    """Return everything that ships, fitted on `tickets`, the team examples and the sentence heads."""
+    reads = [*tickets, *read_sentences(encoder, sentences["noise"])]
+    seeds = encoder.encode([seed.text for seed in team_seeds()])
+    views = np.stack([each.reading.views for each in tickets])
+    names = tuple(each.seed.id for each in tickets)
+    made = Weights({}, seeds, views, names, fingerprint(), encoder.model_id)
+    teams = {"team": fit_teams(Known.of(encoder, DEFAULT_TEAMS, made))}
+    return Weights(
+        {**sentences, **ticket_heads(sentences, reads), **teams}, seeds, views, names, made.made_from, made.model_id
+    )
+
+
+def _reaches(seed: TicketSeed, priority: str) -> str | None:
+    if "priority" not in seed.labels:
+        return None
+    return YES if PRIORITIES.index(seed.labels["priority"]) <= PRIORITIES.index(priority) else NO
+
+
+def _over_tickets(
+    reads: Sequence[Read],
+    features: Callable[[Reading], Sequence[Scores]],
+    label: Callable[[TicketSeed], str | None],
+    rates: Mapping[str, float],
+) -> Head:
+    rows: list[Scores] = []
+    labels, groups, shares = [], [], []
+    for each in reads:
+        name = label(each.seed)
+        if name is not None:
+            views = features(each.reading)
+            rows += views
+            labels += [name] * len(views)
+            groups += [fold_of(each.seed)] * len(views)
+            shares += [weight_of(each.seed) / len(views)] * len(views)
+    features_of_all = np.stack(rows).astype(np.float32)
+    return Head.fit(Examples(features_of_all, labels, groups, shares), rates, TICKET_TRANSFER)
+
+
+def fold_of(seed: TicketSeed) -> str:
+    """Return the fold of a ticket; its translations fall in the same one, single sentences in none."""
+    return ALWAYS_TRAIN if seed.group.startswith("s") else f"fold{int(seed.group[1:]) % FOLDS}"
+
+
+def weight_of(seed: TicketSeed) -> float:
+    """Return what a ticket counts in training."""
+    return SENTENCE_WEIGHT if seed.group.startswith("s") else 1.0
+
+
+TICKET_TRANSFER = 1.2
+"""Whole tickets are closer to what customers send than sentences are (see heads.TRANSFER)."""
+
+
+def _tone(encoder: Encoder, data: Path) -> Head:
+    calm = [seed.text for seed in team_seeds()] + [seed.text for seed in field_seeds("priority")]
+    known = [*_plain("sentiment"), *((text, "neutral", ALWAYS_TRAIN, CALM_WEIGHT) for text in calm)]
+    for item in sample(goemotions(data, held_out=False), MOODS):
+        known.append((item.row["body"], item.labels["sentiment"], ALWAYS_TRAIN, MOOD_WEIGHT))
+    return _fit(encoder, known)
+
+
+def _signal(encoder: Encoder, name: str) -> Head:
+    meant = [(seed.text, name, seed.group, 1.0) for seed in field_seeds("signals") if seed.label == name]
+    rest = [*field_seeds("noise"), *field_seeds("sentiment"), *team_seeds(), *field_seeds("priority")]
+    if name == "outage":  # critical situations are near enough to an outage to teach nothing against it
+        rest = [seed for seed in rest if "P0_critical" not in (seed.label, seed.priority)]
+    known = [*meant, *((seed.text, OTHER, seed.group, 1.0) for seed in rest)]
+    return _fit(encoder, known, {name: SIGNAL_RATE, OTHER: 1 - SIGNAL_RATE})
+
+
+def _plain(name: str) -> list[tuple[str, str, str, float]]:
+    return [(seed.text, seed.label, seed.group, 1.0) for seed in field_seeds(name)]
+
+
+def _fit(
+    encoder: Encoder, known: Sequence[tuple[str, str, str, float]], rates: Mapping[str, float] | None = None
+) -> Head:
+    texts, labels, groups, shares = zip(*known, strict=True)
+    return Head.fit(Examples(encoder.encode(texts), labels, groups, shares), rates, TRANSFER)
+
+
+def _ticket_sentences(encoder: Encoder) -> list[str]:
+    """Return the sentences of example tickets that are like no greeting and no venting."""
+    texts = [text for seed in ticket_seeds() for part in (seed.subject, seed.body) for text in split_sentences(part)]
+    noise = encoder.encode(
+        [
+            seed.text
+            for seed in [*field_seeds("noise"), *field_seeds("sentiment")]
+            if seed.label not in ("instruction", "neutral")
+        ]
+    )
+    nearest = (encoder.encode(texts) @ noise.T).max(axis=1)
+    return [text for text, near in zip(texts, nearest, strict=True) if near < BOILERPLATE_LIKE]
+
+
+def train(data: Path, cache: Path) -> Weights:
+    """Return the weights that ship, fitted on everything we may learn from."""
+    encoder = CachedEncoder(UseEncoder(), cache)
+    sentences = {"noise": noise_head(encoder)} | sentence_heads(encoder, data)
+    return build(encoder, sentences, read_tickets(encoder, sentences["noise"]))
+
+
+def main() -> None:
+    """Write the weights file."""
+    target = Path(weights_module.__file__).with_name(weights_module.FILE)
+    train(Path(sys.argv[1]), CACHE).save(target)
+    sys.stdout.write(f"{target}: {target.stat().st_size // 1024} KiB\n")
+
+
+if __name__ == "__main__":
+    main()

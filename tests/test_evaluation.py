@@ -1,0 +1,124 @@
+"""The measuring itself: figures computed by hand, samples that stay the same, roles that never overlap."""
+
+from __future__ import annotations
+
+import gzip
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from evaluation import measures
+from evaluation.baselines import Baseline, majority
+from evaluation.cache import CachedEncoder
+from evaluation.items import Item, Role, Source, sample
+from evaluation.measures import Outcome
+from evaluation.sources import SOURCES, goemotions
+from evaluation.table import HEADER, line, rows_of
+from triage.classify.encoder import Vectors
+
+
+def outcome(*rows: tuple[str, dict[str, float]]) -> Outcome:
+    return Outcome(
+        [truth for truth, _ in rows], [p for _, p in rows], [str(n) for n in range(len(rows))], [""] * len(rows)
+    )
+
+
+FOUR = outcome(
+    ("a", {"a": 0.9, "b": 0.1}), ("a", {"a": 0.6, "b": 0.4}), ("b", {"a": 0.7, "b": 0.3}), ("b", {"a": 0.2, "b": 0.8})
+)
+
+
+def test_accuracy_macro_f1_and_calibration_by_hand() -> None:
+    ones = np.ones(4)
+    assert measures.accuracy(FOUR.right())(ones) == 0.75
+    assert measures.macro_f1(FOUR)(ones) == pytest.approx((2 * 2 / 5 + 2 * 1 / 3) / 2)
+    assert measures.calibration_error(FOUR) == pytest.approx((0.1 + 0.4 + 0.7 + 0.2) / 4)
+
+
+def test_coverage_takes_the_surest_first() -> None:
+    assert measures.coverage(FOUR, 1.0) == 0.5
+    assert measures.coverage(FOUR, 0.75) == 1.0
+
+
+def test_interval_holds_the_value_and_shrinks_with_more_groups() -> None:
+    def width(times: int) -> float:
+        many = outcome(*[(truth, p) for truth, p in zip(FOUR.truth, FOUR.chances, strict=True)] * times)
+        figure = measures.with_interval(many, measures.accuracy(many.right()))
+        assert figure.low <= figure.value <= figure.high
+        return figure.high - figure.low
+
+    assert width(50) < width(5)
+
+
+def test_urgent_recall_and_false_alarms() -> None:
+    urgent, calm = {"P1_high": 0.8, "P3_low": 0.2}, {"P1_high": 0.1, "P3_low": 0.9}
+    told = outcome(
+        ("P0_critical", urgent), ("P1_high", calm), ("P2_medium", urgent), ("P3_low", calm), ("P3_low", calm)
+    )
+    assert measures.urgent_recall_and_alarms(told) == (0.5, pytest.approx(1 / 3))
+
+
+def test_average_precision_rewards_the_right_order() -> None:
+    told = outcome(("high", {"high": 0.9}), ("low", {"high": 0.5}), ("high", {"high": 0.4}), ("low", {"high": 0.1}))
+    assert measures.average_precision(told, "high") == (pytest.approx((1 + 2 / 3) / 2), 0.5)
+
+
+def test_sample_is_stable_and_takes_each_text_once() -> None:
+    items = [Item(str(n), str(n), {"body": f"text {chr(97 + n % 5)}"}, {}) for n in range(20)]
+    assert len(sample(items, 50)) == 5
+    assert sample(items, 3) == sample(list(items), 3)
+
+
+def test_every_source_has_one_role_and_one_name() -> None:
+    names = [source.name for source in SOURCES]
+    assert len(names) == len(set(names))
+    assert {source.role for source in SOURCES} == set(Role)
+
+
+def test_held_out_moods_are_never_learned_from(tmp_path: Path) -> None:
+    folder = tmp_path / "goemotions"
+    folder.mkdir()
+    (tmp_path / "unified-dev").mkdir()
+    (tmp_path / "unified-dev/label_map.json").write_text(json.dumps({"goemotions-sentiment": {"joy": "positive"}}))
+    rows = [{"text": f"nice {'x' * n}", "labels": ["joy"]} for n in range(60)] + [{"text": "odd", "labels": ["other"]}]
+    with gzip.open(folder / "train.jsonl.gz", "wt") as file:
+        file.writelines(json.dumps(row) + "\n" for row in rows)
+    held, learned = ({item.text for item in goemotions(tmp_path, held_out=side)} for side in (True, False))
+    assert held
+    assert len(held) + len(learned) == 60
+    assert not held & learned
+
+
+def test_a_table_line_names_what_it_measured() -> None:
+    source = Source("mine", Role.TEST, True, "", lambda _: [])
+    items = [Item(str(n), str(n), {"body": "x"}, {"churn_risk": label}) for n, label in enumerate(["high", "low"] * 4)]
+    ours = [{"churn_risk": {"high": 0.9 if n % 2 == 0 else 0.1, "low": 0.1 if n % 2 == 0 else 0.9}} for n in range(8)]
+    plain = {"churn_risk": [{"high": 0.4, "low": 0.6}] * 8}
+    (row,) = rows_of(source, items, ours, plain)
+    cells = line(row).split(" | ")
+    assert cells[:4] == ["| mine", "8", "churn_risk", "0.50"]
+    assert len(line(row).split("|")) == len(HEADER.splitlines()[0].split("|"))
+    assert "average precision 1.00 (base rate 0.50" in line(row)
+
+
+def test_baseline_learns_from_what_we_ship() -> None:
+    chances = Baseline("primary_team").chances(["My card was charged twice this month."])[0]
+    assert max(chances, key=lambda team: chances[team]) == "billing"
+    assert majority(["a", "a", "b"]) == pytest.approx(2 / 3)
+
+
+def test_cache_asks_once(tmp_path: Path) -> None:
+    class Counting:
+        model_id, dim, asked = "counting", 2, 0
+
+        def encode(self, texts: list[str]) -> Vectors:
+            self.asked += len(texts)
+            return np.asarray([[len(text), 1] for text in texts], np.float32)
+
+    counting = Counting()
+    first = CachedEncoder(counting, tmp_path / "deep" / "v.sqlite").encode(["a", "bb", "a"])
+    again = CachedEncoder(counting, tmp_path / "deep" / "v.sqlite").encode(["bb", "a"])
+    assert counting.asked == 2
+    assert (first[:2] == again[::-1]).all()
