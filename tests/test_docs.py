@@ -77,6 +77,8 @@ TESTED_BY = {
     "triage.classify.context": ("test_embedded.py", "through the classifiers"),
     "triage.classify.endpoint": ("test_llm.py", "through the classifier, against a server that refuses"),
     "triage.classify.escalation": ("test_embedded.py", "through both classifiers"),
+    "triage.classify.features": ("test_embedded.py", "what the heads of the shipped weights see"),
+    "triage.classify.fitting": ("test_embedded.py", "fitted where the shipped weights do not serve"),
     "triage.classify.fields": ("test_embedded.py", "through the classifier"),
     "triage.classify.heads": ("test_embedded.py", "through the classifier"),
     "triage.classify.reading": ("test_embedded.py", "through the classifier"),
