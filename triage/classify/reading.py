@@ -43,7 +43,8 @@ _MACHINE = re.compile(
     r"(?:no|without) restrictions|sin restricciones|ohne (?:ein|be)schränkungen|senza restrizioni|developer mode|"
     r"entwicklermodus|modo desarrollador|modalità sviluppatore|assistant|assistente|language model|"
     r"sprachmodell|your (?:reply|answer|response|summary|output)|verbatim|base64|rot13|decode|jailbreak|uncensored|"
-    r"unrestricted|prompt|ai agents?|tool call|function call)\b|\{[a-z_]+\}|\b(?:send_e?mail|http_(?:post|get)|delete_file)\b",
+    r"unrestricted|prompt|ai agents?|tool call|function call)\b|\{[a-z_]+\}|"
+    r"\b(?:send_e?mail|http_(?:post|get)|delete_file)\b",
     re.IGNORECASE,
 )
 _LINK = re.compile(r"https?://\S+")
