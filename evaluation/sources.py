@@ -35,7 +35,7 @@ def label_map(data: Path) -> dict[str, Any]:
 
 
 def goemotions(data: Path, held_out: bool) -> list[Item]:
-    """Return the comments whose emotions all fall in one class; a tenth of the groups is held out of training."""
+    """Return the comments whose emotions all fall in one class; an eighth of the groups is held out of training."""
     moods = {name: mood for name, mood in label_map(data)["goemotions-sentiment"].items() if not name.startswith("_")}
     items = []
     for number, row in enumerate(read_rows(data / "goemotions/train.jsonl.gz")):
@@ -154,7 +154,7 @@ SOURCES = (
            _unified("tobi-de50", ("priority",))),
     Source("bitext", Role.DEV, False, "templated customer phrases, one sentence each",
            _unified("bitext", ("primary_team",))),
-    Source("goemotions", Role.DEV, True, "Reddit comments, a fifth held out of training", _held_out_moods),
+    Source("goemotions", Role.DEV, True, "Reddit comments, an eighth held out of training", _held_out_moods),
     Source("sumo-gold", Role.TEST, True, "Firefox support questions labelled by hand", _sumo_gold),
     Source("sumo-tags", Role.TEST, True, "Firefox support questions, volunteers' tags", _sumo_tags),
     Source("nlbse", Role.TEST, True, "GitHub issues, bug or feature", _nlbse),

@@ -17,7 +17,7 @@ from triage.classify.reading import Reading
 
 # Base rates: most customers are neutral and most of them stay. They lean towards the rare labels on purpose, because
 # a missed outage or a lost customer costs more than a second look.
-SENTIMENT_RATES = {"frustrated": 0.25, "neutral": 0.6, "positive": 0.15}
+SENTIMENT_RATES = {"frustrated": 0.3, "neutral": 0.55, "positive": 0.15}
 CHURN_RATES = {"high": 0.15, "medium": 0.2, "low": 0.65}
 AT_LEAST_RATES = {"P0_critical": 0.2, "P1_high": 0.48, "P2_medium": 0.75}
 """Share of tickets that are at least this pressing."""

@@ -43,11 +43,16 @@ _MACHINE = re.compile(
     r"(?:no|without) restrictions|sin restricciones|ohne (?:ein|be)schränkungen|senza restrizioni|developer mode|"
     r"entwicklermodus|modo desarrollador|modalità sviluppatore|assistant|assistente|language model|"
     r"sprachmodell|your (?:reply|answer|response|summary|output)|verbatim|base64|rot13|decode|jailbreak|uncensored|"
-    r"unrestricted|prompt|tool call|function call)\b|\{[a-z_]+\}|\b(?:send_e?mail|http_(?:post|get)|delete_file)\b",
+    r"unrestricted|prompt|ai agents?|tool call|function call)\b|\{[a-z_]+\}|"
+    r"\b(?:send_e?mail|http_(?:post|get)|delete_file)\b",
     re.IGNORECASE,
 )
-_ENCODED = re.compile(r"[^\s.,;!?/]{60}|(?:\\u[0-9a-fA-F]{4}){4}")
-"""No word of any language: something wrapped up for a program to unwrap."""
+_LINK = re.compile(r"https?://\S+")
+_ENCODED = re.compile(
+    r"[^\s.,;!?/]{60}|(?:\\u[0-9a-fA-F]{4}){4}|(?:[01]{8}\s*){3}|(?=\S{40})(?:[\w.,:/-]*[^\s\w.,:/-]){8}|"
+    r"(?:\b[^\W\d_]+\d[^\W\d_]\w*\b.*){2}"
+)
+"""No words of any language, or words in disguise: something for a program to unwrap."""
 
 Mask = NDArray[np.bool_]
 
@@ -120,7 +125,7 @@ class Reader:
 def _orders(sentences: Sequence[str], chances: Scores) -> Mask:
     """Return which sentences speak to the machine: the plain ones, and doubtful ones that stand beside them."""
     hinted = np.asarray([bool(_MACHINE.search(sentence)) for sentence in sentences])
-    encoded = np.asarray([bool(_ENCODED.search(sentence)) for sentence in sentences])
+    encoded = np.asarray([bool(_ENCODED.search(_LINK.sub("", sentence))) for sentence in sentences])
     found: Mask = encoded | (chances >= np.where(hinted, DOUBTFUL_FROM, ORDER_FROM))
     doubtful = chances >= BESIDE_FROM
     for order in (range(len(found)), reversed(range(len(found)))):  # an attack is told in one piece
