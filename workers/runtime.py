@@ -6,6 +6,8 @@ import logging
 import os
 import signal
 import threading
+import time
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
@@ -13,7 +15,7 @@ from pathlib import Path
 from connectors import open_connector
 from connectors.base import Connector
 from connectors.budget import Budget
-from triage.classify import build_classifier
+from triage.classify import build_classifier, with_learned
 from triage.classify.base import Classifier
 from triage.environment import Environment, read_environment, variables
 from triage.errors import Stop
@@ -26,6 +28,17 @@ from workers.pipeline import Tools
 logger = logging.getLogger(__name__)
 # For the tests of what a killed worker leaves behind: the process ends itself, as by kill -9, at this step.
 CRASH_VARIABLE = "TANDEM_CRASH_AT"
+# A model activated by `learn` answers in every worker after this time at the latest, without a restart.
+LOOK_EVERY_SECONDS = 30.0
+
+
+@dataclass(frozen=True)
+class _Learned:
+    """A desk's classifier, the models it is made of, and when the database was last asked for newer ones."""
+
+    ids: tuple[int, ...]
+    classifier: Classifier
+    checked_at: float
 
 
 class Runtime:
@@ -35,6 +48,7 @@ class Runtime:
         self.environment = environment
         self.settings = settings
         self._connectors: dict[str, Connector] = {}
+        self._learned: dict[str, _Learned] = {}
         self._lock = threading.RLock()
 
     @classmethod
@@ -64,6 +78,19 @@ class Runtime:
             spent_today=self._spent_today,
         )
 
+    def classifier_of(self, name: str) -> Classifier:
+        """Return the classifier of desk `name`: what the desk has taught stands over the one for all desks."""
+        now = time.monotonic()
+        with self._lock:
+            known = self._learned.get(name)
+            if known is None or now - known.checked_at >= LOOK_EVERY_SECONDS:
+                ids = self.store.models.active_ids(name)
+                if known is None or ids != known.ids:
+                    models = {model.field: model.blob for model in self.store.models.active(name)} if ids else {}
+                    known = _Learned(ids, with_learned(self.classifier, models, self.settings, name), now)
+                known = self._learned[name] = replace(known, checked_at=now)
+            return known.classifier
+
     def connector(self, name: str) -> Connector:
         """Return the connector of desk `name`. Raises Stop when the settings no longer hold it."""
         if name not in self.settings.desks:
@@ -80,7 +107,7 @@ class Runtime:
         """Return what a triage on desk `name` needs."""
         return Tools(
             connector=self.connector(name),
-            classifier=self.classifier,
+            classifier=self.classifier_of(name),
             store=self.store,
             settings=self.settings,
             desk=self.settings.desks[name],
