@@ -11,10 +11,10 @@ from typing import Any
 
 import numpy as np
 import pytest
+from fakes import FakeClassifier, answer
 from scipy.sparse import csr_matrix
 from sqlalchemy.exc import IntegrityError
 
-from fakes import FakeClassifier, answer
 from triage.classify import with_learned
 from triage.classify.batch import row_from, ticket_from_row
 from triage.classify.learned_features import BUCKETS, Features, read_features

@@ -12,6 +12,8 @@ from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
 
+from sqlalchemy.exc import SQLAlchemyError
+
 from connectors import open_connector
 from connectors.base import Connector
 from connectors.budget import Budget
@@ -80,16 +82,23 @@ class Runtime:
 
     def classifier_of(self, name: str) -> Classifier:
         """Return the classifier of desk `name`: what the desk has taught stands over the one for all desks."""
-        now = time.monotonic()
         with self._lock:
             known = self._learned.get(name)
-            if known is None or now - known.checked_at >= LOOK_EVERY_SECONDS:
-                ids = self.store.models.active_ids(name)
-                if known is None or ids != known.ids:
-                    models = {model.field: model.blob for model in self.store.models.active(name)} if ids else {}
-                    known = _Learned(ids, with_learned(self.classifier, models, self.settings, name), now)
-                known = self._learned[name] = replace(known, checked_at=now)
-            return known.classifier
+            if known is None or time.monotonic() - known.checked_at >= LOOK_EVERY_SECONDS:
+                try:
+                    known = self._learned[name] = self._look(name, known)
+                except SQLAlchemyError as error:
+                    # A dry run needs no database; whoever writes fails on it in a place that tries again.
+                    logger.warning("desk %s: learned models cannot be read (%s)", name, type(error).__name__)
+            return known.classifier if known else self.classifier
+
+    def _look(self, name: str, known: _Learned | None) -> _Learned:
+        now = time.monotonic()
+        ids = self.store.models.active_ids(name)
+        if known and ids == known.ids:
+            return replace(known, checked_at=now)
+        models = {model.field: model.blob for model in self.store.models.active(name)} if ids else {}
+        return _Learned(ids, with_learned(self.classifier, models, self.settings, name), now)
 
     def connector(self, name: str) -> Connector:
         """Return the connector of desk `name`. Raises Stop when the settings no longer hold it."""
