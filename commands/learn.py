@@ -20,8 +20,8 @@ from commands.rows import InputError, rows_of, settings_or_defaults, ticket_of
 from commands.shared import database_errors, find_embedded_redis
 from triage.classification import CHURN_RISKS, DECIDED_FIELDS, NO_TEAM, PRIORITIES, SENTIMENTS
 from triage.classify import build_classifier, shared_encoder
-from triage.classify.learned_features import Features, read_features
 from triage.classify.head import ForeignModelError, LearnedHead
+from triage.classify.learned_features import Features, read_features
 from triage.classify.splits import groups_of
 from triage.classify.training import Lesson, Material, NothingToLearnError, learn
 from triage.environment import Environment, read_environment

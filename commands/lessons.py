@@ -10,8 +10,8 @@ import click
 import numpy as np
 
 from triage.classify.base import Classifier
-from triage.classify.learned_features import Features
 from triage.classify.head import LearnedHead, fingerprint
+from triage.classify.learned_features import Features
 from triage.classify.training import PRECISION, Lesson, macro_f1
 from triage.ticket import Ticket
 

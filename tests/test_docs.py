@@ -82,7 +82,7 @@ TESTED_BY = {
     "triage.classify.endpoint": ("test_llm.py", "through the classifier, against a server that refuses"),
     "triage.classify.escalation": ("test_embedded.py", "through both classifiers"),
     "triage.classify.fields": ("test_embedded.py", "through the classifier"),
-    "triage.classify.features": ("test_learned_parts.py", "through the models learned from them"),
+    "triage.classify.learned_features": ("test_learned_parts.py", "through the models learned from them"),
     "triage.classify.head": ("test_learned_parts.py", "stored, damaged and read back"),
     "triage.classify.heads": ("test_embedded.py", "through the classifier"),
     "triage.classify.reading": ("test_embedded.py", "through the classifier"),

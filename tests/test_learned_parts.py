@@ -17,9 +17,9 @@ from sqlalchemy.exc import IntegrityError
 
 from triage.classify import with_learned
 from triage.classify.batch import row_from, ticket_from_row
-from triage.classify.learned_features import BUCKETS, Features, read_features
 from triage.classify.head import ForeignModelError, LearnedHead
 from triage.classify.learned import LearnedClassifier
+from triage.classify.learned_features import BUCKETS, Features, read_features
 from triage.classify.splits import folds, groups_of, split
 from triage.classify.training import Material, learn
 from triage.classify.views import Recipe, fit_view

@@ -10,8 +10,8 @@ from triage.classify.base import Classifier
 from triage.classify.context import context_of
 from triage.classify.encoder import Encoder
 from triage.classify.escalation import escalated
-from triage.classify.learned_features import read_features
 from triage.classify.head import LearnedHead
+from triage.classify.learned_features import read_features
 from triage.clean import CleanTicket, clean_ticket
 from triage.settings import Team
 from triage.ticket import Ticket

@@ -27,8 +27,8 @@ from triage.classify.calibration import (
     threshold_for,
     thresholds,
 )
-from triage.classify.learned_features import Features
 from triage.classify.head import LearnedHead, fingerprint, scores_of
+from triage.classify.learned_features import Features
 from triage.classify.splits import Rows, folds, split
 from triage.classify.views import Linear, Recipe, Truth, Wording, fit_view
 from triage.errors import TandemError
