@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 from typing import Any, TextIO
@@ -12,24 +11,25 @@ import click
 from rich.console import Console
 from rich.progress import track
 
-from commands.shared import check_desk
-from triage.classify import Which, build_classifier
-from triage.classify.batch import row_from, ticket_from_row
-from triage.environment import Environment, read_environment, variables
-from triage.errors import TandemError
-from triage.settings import Settings
-from triage.settings_file import load_settings
-from triage.ticket import Ticket
+from commands.rows import InputError, rows_of, settings_or_defaults, ticket_of
+from commands.shared import database_errors
+from triage.classify import Which, build_classifier, with_learned
+from triage.classify.batch import row_from
+from triage.environment import Environment, read_environment
+from triage.errors import SettingsError
+from triage.store import open_store
+from triage.store.migrate import migrate
 
-
-class InputError(TandemError):
-    """A row of the input file is wrong; the message names the line and what is wanted."""
+NO_DESK = (
+    "--desk {desk}: no such desk in the settings (they have {known}), and nothing was learned under that name; "
+    "teach it with: python manage.py learn --file TRAIN.jsonl --desk {desk}"
+)
 
 
 @click.command()
 @click.option("--file", "source", required=True, type=click.Path(exists=True, dir_okay=False, path_type=Path))
 @click.option("--out", "target", required=True, type=click.Path(dir_okay=False, path_type=Path))
-@click.option("--desk", default="", help="Use the teams and thresholds of this desk.")
+@click.option("--desk", default="", help="Use what this desk has taught, and its thresholds.")
 @click.option(
     "--classifier",
     "which",
@@ -52,10 +52,13 @@ def command(source: Path, target: Path, desk: str, which: Which) -> None:
     if not target.parent.is_dir():
         raise InputError(f"--out: the folder {target.parent} does not exist; make it or name another")
     environment = read_environment()
-    settings = _settings(environment, desk)
+    settings = settings_or_defaults(environment)
+    models = _models(environment, desk)
+    if desk and desk not in settings.desks and not models:
+        raise SettingsError(NO_DESK.format(desk=desk, known=", ".join(settings.desks) or "none"))
     # All of them first: a wrong last line must not cost the hours, or the money, spent on those before it.
-    tickets = [(row["id"], _ticket(source, line, row)) for line, row in _rows(source)]
-    classifier = build_classifier(
+    tickets = [(row["id"], ticket_of(source.name, line, row)) for line, row in rows_of(source)]
+    base = build_classifier(
         settings,
         openai_base_url=environment.openai_base_url,
         openai_api_key=environment.openai_api_key.get_secret_value(),
@@ -63,6 +66,7 @@ def command(source: Path, target: Path, desk: str, which: Which) -> None:
         spent_today=lambda: 0.0,
         which=which,
     )
+    classifier = with_learned(base, models, settings, desk)
     thresholds = settings.thresholds_of(desk)
     # A device or a pipe is written to, never replaced.
     special = target.exists() and not target.is_file()
@@ -75,36 +79,14 @@ def command(source: Path, target: Path, desk: str, which: Which) -> None:
     click.echo(f"{len(tickets)} tickets classified: {target}")
 
 
-def _settings(environment: Environment, desk: str) -> Settings:
-    path = Path(environment.tandem_config)
-    values = variables()
-    if not path.exists() and "TANDEM_CONFIG" not in values and not desk:
-        return Settings()
-    settings = load_settings(path, values)
-    if desk:
-        check_desk(settings, desk, path)
-    return settings
-
-
-def _rows(source: Path) -> Iterator[tuple[int, dict[str, Any]]]:
-    with source.open(encoding="utf-8-sig", errors="replace") as file:
-        for number, line in enumerate(file, 1):
-            if not line.strip():
-                continue
-            try:
-                row = json.loads(line)
-            except (ValueError, RecursionError):
-                raise InputError(f"{source.name} line {number}: no JSON; each line is one JSON object") from None
-            if not isinstance(row, dict) or "id" not in row:
-                raise InputError(f"{source.name} line {number}: needs an object with id, subject and body")
-            yield number, row
-
-
-def _ticket(source: Path, line: int, row: dict[str, Any]) -> Ticket:
-    try:
-        return ticket_from_row(row)
-    except (TandemError, ValueError) as error:
-        raise InputError(f"{source.name} line {line}: {error}") from None
+@database_errors()
+def _models(environment: Environment, desk: str) -> dict[str, bytes]:
+    """Return field -> model of what was learned under the name `desk`."""
+    if not desk:
+        return {}
+    store = open_store(environment.database_url)
+    migrate(store.engine)
+    return {model.field: model.blob for model in store.models.active(desk)}
 
 
 def _write(out: TextIO, row: dict[str, Any]) -> None:

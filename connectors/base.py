@@ -80,6 +80,24 @@ class Changes:
     more: bool
 
 
+@dataclass(frozen=True)
+class Past:
+    """One solved ticket: what the customer first wrote, and what people made of it."""
+
+    ticket: Ticket
+    group: str
+    """The name of the group that had it last; empty where none had."""
+
+
+@dataclass(frozen=True)
+class History:
+    """A page of solved tickets; `cursor` continues it where `more`."""
+
+    tickets: tuple[Past, ...]
+    cursor: str
+    more: bool
+
+
 class Connector(Protocol):
     """One desk's helpdesk. Every method may raise the errors of `triage.errors`."""
 
@@ -108,4 +126,10 @@ class Connector(Protocol):
 
         A first cursor may also be an epoch (Zendesk) or an ISO time (Freshdesk); tickets may come more than once.
         FeatureOff where our role may not list changes.
+        """
+
+    def history(self, cursor: str, since: datetime) -> History:
+        """Return tickets solved and changed since `since`; `cursor` (empty at first) continues; FeatureOff as above.
+
+        A ticket may come more than once; the last one holds.
         """

@@ -13,7 +13,7 @@ from datetime import UTC, datetime
 from typing import Any, ClassVar
 
 from connectors import freshdesk_ticket
-from connectors.base import Account, Changes, Fields, Leak, Written
+from connectors.base import Account, Changes, Fields, History, Leak, Written
 from connectors.budget import ACCOUNT, Need
 from connectors.freshdesk_errors import FreshdeskDialect
 from connectors.freshdesk_poll import PAGE_SIZE, Place, iso
@@ -31,7 +31,7 @@ from connectors.lock import ticket_lock
 from connectors.values import as_dict, ident, rows, text
 from connectors.verdict import Call
 from triage.errors import DeskLocked, Forbidden, Gone, Refused, Retry, TandemError, UnknownOutcome
-from triage.ticket import Ticket
+from triage.ticket import Status, Ticket
 
 TICKETS = "/tickets"
 TICKET = "/tickets/{id}"
@@ -52,6 +52,7 @@ CUSTOM_PREFIX = "cf_"
 NEXT = re.compile(r"""rel\s*=\s*["']?next\b""")
 # Ticket 3, company 1, history 1, note 1, tags 2 credits.
 TICKET_CREDITS = 8.0
+LIST_WITH_TEXT = 3.0
 SCOPES = {1: "global access", 2: "group access", 3: "restricted access"}
 NOBODY = "Freshdesk answers without saying who we are: check this desk's `auth` and `url`"
 NOT_OURS = "the ticket is deleted, or outside of what the bot's agent may see"
@@ -231,6 +232,17 @@ class Freshdesk(Helpdesk):
         listed = [freshdesk_ticket.changed(raw) for raw in rows(self._api.get(TICKETS, query=place.query()))]
         following = place.after([one.updated_at for one in listed])
         return Changes(tuple(listed), str(following), more=len(listed) >= PAGE_SIZE)
+
+    def history(self, cursor: str, since: datetime) -> History:
+        """Return tickets solved since `since`, oldest change first; the descriptions cost two more credits a page."""
+        groups = self._groups()
+        self._budget.admit([Need(ACCOUNT, LIST_WITH_TEXT), self._dialect.list_need()])
+        place = Place.parse(cursor or iso(since), datetime.now(UTC))
+        listed = rows(self._api.get(TICKETS, query=place.query() | {"include": "description"}))
+        following = place.after([freshdesk_ticket.changed(raw).updated_at for raw in listed])
+        done = [raw for raw in listed if freshdesk_ticket.status(raw) in (Status.SOLVED, Status.CLOSED)]
+        past = tuple(freshdesk_ticket.past(self.desk, raw, groups) for raw in done)
+        return History(past, str(following), more=len(listed) >= PAGE_SIZE)
 
 
 def _held(raw: dict[str, Any]) -> Callable[[str], Any]:

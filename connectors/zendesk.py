@@ -8,11 +8,12 @@ https://developer.zendesk.com/api-reference/ticketing/introduction/
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from datetime import datetime
 from typing import Any, ClassVar
 
 from connectors import zendesk_ticket
-from connectors.base import Account, Changes, Fields, Leak, Written
+from connectors.base import Account, Changes, Fields, History, Leak, Written
 from connectors.budget import ACCOUNT, Need
 from connectors.helpdesk import (
     Helpdesk,
@@ -29,7 +30,7 @@ from connectors.zendesk_errors import EXPORTS, UPDATES, ZendeskDialect
 from connectors.zendesk_pages import PAGE_SIZE, pages
 from connectors.zendesk_ticket import HALF_AN_ANSWER
 from triage.errors import Conflict, DeskLocked, Refused, Retry, TandemError, UnknownOutcome
-from triage.ticket import Message, Ticket
+from triage.ticket import Message, Status, Ticket
 
 TICKET = "/tickets/{id}.json"
 COMMENTS = "/tickets/{id}/comments.json"
@@ -265,6 +266,17 @@ class Zendesk(Helpdesk):
 
     def changes(self, cursor: str) -> Changes:
         """Return tickets changed since `cursor` (empty: a minute ago; digits: that epoch), oldest change first."""
+        listed, following, more = self._export(cursor)
+        return Changes(tuple(zendesk_ticket.changed(raw) for raw in listed), following, more)
+
+    def history(self, cursor: str, since: datetime) -> History:
+        """Return tickets solved since `since`, oldest change first; only admins may export."""
+        groups = self._groups()
+        listed, following, more = self._export(cursor or str(int(since.timestamp())))
+        return History(tuple(zendesk_ticket.past(self.desk, raw, groups) for raw in _solved(listed)), following, more)
+
+    def _export(self, cursor: str) -> tuple[list[dict[str, Any]], str, bool]:
+        """Return changed tickets, the cursor that goes on after them, and whether there are more now."""
         self._budget.admit([Need(ACCOUNT, 1), Need(EXPORTS[0], 1, EXPORTS[1])])
         newest = int(time.time()) - EXPORT_DELAY
         start = min(int(cursor), newest) if cursor.isdigit() else newest
@@ -273,8 +285,12 @@ class Zendesk(Helpdesk):
         page = as_dict(self._api.get(EXPORT, query=where | {"per_page": EXPORT_PAGE}, optional=True))
         following = text(page.get("after_cursor"))
         more = page.get("end_of_stream") is False and following not in ("", cursor)
-        listed = tuple(zendesk_ticket.changed(raw) for raw in rows(page.get("tickets")))
-        return Changes(listed, following or cursor or str(start), more)
+        return rows(page.get("tickets")), following or cursor or str(start), more
+
+
+def _solved(listed: Iterable[dict[str, Any]]) -> Iterator[dict[str, Any]]:
+    """Yield the tickets that people are done with."""
+    return (raw for raw in listed if zendesk_ticket.status(raw) in (Status.SOLVED, Status.CLOSED))
 
 
 def _payload(wanted: Mapping[str, Any]) -> dict[str, Any]:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
-from connectors.base import Changed
+from connectors.base import Changed, Past
 from connectors.values import as_dict, as_list, customer_value, ident, rows, text, when
 from triage.errors import Gone, Retry
 from triage.settings import Desk
@@ -177,3 +177,17 @@ def changed(raw: dict[str, Any]) -> Changed:
     """Return one row of the incremental export."""
     updated = when(raw.get("updated_at")) or EPOCH
     return Changed(text(raw.get("id")), status(raw), when(raw.get("created_at")) or updated, updated)
+
+
+def past(name: str, raw: dict[str, Any], groups: Mapping[str, str]) -> Past:
+    """Return one solved ticket of the incremental export, which holds the first comment as plain text."""
+    ticket = Ticket(
+        desk=name,
+        id=text(raw.get("id")),
+        subject=text(raw.get("subject")),
+        status=status(raw),
+        priority=raw.get("priority") or None,
+        created_at=when(raw.get("created_at")),
+        messages=(description(raw, {}),),
+    )
+    return Past(ticket, groups.get(ident(raw.get("group_id")) or "", ""))

@@ -5,7 +5,7 @@ The default teams, priorities and moods are the contract's; a desk may name its 
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -36,10 +36,11 @@ class Classification(BaseModel):
 
     primary_team: str
     secondary_team: str | None = None
-    priority: Literal["P0_critical", "P1_high", "P2_medium", "P3_low"]
+    priority: str
+    """One of PRIORITIES, or a name of the desk's own where it has taught its own; sentiment and churn risk alike."""
     issue_category: str = ""
-    sentiment: Literal["frustrated", "neutral", "positive"]
-    churn_risk: Literal["high", "medium", "low"]
+    sentiment: str
+    churn_risk: str
     language: str = "und"
     """ISO 639-1 code, or `und` when there is too little text to tell."""
     suggested_kb_articles: list[KbArticle] = Field(default_factory=list)
@@ -50,6 +51,8 @@ class Classification(BaseModel):
     escalation_reason: str = ""
 
     probabilities: Probabilities
+    thresholds: dict[str, float] = Field(default_factory=dict)
+    """Field -> probability it needs, where a learned model knows which one keeps the target precision."""
     classifier: str
     """Who answered: `embedded`, `llm`; with a reason after it where another was asked first."""
     evidence: list[str] = Field(default_factory=list)
@@ -64,6 +67,10 @@ class Classification(BaseModel):
     def probability(self, name: str) -> float:
         """Return the probability of the label chosen for field `name`."""
         return self.probabilities[name].get(str(getattr(self, name)), 0.0)
+
+    def needed(self, name: str, default: float) -> float:
+        """Return the probability from which field `name` counts as decided; `default` is the settings'."""
+        return self.thresholds.get(name, default)
 
     def runner_up(self, name: str) -> tuple[str, float] | None:
         """Return the second most probable label of field `name`, or None where there is no other."""

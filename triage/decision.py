@@ -7,7 +7,14 @@ from __future__ import annotations
 
 from pydantic import BaseModel, Field
 
-from triage.classification import DECIDED_FIELDS, NO_TEAM, Classification
+from triage.classification import (
+    CHURN_RISKS,
+    DECIDED_FIELDS,
+    NO_TEAM,
+    PRIORITIES,
+    SENTIMENTS,
+    Classification,
+)
 from triage.settings import DecidedField, Desk, Mode, Settings, Thresholds
 from triage.ticket import Ticket
 
@@ -55,7 +62,7 @@ def decide(ticket: Ticket, answer: Classification, settings: Settings, desk: Des
 
 def _abstain(decision: Decision, answer: Classification, settings: Settings, thresholds: Thresholds) -> None:
     for name in FIELDS:
-        probability, needed = answer.probability(name), getattr(thresholds, name)
+        probability, needed = answer.probability(name), answer.needed(name, getattr(thresholds, name))
         if name == "primary_team" and answer.primary_team == NO_TEAM:
             decision.abstained.append(name)
             decision.steps.append("primary_team: fits none of the teams, left to a person")
@@ -88,15 +95,17 @@ def _escalate(decision: Decision, answer: Classification, settings: Settings) ->
 def _tag(decision: Decision, answer: Classification, prefix: str, mode: Mode, modes: dict[DecidedField, Mode]) -> None:
     if not any(one.allows(Mode.TAG) for one in (mode, *modes.values())):
         return
-    labels = {
-        "primary_team": f"team_{answer.primary_team}",
-        "priority": "priority_" + answer.priority.split("_")[0].lower(),
-        "sentiment": f"sentiment_{answer.sentiment}",
-        "churn_risk": f"churn_{answer.churn_risk}",
-    }
+    labels = {"primary_team": f"team_{answer.primary_team}"}
+    # Tags are for the contract's labels; a desk's own have no tag.
+    if answer.priority in PRIORITIES:
+        labels["priority"] = "priority_" + answer.priority.split("_")[0].lower()
+    if answer.sentiment in SENTIMENTS:
+        labels["sentiment"] = f"sentiment_{answer.sentiment}"
+    if answer.churn_risk in CHURN_RISKS:
+        labels["churn_risk"] = f"churn_{answer.churn_risk}"
     decision.tags.append(prefix + "triaged")
     for name in FIELDS:
-        if name not in decision.abstained and modes[name].allows(Mode.TAG):
+        if name in labels and name not in decision.abstained and modes[name].allows(Mode.TAG):
             decision.tags.append(prefix + labels[name])
     if decision.needs_triage:
         decision.tags.append(prefix + "needs_triage")
@@ -114,9 +123,11 @@ def _write(
 ) -> None:
     sure = [name for name in FIELDS if name not in decision.abstained and modes[name].allows(Mode.WRITE)]
     if "priority" in sure:
-        if ticket.priority is None:
-            word = settings.priority_of(answer.priority).helpdesk
-            decision.priority = HELPDESK_WORDS.get(word, word)
+        priority = settings.priority_of(answer.priority)
+        if priority is None:
+            decision.steps.append(f"priority: {answer.priority} is no priority of the settings, not written")
+        elif ticket.priority is None:
+            decision.priority = HELPDESK_WORDS.get(priority.helpdesk, priority.helpdesk)
         else:
             decision.steps.append(f"priority: a person has set {ticket.priority}, left alone")
     if "primary_team" in sure and settings.teams[answer.primary_team].group:

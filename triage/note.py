@@ -155,6 +155,8 @@ def _sla(ticket: Ticket, answer: Classification, decision: Decision, settings: S
     if "priority" in decision.abstained or ticket.created_at is None:
         return ""
     target = settings.priority_of(answer.priority)
+    if target is None:
+        return ""
     age = (now - ticket.created_at.astimezone(UTC)).total_seconds() / 60
     left = target.first_response - age
     state = f"{_minutes(left)} left" if left > 0 else f"passed {_minutes(-left)} ago"

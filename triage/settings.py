@@ -41,6 +41,7 @@ def parse_minutes(value: Any) -> Any:
 
 Minutes = Annotated[int, BeforeValidator(parse_minutes), Field(ge=1)]
 Probability = Annotated[float, Field(ge=0.0, le=1.0)]
+Precision = Annotated[float, Field(ge=0.5, le=0.99)]
 
 
 class Mode(StrEnum):
@@ -111,6 +112,7 @@ class Desk(Section):
     teams: dict[str, Mode] = Field(default_factory=dict)
     """Overrides of `mode` for the tickets of one team."""
     thresholds: Thresholds | None = None
+    target_precision: Precision | None = None
     customer_fields: CustomerFields = CustomerFields()
     mapped_fields: dict[DecidedField, str | int] = Field(default_factory=dict)
     """Custom ticket fields that mode `write` fills: Zendesk field id, Freshdesk `cf_` name."""
@@ -292,6 +294,8 @@ class Settings(Section):
         default_factory=lambda: dict(DEFAULT_PRIORITIES)  # type: ignore[arg-type]
     )
     thresholds: Thresholds = Thresholds()
+    target_precision: Precision | None = None
+    """How often written answers are to be right: a learned model then sets the threshold itself."""
     tag_prefix: str = Field(default="ai_", pattern=r"^[a-z0-9_-]{0,8}$")
     llm: Llm = Llm()
     retention: Retention = Retention()
@@ -337,6 +341,11 @@ class Settings(Section):
         own = self.desks[desk].thresholds if desk in self.desks else None
         return self.thresholds.model_copy(update=own.model_dump(exclude_unset=True)) if own else self.thresholds
 
-    def priority_of(self, key: str) -> Priority:
-        """Return the settings of priority `key` (P0_critical ...)."""
-        return self.priorities[key]  # type: ignore[index]
+    def target_precision_of(self, desk: str) -> float | None:
+        """Return how often written answers are to be right on `desk`, None where thresholds are given instead."""
+        own = self.desks[desk].target_precision if desk in self.desks else None
+        return self.target_precision if own is None else own
+
+    def priority_of(self, key: str) -> Priority | None:
+        """Return the settings of priority `key` (P0_critical ...), None for a name that only a learned model knows."""
+        return {str(name): priority for name, priority in self.priorities.items()}.get(key)

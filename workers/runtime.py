@@ -6,14 +6,18 @@ import logging
 import os
 import signal
 import threading
+import time
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
 
+from sqlalchemy.exc import SQLAlchemyError
+
 from connectors import open_connector
 from connectors.base import Connector
 from connectors.budget import Budget
-from triage.classify import build_classifier
+from triage.classify import build_classifier, with_learned
 from triage.classify.base import Classifier
 from triage.environment import Environment, read_environment, variables
 from triage.errors import Stop
@@ -26,6 +30,17 @@ from workers.pipeline import Tools
 logger = logging.getLogger(__name__)
 # For the tests of what a killed worker leaves behind: the process ends itself, as by kill -9, at this step.
 CRASH_VARIABLE = "TANDEM_CRASH_AT"
+# A model activated by `learn` answers in every worker after this time at the latest, without a restart.
+LOOK_EVERY_SECONDS = 30.0
+
+
+@dataclass(frozen=True)
+class _Learned:
+    """A desk's classifier, the models it is made of, and when the database was last asked for newer ones."""
+
+    ids: tuple[int, ...]
+    classifier: Classifier
+    checked_at: float
 
 
 class Runtime:
@@ -35,6 +50,7 @@ class Runtime:
         self.environment = environment
         self.settings = settings
         self._connectors: dict[str, Connector] = {}
+        self._learned: dict[str, _Learned] = {}
         self._lock = threading.RLock()
 
     @classmethod
@@ -64,6 +80,26 @@ class Runtime:
             spent_today=self._spent_today,
         )
 
+    def classifier_of(self, name: str) -> Classifier:
+        """Return the classifier of desk `name`: what the desk has taught stands over the one for all desks."""
+        with self._lock:
+            known = self._learned.get(name)
+            if known is None or time.monotonic() - known.checked_at >= LOOK_EVERY_SECONDS:
+                try:
+                    known = self._learned[name] = self._look(name, known)
+                except SQLAlchemyError as error:
+                    # A dry run needs no database; whoever writes fails on it in a place that tries again.
+                    logger.warning("desk %s: learned models cannot be read (%s)", name, type(error).__name__)
+            return known.classifier if known else self.classifier
+
+    def _look(self, name: str, known: _Learned | None) -> _Learned:
+        now = time.monotonic()
+        ids = self.store.models.active_ids(name)
+        if known and ids == known.ids:
+            return replace(known, checked_at=now)
+        models = {model.field: model.blob for model in self.store.models.active(name)} if ids else {}
+        return _Learned(ids, with_learned(self.classifier, models, self.settings, name), now)
+
     def connector(self, name: str) -> Connector:
         """Return the connector of desk `name`. Raises Stop when the settings no longer hold it."""
         if name not in self.settings.desks:
@@ -80,7 +116,7 @@ class Runtime:
         """Return what a triage on desk `name` needs."""
         return Tools(
             connector=self.connector(name),
-            classifier=self.classifier,
+            classifier=self.classifier_of(name),
             store=self.store,
             settings=self.settings,
             desk=self.settings.desks[name],

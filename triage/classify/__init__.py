@@ -2,19 +2,54 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import logging
+from collections.abc import Callable, Mapping
+from functools import cache
 from importlib import import_module
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from triage.classify.base import Classifier
-from triage.errors import SettingsError
+from triage.errors import SettingsError, TandemError
 from triage.settings import Settings
+
+if TYPE_CHECKING:
+    from triage.classify.encoder import Encoder
+
+log = logging.getLogger(__name__)
 
 Which = Literal["auto", "embedded", "llm", "cascade"]
 
 NO_MODEL = (
     "the classifier '{which}' asks a language model: set OPENAI_API_KEY, or OPENAI_BASE_URL for your own endpoint"
 )
+
+
+@cache
+def shared_encoder() -> Encoder:
+    """Return the process's one encoder: its weights take 150 MB, and its cache serves every classifier."""
+    encoder: Encoder = import_module("triage.classify.encoder").UseEncoder()
+    return encoder
+
+
+def with_learned(base: Classifier, models: Mapping[str, bytes], settings: Settings, desk: str) -> Classifier:
+    """Return `base` with the learned models (field -> stored bytes) of `desk` over it.
+
+    A model this version cannot read is left out and logged: the field is then answered as if nothing was learned.
+    """
+    heads = {}
+    for field, stored in models.items():
+        try:
+            heads[field] = import_module("triage.classify.head").LearnedHead.from_bytes(
+                stored, shared_encoder().model_id
+            )
+        except TandemError as error:
+            log.error("desk %s, %s: %s", desk, field, error)
+    if not heads:
+        return base
+    learned: Classifier = import_module("triage.classify.learned").LearnedClassifier(
+        base, heads, shared_encoder(), settings.teams, settings.target_precision_of(desk)
+    )
+    return learned
 
 
 def build_classifier(
@@ -38,7 +73,7 @@ def build_classifier(
     # every other command would pay for nothing.
     def embedded() -> Classifier:
         made: Classifier = import_module("triage.classify.embedded").EmbeddedClassifier(
-            settings.teams, settings.priorities
+            settings.teams, settings.priorities, shared_encoder()
         )
         return made
 

@@ -42,7 +42,11 @@ def ticket_from_row(row: dict[str, Any]) -> Ticket:
 
 def row_from(classification: Classification, row_id: Any, thresholds: Thresholds) -> dict[str, Any]:
     """Return the output row; `abstained` names the fields whose probability is below the threshold."""
-    abstained = [name for name in DECIDED_FIELDS if classification.probability(name) < getattr(thresholds, name)]
+    abstained = [
+        name
+        for name in DECIDED_FIELDS
+        if classification.probability(name) < classification.needed(name, getattr(thresholds, name))
+    ]
     return {
         "id": row_id,
         "primary_team": classification.primary_team,

@@ -1,4 +1,4 @@
-"""The database: deliveries, runs, effects, cursors and alarms behind one `Store`."""
+"""The database: deliveries, runs, effects, cursors, alarms and models behind one `Store`."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from triage.store.deliveries import Deliveries
 from triage.store.effects import Effects
 from triage.store.engine import PATIENCE_SECONDS, open_engine
 from triage.store.marks import Alarms, Cursors
+from triage.store.models import Models
 from triage.store.runs import Runs
 
 
@@ -23,6 +24,7 @@ class Store:
     effects: Effects
     cursors: Cursors
     alarms: Alarms
+    models: Models
 
 
 def open_store(url: str, patience: float = PATIENCE_SECONDS) -> Store:
@@ -35,4 +37,5 @@ def open_store(url: str, patience: float = PATIENCE_SECONDS) -> Store:
         effects=Effects(engine),
         cursors=Cursors(engine),
         alarms=Alarms(engine),
+        models=Models(engine),
     )

@@ -5,6 +5,7 @@ from __future__ import annotations
 from sqlalchemy import (
     JSON,
     BigInteger,
+    Boolean,
     Column,
     Float,
     ForeignKey,
@@ -120,4 +121,22 @@ cursors = Table(
     Column("name", String(40), primary_key=True),  # see marks.py
     Column("value", Text, nullable=False),
     Column("updated_at", Float, nullable=False),
+)
+
+models = Table(
+    "models",
+    metadata,
+    Column("id", Id, primary_key=True, autoincrement=True),
+    Column("desk", String(40), nullable=False),
+    Column("field", String(20), nullable=False),  # primary_team, priority, sentiment, churn_risk
+    Column("created_at", Float, nullable=False),
+    Column("kind", String(80), nullable=False),  # how it was fitted, for people
+    Column("labels", JSON, nullable=False),
+    Column("metrics", JSON, nullable=False),  # what the test on held-out tickets gave
+    Column("thresholds", JSON, nullable=False),  # target precision -> probability
+    Column("encoder", String(80), nullable=False),
+    Column("active", Boolean, nullable=False),
+    Column("blob", LargeBinary, nullable=False),  # numbers only, see triage/classify/head.py
+    # At most one active model per field, also when two people teach at once.
+    Index(None, "desk", "field", unique=True, sqlite_where=text("active"), postgresql_where=text("active")),
 )

@@ -1,0 +1,122 @@
+"""Reads a desk's solved tickets as rows for learning; goes on where it was interrupted."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable, Iterator, Mapping
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from connectors.base import Connector, History, Past
+from triage.clean import clean_message
+from triage.decision import HELPDESK_WORDS
+from triage.errors import Retry, Wait
+from triage.settings import Settings
+
+TRIES = 5
+PAUSE = 10.0
+Row = dict[str, Any]
+
+
+class Shelf:
+    """The pages read so far, one JSON line each, in a file that only its owner may read: it holds customers' words."""
+
+    def __init__(self, path: Path, since: datetime) -> None:
+        self._path = path
+        self._since = since.date().isoformat()
+
+    def pages(self) -> list[tuple[str, list[Row]]]:
+        """Return cursor and rows of each page, none of another period; a torn last line is dropped."""
+        found = []
+        for line in self._path.read_text(encoding="utf-8").splitlines() if self._path.exists() else ():
+            try:
+                page = json.loads(line)
+            except ValueError:
+                break
+            if page["since"] != self._since:
+                return []
+            found.append((str(page["cursor"]), list(page["rows"])))
+        return found
+
+    def start(self, pages: list[tuple[str, list[Row]]]) -> None:
+        """Begin the file anew with `pages`."""
+        self._path.parent.mkdir(parents=True, exist_ok=True)
+        self._path.unlink(missing_ok=True)
+        self._path.touch(mode=0o600)
+        for cursor, rows in pages:
+            self.add(cursor, rows)
+
+    def add(self, cursor: str, rows: list[Row]) -> None:
+        """Write a page down."""
+        with self._path.open("a", encoding="utf-8") as file:
+            file.write(json.dumps({"since": self._since, "cursor": cursor, "rows": rows}) + "\n")
+
+    def clear(self) -> None:
+        """Delete the file."""
+        self._path.unlink(missing_ok=True)
+
+
+def read_past(
+    connector: Connector, settings: Settings, since: datetime, shelf: Shelf, progress: Callable[[int], None]
+) -> list[Row]:
+    """Return one row per solved ticket since `since`; `progress` hears how many came with each page."""
+    pages = shelf.pages()
+    shelf.start(pages)
+    found = {row["id"]: row for _, rows in pages for row in rows}
+    progress(len(found))
+    for page in _pages(connector, pages[-1][0] if pages else "", since):
+        rows = [row_of(past, settings) for past in page.tickets]
+        shelf.add(page.cursor, rows)
+        found |= {row["id"]: row for row in rows}
+        progress(len(rows))
+    return list(found.values())
+
+
+def _pages(connector: Connector, cursor: str, since: datetime) -> Iterator[History]:
+    more = True
+    while more:
+        page = _patiently(lambda: connector.history(cursor, since))  # noqa: B023
+        yield page
+        cursor, more = page.cursor, page.more
+
+
+def _patiently(ask: Callable[[], History]) -> History:
+    """Ask until there is an answer: a rate limit is waited for as long as it says, a fault a few times."""
+    tried = 0
+    while True:
+        try:
+            return ask()
+        except Wait as wait:
+            time.sleep(wait.seconds)
+        except Retry as fault:
+            tried += 1
+            if tried == TRIES:
+                raise
+            time.sleep(fault.after or PAUSE)
+
+
+def row_of(past: Past, settings: Settings) -> Row:
+    """Return `past` as `learn --file` reads it: the group as the team that has it in the settings, else by its name."""
+    ticket = past.ticket
+    words = [clean_message(message.body, message.html) for message in ticket.messages]
+    return {
+        "id": ticket.id,
+        "subject": ticket.subject,
+        "body": "\n\n".join(words),
+        "primary_team": _teams(settings).get(past.group.strip().casefold(), past.group),
+        "priority": _priorities(settings).get(ticket.priority or "", ""),
+        "created_at": ticket.created_at.isoformat() if ticket.created_at else None,
+    }
+
+
+def _teams(settings: Settings) -> Mapping[str, str]:
+    return {team.group.strip().casefold(): name for name, team in settings.teams.items() if team.group}
+
+
+def _priorities(settings: Settings) -> Mapping[str, str]:
+    return {
+        HELPDESK_WORDS.get(priority.helpdesk, priority.helpdesk): str(name)
+        for name, priority in settings.priorities.items()
+    }
