@@ -6,7 +6,8 @@ BIN := $(VENV)/bin
 WORKERS ?= 2
 
 # Labelled tickets to measure on: not part of the repository.
-DATA ?= ../shared/data
+# Labelled tickets to measure on; none are in this repository: make eval DATA=path/to/data
+DATA ?=
 
 .PHONY: help run test test-rabbitmq smoke lint lock clean eval heads
 
@@ -31,10 +32,12 @@ lint: $(VENV)/.test ## Check style, types and the layering of the imports
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-eval: $(VENV)/.test ## Measure the embedded classifier on DATA and rewrite the tables of docs/quality.md
+eval: $(VENV)/.test ## Measure the embedded classifier on DATA=...
+	@test -n "$(DATA)" || (echo "name the data: make $@ DATA=path/to/data"; exit 1)
 	$(BIN)/python -m evaluation $(DATA) --out docs/quality.md
 
-heads: $(VENV)/.test ## Fit the shipped heads again after changing an example (needs DATA for GoEmotions)
+heads: $(VENV)/.test ## Fit the shipped heads again, with DATA=...
+	@test -n "$(DATA)" || (echo "name the data: make $@ DATA=path/to/data"; exit 1)
 	$(BIN)/python -m evaluation.train_heads $(DATA)
 
 lock: $(VENV)/.test ## Pin the newest versions of requirements*.in

@@ -58,12 +58,14 @@ def command(source: Path, target: Path, desk: str, which: Which) -> None:
         raise SettingsError(NO_DESK.format(desk=desk, known=", ".join(settings.desks) or "none"))
     # All of them first: a wrong last line must not cost the hours, or the money, spent on those before it.
     tickets = [(row["id"], ticket_of(source.name, line, row)) for line, row in rows_of(source)]
+    spent: list[float] = []
     base = build_classifier(
         settings,
         openai_base_url=environment.openai_base_url,
         openai_api_key=environment.openai_api_key.get_secret_value(),
         openai_model=environment.openai_model,
-        spent_today=lambda: 0.0,
+        # The daily cap counts what this batch has cost; what workers spend meanwhile is theirs.
+        spent_today=lambda: sum(spent),
         which=which,
     )
     classifier = with_learned(base, models, settings, desk)
@@ -73,7 +75,9 @@ def command(source: Path, target: Path, desk: str, which: Which) -> None:
     unfinished = target if special else target.with_name(target.name + ".part")
     with closing(unfinished.open("w", encoding="utf-8")) as out:
         for row_id, ticket in track(tickets, description="classifying", console=Console(stderr=True)):
-            _write(out, row_from(classifier.classify(ticket), row_id, thresholds))
+            answer = classifier.classify(ticket)
+            spent.append(answer.cost_usd)
+            _write(out, row_from(answer, row_id, thresholds))
     if not special:
         unfinished.replace(target)
     click.echo(f"{len(tickets)} tickets classified: {target}")

@@ -50,7 +50,7 @@ class Fake:
 )
 def test_who_answers(ask: Ask, certainty: float, who: str) -> None:
     embedded, llm = Fake("embedded", certainty), Fake("llm")
-    answer = Cascade(embedded, llm, ask, Thresholds()).classify(TICKET)
+    answer = Cascade(embedded, llm, ask, lambda _desk: Thresholds()).classify(TICKET)
     assert answer.classifier == who
     assert answer.fallback_reason == ""
     assert llm.asked == (who == "llm")
@@ -60,7 +60,7 @@ def test_who_answers(ask: Ask, certainty: float, who: str) -> None:
 @pytest.mark.parametrize("ask", ["always", "unsure"])
 def test_failing_model_is_replaced_and_said(ask: Ask) -> None:
     embedded, llm = Fake("embedded", 0.4), Fake("llm", error=ModelError("the model did not answer in time"))
-    answer = Cascade(embedded, llm, ask, Thresholds()).classify(TICKET)
+    answer = Cascade(embedded, llm, ask, lambda _desk: Thresholds()).classify(TICKET)
     assert answer.classifier == "embedded"
     assert answer.fallback_reason == "the model did not answer in time"
     assert embedded.asked == 1
@@ -68,17 +68,24 @@ def test_failing_model_is_replaced_and_said(ask: Ask) -> None:
 
 def test_useless_model_answer_is_still_accounted_for() -> None:
     llm = Fake("llm", error=PaidModelError("cut off", 900, 100, 0.02))
-    answer = Cascade(Fake("embedded"), llm, "always", Thresholds()).classify(TICKET)
+    answer = Cascade(Fake("embedded"), llm, "always", lambda _desk: Thresholds()).classify(TICKET)
     assert (answer.tokens_in, answer.tokens_out, answer.cost_usd) == (900, 100, 0.02)
 
 
 def test_without_a_model_the_embedded_one_answers() -> None:
-    assert Cascade(Fake("embedded"), None, "always", Thresholds()).classify(TICKET).classifier == "embedded"
+    assert (
+        Cascade(Fake("embedded"), None, "always", lambda _desk: Thresholds()).classify(TICKET).classifier == "embedded"
+    )
 
 
 @pytest.mark.parametrize(
     ("which", "key", "name"),
-    [("auto", "", "embedded"), ("auto", "sk-1", "cascade"), ("embedded", "sk-1", "embedded"), ("llm", "sk-1", "llm")],
+    [
+        ("auto", "", "embedded"),
+        ("auto", "sk-1", "cascade"),
+        ("embedded", "sk-1", "embedded"),
+        ("llm", "sk-1", "cascade"),
+    ],
 )
 def test_builder(which: str, key: str, name: str) -> None:
     built = build_classifier(

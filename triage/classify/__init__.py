@@ -9,6 +9,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Literal
 
 from triage.classify.base import Classifier
+from triage.classify.cascade import Ask, Cascade
 from triage.errors import SettingsError, TandemError
 from triage.settings import Settings
 
@@ -84,11 +85,10 @@ def build_classifier(
         )  # fmt: skip
         return made
 
-    if which == "llm":
-        return llm()
     if which == "embedded" or not has_model:
         return embedded()
-    ask = settings.llm.ask
-    model = import_module("triage.classify.cascade").Cascade
-    cascade: Classifier = model(embedded(), llm() if ask != "never" else None, ask, settings.thresholds)
-    return cascade
+    # Asked for by name, the model is asked always, or where the embedded one is unsure; what it cannot answer, the
+    # embedded one does, and the answer says so: a long batch never ends because of one ticket.
+    asked_for: dict[str, Ask] = {"llm": "always", "cascade": "unsure"}
+    ask = asked_for.get(which, settings.llm.ask)
+    return Cascade(embedded(), llm() if ask != "never" else None, ask, settings.thresholds_of)

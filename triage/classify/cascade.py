@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable
 from typing import Literal
 
 from triage.classification import DECIDED_FIELDS, Classification
@@ -21,11 +22,13 @@ class Cascade:
 
     name = "cascade"
 
-    def __init__(self, embedded: Classifier, llm: Classifier | None, ask: Ask, thresholds: Thresholds) -> None:
+    def __init__(
+        self, embedded: Classifier, llm: Classifier | None, ask: Ask, thresholds_of: Callable[[str], Thresholds]
+    ) -> None:
         self._embedded = embedded
         self._llm = llm
         self._ask = ask
-        self._thresholds = thresholds
+        self._thresholds_of = thresholds_of
 
     def classify(self, ticket: Ticket) -> Classification:
         """Return the model's answer or the embedded one; `fallback_reason` says why the model's is missing."""
@@ -34,7 +37,7 @@ class Cascade:
         if self._ask == "always":
             return self._asked(self._llm, ticket, None)
         own = self._embedded.classify(ticket)
-        return self._asked(self._llm, ticket, own) if self._unsure(own) else own
+        return self._asked(self._llm, ticket, own) if self._unsure(own, ticket.desk) else own
 
     def _asked(self, llm: Classifier, ticket: Ticket, own: Classification | None) -> Classification:
         try:
@@ -43,8 +46,9 @@ class Cascade:
             log.warning("ticket %s: the embedded classifier answers: %s", ticket.id, error)
             return _fallen_back(own or self._embedded.classify(ticket), error)
 
-    def _unsure(self, answer: Classification) -> bool:
-        return any(answer.probability(name) < getattr(self._thresholds, name) for name in DECIDED_FIELDS)
+    def _unsure(self, answer: Classification, desk: str) -> bool:
+        thresholds = self._thresholds_of(desk)
+        return any(answer.probability(name) < getattr(thresholds, name) for name in DECIDED_FIELDS)
 
 
 def _fallen_back(answer: Classification, error: ModelError) -> Classification:
