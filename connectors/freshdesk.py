@@ -28,6 +28,7 @@ from connectors.helpdesk import (
 )
 from connectors.http import Client, StaticCredential
 from connectors.lock import ticket_lock
+from connectors.ticket_rows import changed, earlier
 from connectors.values import as_dict, ident, rows, text
 from connectors.verdict import Call
 from triage.errors import DeskLocked, Forbidden, Gone, Refused, Retry, TandemError, UnknownOutcome
@@ -101,7 +102,7 @@ class Freshdesk(Helpdesk):
         conversations = rows(raw.get("conversations"))
         if len(conversations) >= EMBEDDED:
             conversations = list(self._listed(CONVERSATIONS, ticket_id))
-        others = freshdesk_ticket.earlier(self._history(raw), text(raw["id"]), self._month_ago())
+        others = earlier(self._history(raw), text(raw["id"]), self._month_ago(), freshdesk_ticket.status)
         return freshdesk_ticket.normalize(self.desk, self._settings, raw, conversations, self._customer(raw), others)
 
     def _ticket(self, ticket_id: str) -> Any:
@@ -196,9 +197,9 @@ class Freshdesk(Helpdesk):
         fresh = freshdesk_ticket.living(self._api.get(TICKET, ticket.id))
         now = _held(fresh)
         read = {"priority": ticket.priority, "group": ticket.group_id}
-        changed = {name for name in wanted if now(name) != (read[name] if name in read else ticket.fields.get(name))}
-        free = {name: value for name, value in wanted.items() if name not in changed}
-        taken = dict.fromkeys(changed, CHANGED_MEANWHILE)
+        others = {name for name in wanted if now(name) != (read[name] if name in read else ticket.fields.get(name))}
+        free = {name: value for name, value in wanted.items() if name not in others}
+        taken = dict.fromkeys(others, CHANGED_MEANWHILE)
         if not free:
             return {}, taken
         after, refused = set_together_else_alone(free, lambda values: self._put(ticket.id, values))
@@ -229,7 +230,7 @@ class Freshdesk(Helpdesk):
         """Return tickets changed since `cursor` (empty: a minute ago; an ISO time), oldest change first."""
         self._budget.admit([Need(ACCOUNT, 1), self._dialect.list_need()])
         place = Place.parse(cursor, datetime.now(UTC))
-        listed = [freshdesk_ticket.changed(raw) for raw in rows(self._api.get(TICKETS, query=place.query()))]
+        listed = [changed(raw, freshdesk_ticket.status) for raw in rows(self._api.get(TICKETS, query=place.query()))]
         following = place.after([one.updated_at for one in listed])
         return Changes(tuple(listed), str(following), more=len(listed) >= PAGE_SIZE)
 
@@ -239,7 +240,7 @@ class Freshdesk(Helpdesk):
         self._budget.admit([Need(ACCOUNT, LIST_WITH_TEXT), self._dialect.list_need()])
         place = Place.parse(cursor or iso(since), datetime.now(UTC))
         listed = rows(self._api.get(TICKETS, query=place.query() | {"include": "description"}))
-        following = place.after([freshdesk_ticket.changed(raw).updated_at for raw in listed])
+        following = place.after([changed(raw, freshdesk_ticket.status).updated_at for raw in listed])
         done = [raw for raw in listed if freshdesk_ticket.status(raw) in (Status.SOLVED, Status.CLOSED)]
         past = tuple(freshdesk_ticket.past(self.desk, raw, groups) for raw in done)
         return History(past, str(following), more=len(listed) >= PAGE_SIZE)

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from datetime import UTC, datetime
 from typing import Any
 
-from connectors.base import Changed, Past
+from connectors.base import Past
 from connectors.values import as_dict, as_list, customer_value, ident, rows, text, when
 from triage.errors import Gone, Retry
 from triage.settings import Desk
@@ -41,7 +40,6 @@ SOURCES = {
 OUTBOUND_EMAIL = 10
 SURVEY = 6
 HALF_AN_ANSWER = "the helpdesk answered without a ticket"
-EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 def status(raw: dict[str, Any]) -> Status:
@@ -112,16 +110,6 @@ def _file_names(raw: dict[str, Any]) -> tuple[str, ...]:
     return tuple(text(one.get("name")) for one in rows(raw.get("attachments")))
 
 
-def earlier(listed: Any, ticket_id: str, since: datetime) -> tuple[EarlierTicket, ...]:
-    """Return the requester's other tickets created since `since`, newest first."""
-    found = [
-        EarlierTicket(text(one.get("id")), text(one.get("subject")), status(one), created)
-        for one in rows(listed)
-        if (created := when(one.get("created_at"))) and created >= since and text(one.get("id")) != ticket_id
-    ]
-    return tuple(sorted(found, key=lambda ticket: ticket.created_at, reverse=True))
-
-
 def normalize(
     name: str,
     desk: Desk,
@@ -180,12 +168,6 @@ def _organization(desk: Desk, raw: dict[str, Any], company: dict[str, Any], cont
     sources = as_dict(company.get("custom_fields")), built_in, as_dict(contact.get("custom_fields"))
     tier, plan, mrr = customer_value(desk.customer_fields, sources)
     return Organization(text(raw.get("company_id")), text(company.get("name")), tier, plan, mrr)
-
-
-def changed(raw: dict[str, Any]) -> Changed:
-    """Return one row of the list of changed tickets."""
-    updated = when(raw.get("updated_at")) or EPOCH
-    return Changed(text(raw.get("id")), status(raw), when(raw.get("created_at")) or updated, updated)
 
 
 def past(name: str, raw: dict[str, Any], groups: Mapping[str, str]) -> Past:

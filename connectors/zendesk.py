@@ -24,6 +24,7 @@ from connectors.helpdesk import (
     usable_tags,
 )
 from connectors.http import Client, StaticCredential
+from connectors.ticket_rows import changed, earlier
 from connectors.values import as_dict, as_list, ident, rows, text
 from connectors.zendesk_auth import credential
 from connectors.zendesk_errors import EXPORTS, UPDATES, ZendeskDialect
@@ -109,9 +110,9 @@ class Zendesk(Helpdesk):
         query = {"sort": "-id", "page[size]": PAGE_SIZE}
         requester_id = ident(raw.get("requester_id"))
         listed = self._api.get_if_possible(REQUESTED, requester_id, query=query) if requester_id else None
-        earlier = zendesk_ticket.earlier(listed, text(raw["id"]), self._month_ago())
+        others = earlier(as_dict(listed).get("tickets"), text(raw["id"]), self._month_ago(), zendesk_ticket.status)
         messages = self._messages(raw, zendesk_ticket.people(answer))
-        return zendesk_ticket.normalize(self.desk, self._settings, answer, messages, earlier)
+        return zendesk_ticket.normalize(self.desk, self._settings, answer, messages, others)
 
     def _messages(self, raw: dict[str, Any], known: zendesk_ticket.People) -> list[Message]:
         if zendesk_ticket.description_is_all(raw, known):
@@ -267,7 +268,7 @@ class Zendesk(Helpdesk):
     def changes(self, cursor: str) -> Changes:
         """Return tickets changed since `cursor` (empty: a minute ago; digits: that epoch), oldest change first."""
         listed, following, more = self._export(cursor)
-        return Changes(tuple(zendesk_ticket.changed(raw) for raw in listed), following, more)
+        return Changes(tuple(changed(raw, zendesk_ticket.status) for raw in listed), following, more)
 
     def history(self, cursor: str, since: datetime) -> History:
         """Return tickets solved since `since`, oldest change first; only admins may export."""

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from datetime import UTC, datetime
 from typing import Any
 
-from connectors.base import Changed, Past
+from connectors.base import Past
 from connectors.values import as_dict, as_list, customer_value, ident, rows, text, when
 from triage.errors import Gone, Retry
 from triage.settings import Desk
@@ -30,7 +29,6 @@ STAFF = {"agent", "admin"}
 SYSTEM_ID = "-1"
 MACHINE_CHANNELS = {"rule", "system"}
 HALF_AN_ANSWER = "the helpdesk answered without a ticket"
-EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 People = dict[str, dict[str, Any]]
 
@@ -112,16 +110,6 @@ def custom_fields(raw: dict[str, Any]) -> dict[str, Any]:
     return {text(one.get("id")): one.get("value") for one in rows(raw.get("custom_fields"))}
 
 
-def earlier(listed: Any, ticket_id: str, since: datetime) -> tuple[EarlierTicket, ...]:
-    """Return the requester's other tickets created since `since`, newest first."""
-    found = [
-        EarlierTicket(text(one.get("id")), text(one.get("subject")), status(one), created)
-        for one in rows(as_dict(listed).get("tickets"))
-        if (created := when(one.get("created_at"))) and created >= since and text(one.get("id")) != ticket_id
-    ]
-    return tuple(sorted(found, key=lambda ticket: ticket.created_at, reverse=True))
-
-
 def normalize(
     name: str,
     desk: Desk,
@@ -171,12 +159,6 @@ def _organization(desk: Desk, answer: dict[str, Any], raw: dict[str, Any], user:
     sources = as_dict(found.get("organization_fields")), as_dict(user.get("user_fields"))
     tier, plan, mrr = customer_value(desk.customer_fields, sources)
     return Organization(wanted, text(found.get("name")), tier, plan, mrr)
-
-
-def changed(raw: dict[str, Any]) -> Changed:
-    """Return one row of the incremental export."""
-    updated = when(raw.get("updated_at")) or EPOCH
-    return Changed(text(raw.get("id")), status(raw), when(raw.get("created_at")) or updated, updated)
 
 
 def past(name: str, raw: dict[str, Any], groups: Mapping[str, str]) -> Past:
