@@ -1,4 +1,7 @@
-"""The Celery tasks: two-line wrappers over plain functions. Arguments are ids."""
+"""The Celery tasks: two-line wrappers over plain functions. Arguments are ids.
+
+Not shared: they are this application's alone, and not every Celery application's of the process.
+"""
 
 from __future__ import annotations
 
@@ -59,7 +62,7 @@ def prepare(**_: Any) -> None:
             logger.warning("desk %s does not answer: %s", name, error if isinstance(error, TandemError) else "database")
 
 
-@app.task(name=names.TRIAGE)
+@app.task(name=names.TRIAGE, shared=False)
 def triage_delivery(delivery_id: int) -> None:
     """Carry one delivery as far as it goes now."""
     crash_here("before_claim")
@@ -67,19 +70,19 @@ def triage_delivery(delivery_id: int) -> None:
     crash_here("before_ack")
 
 
-@app.task(name=names.REQUEUE)
+@app.task(name=names.REQUEUE, shared=False)
 def requeue_due() -> None:
     """Wake the deliveries that are due."""
     requeue(runtime().store, send, time.time())
 
 
-@app.task(name=names.RECONCILE)
+@app.task(name=names.RECONCILE, shared=False)
 def reconcile_desks() -> None:
     """Find the tickets whose webhook never came."""
     reconcile_due(runtime().settings, runtime().store, runtime().connector, time.time())
 
 
-@app.task(name=names.RETENTION)
+@app.task(name=names.RETENTION, shared=False)
 def retention() -> None:
     """Forget what is older than the retention allows."""
     forget(runtime().settings, runtime().store, time.time())
