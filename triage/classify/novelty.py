@@ -78,5 +78,4 @@ def _limit(nearest: Vectors, rule: tuple[float, float, float], small: bool) -> f
 
 
 def _cosines(vectors: Vectors, examples: NDArray[np.int8]) -> Vectors:
-    cosines: Vectors = vectors @ (examples.astype(np.float32).T / STEPS)
-    return cosines
+    return np.asarray(vectors @ (examples.astype(np.float32).T / STEPS), np.float32)
