@@ -55,6 +55,10 @@ class Classification(BaseModel):
     """What the classifier said before outcomes corrected it, for the fields where they did."""
     thresholds: dict[str, float] = Field(default_factory=dict)
     """Field -> probability it needs, where a learned model knows which one keeps the target precision."""
+    probability_sources: dict[str, str] = Field(default_factory=dict)
+    """Field -> where a language model's probability came from: `logprobs` or `self_report`."""
+    temperatures: dict[str, float] = Field(default_factory=dict)
+    """Field -> temperature already in `probabilities` (see classify/recalibrate.py); 1 where none is named."""
     classifier: str
     """Who answered: `embedded`, `llm`; with a reason after it where another was asked first."""
     evidence: list[str] = Field(default_factory=list)
