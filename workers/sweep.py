@@ -96,14 +96,14 @@ def remember_bot(name: str, connector: Connector, store: Store, now: float) -> N
 
 
 def forget(settings: Settings, store: Store, now: float) -> int:
-    """Drop bodies and run details that are older than the retention allows; returns how many."""
+    """Drop bodies, run details and backtests that are older than the retention allows; returns how many."""
     dropped = 0
     kept = settings.retention
     while some := store.deliveries.drop_bodies(now - kept.delivery_bodies * DAY_SECONDS):
         dropped += some
     while some := store.runs.drop_details(now - kept.run_details * DAY_SECONDS):
         dropped += some
-    return dropped
+    return dropped + store.backtests.drop(now - kept.run_details * DAY_SECONDS)
 
 
 def _is_new(ticket: Changed, since: float) -> bool:

@@ -1,4 +1,4 @@
-"""The database: deliveries, runs, effects, cursors, alarms and models behind one `Store`."""
+"""The database: deliveries, runs, effects, cursors, alarms, models and backtests behind one `Store`."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from sqlalchemy import Engine
 
+from triage.store.backtests import Backtests
 from triage.store.deliveries import Deliveries
 from triage.store.effects import Effects
 from triage.store.engine import PATIENCE_SECONDS, open_engine
@@ -25,6 +26,7 @@ class Store:
     cursors: Cursors
     alarms: Alarms
     models: Models
+    backtests: Backtests
 
 
 def open_store(url: str, patience: float = PATIENCE_SECONDS) -> Store:
@@ -38,4 +40,5 @@ def open_store(url: str, patience: float = PATIENCE_SECONDS) -> Store:
         cursors=Cursors(engine),
         alarms=Alarms(engine),
         models=Models(engine),
+        backtests=Backtests(engine),
     )
