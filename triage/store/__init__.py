@@ -1,4 +1,4 @@
-"""The database: deliveries, runs, effects, outcomes, models, small facts behind one `Store`."""
+"""The database: deliveries, runs, effects, outcomes, cursors, alarms, models and backtests behind one `Store`."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from sqlalchemy import Engine
 
+from triage.store.backtests import Backtests
 from triage.store.deliveries import Deliveries
 from triage.store.effects import Effects
 from triage.store.engine import PATIENCE_SECONDS, open_engine
@@ -27,6 +28,7 @@ class Store:
     alarms: Alarms
     models: Models
     outcomes: Outcomes
+    backtests: Backtests
 
 
 def open_store(url: str, patience: float = PATIENCE_SECONDS) -> Store:
@@ -41,4 +43,5 @@ def open_store(url: str, patience: float = PATIENCE_SECONDS) -> Store:
         alarms=Alarms(engine),
         models=Models(engine),
         outcomes=Outcomes(engine),
+        backtests=Backtests(engine),
     )
