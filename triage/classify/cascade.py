@@ -81,6 +81,9 @@ def _keeping(said: Classification, own: Classification, names: Collection[str]) 
     update["probabilities"] = said.probabilities | {name: own.probabilities[name] for name in names}
     update["thresholds"] = said.thresholds | {name: own.thresholds[name] for name in names if name in own.thresholds}
     update["classifier"] = f"{said.classifier}+learned"
+    # These tell how the model's own probabilities came about.
+    for about in ("probability_sources", "temperatures", "raw_probabilities"):
+        update[about] = {name: value for name, value in getattr(said, about).items() if name not in names}
     if "primary_team" in names:
         update["secondary_team"] = own.secondary_team
         if own.primary_team != said.primary_team:

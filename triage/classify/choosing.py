@@ -8,11 +8,11 @@ from dataclasses import dataclass
 from functools import reduce
 
 import numpy as np
-from sklearn.metrics import f1_score
 
 from triage.classify.calibration import Scores, fit_weights, log_loss
 from triage.classify.head import scores_of
 from triage.classify.learned_features import Features
+from triage.classify.measures import macro_f1
 from triage.classify.nearness import Nearness
 from triage.classify.splits import Rows, folds
 from triage.classify.views import NEAR, Lens, Linear, Recipe, Truth, Wording, fit_view
@@ -122,6 +122,6 @@ def _best(held: dict[Recipe, Scores], truth: Truth, choices: Sequence[tuple[Reci
         views = [held[recipe] for recipe in recipes]
         mix = fit_weights(views, truth)
         mixed = np.asarray(sum(weight * view for weight, view in zip(mix, views, strict=True)))
-        quality = float(f1_score(truth, mixed.argmax(axis=1), average="macro", zero_division=0.0))
+        quality = macro_f1(truth.tolist(), mixed.argmax(axis=1).tolist())
         tried.append((round(quality, 4), -log_loss(mixed, truth), Chosen(recipes, mix, mixed)))
     return max(tried, key=lambda entry: entry[:2])[2]

@@ -11,7 +11,6 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.metrics import f1_score
 from threadpoolctl import threadpool_limits
 
 from triage.classification import NO_TEAM
@@ -29,6 +28,7 @@ from triage.classify.choosing import Chosen, choose, fit
 from triage.classify.encoder import Vectors
 from triage.classify.head import LearnedHead, fingerprint
 from triage.classify.learned_features import Features
+from triage.classify.measures import macro_f1
 from triage.classify.novelty import Novelty
 from triage.classify.splits import Rows, split
 from triage.classify.views import Truth
@@ -146,11 +146,6 @@ def _learn(material: Material, encoder: str) -> Lesson:
     )
 
 
-def macro_f1(truth: Sequence[str], said: Sequence[str]) -> float:
-    """Return the mean F1 over the labels that occur in `truth`."""
-    return float(f1_score(truth, said, labels=sorted(set(truth)), average="macro", zero_division=0.0))
-
-
 def _novelty(field: str, features: Features, groups: Rows) -> tuple[Novelty | None, Vectors]:
     """Return what is new to the desk; of a ticket's team alone can be said that it is none of those known."""
     if field != "primary_team":
@@ -169,11 +164,10 @@ def _confidence(answers: Scores, truth: Truth) -> tuple[Scores, NDArray[np.bool_
 
 def _figures(tested: Scores, truth: Truth, held: Scores, held_truth: Truth) -> Figures:
     confidence, right = _confidence(tested, truth)
-    said = [str(column) for column in tested.argmax(axis=1)]
     threshold = threshold_for(PRECISION, *_confidence(held, held_truth))
     return Figures(
         tickets=len(truth),
-        macro_f1=macro_f1([str(column) for column in truth], said),
+        macro_f1=macro_f1(truth.tolist(), tested.argmax(axis=1).tolist()),
         accuracy=float(right.mean()),
         error=calibration_error(confidence, right),
         at_target=coverage(confidence, right, threshold),
@@ -192,14 +186,14 @@ def _curve(
     train, test = parts
     asked = features.part(test)
     shuffled = np.random.default_rng(0).permutation(train)
-    names = [str(column) for column in truth[test]]
+    names = truth[test].tolist()
     points = []
     for share in (4, 2):
         rows = shuffled[: len(train) // share]
         if len(set(truth[rows])) >= 2:
             scores = fit(features.part(rows), truth[rows], labels, chosen).scores(asked)
-            points.append((len(rows), macro_f1(names, [str(column) for column in scores.argmax(axis=1)])))
-    return (*points, (len(train), macro_f1(names, [str(column) for column in said])))
+            points.append((len(rows), macro_f1(names, scores.argmax(axis=1).tolist())))
+    return (*points, (len(train), macro_f1(names, said.tolist())))
 
 
 def _confused(labels: Sequence[str], truth: Truth, said: Truth) -> tuple[tuple[str, str, int], ...]:

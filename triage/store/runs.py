@@ -147,6 +147,16 @@ class Runs:
             row = connection.execute(newest.limit(1)).mappings().one_or_none()
         return _run(row) if row else None
 
+    def done_of(self, desk: str, ticket_ids: Collection[str]) -> dict[str, Run]:
+        """Return ticket id -> its newest run that was done, for those of `ticket_ids` that have one."""
+        query = (
+            select(runs)
+            .where(runs.c.desk == desk, runs.c.ticket_id.in_(list(ticket_ids)), runs.c.state == DONE)
+            .order_by(runs.c.id)
+        )
+        with self._reader.connect() as connection:
+            return {row["ticket_id"]: _run(row) for row in connection.execute(query).mappings()}
+
     def recent(self, limit: int) -> list[Run]:
         """Return the newest runs first."""
         with self._reader.connect() as connection:
