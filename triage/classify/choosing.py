@@ -30,6 +30,8 @@ MOST_LABELS_FOR_ALL = 30
 SAMPLE = 3000
 """Tickets on which the recipes are compared; more would rank them alike and take minutes."""
 FOLDS, FOLDS_OF_MANY = 5, 3
+COMPARED = 2
+"""Digits of macro-F1 that are compared: the third is chance, and what makes the truth likelier decides instead."""
 
 
 @dataclass(frozen=True)
@@ -123,5 +125,5 @@ def _best(held: dict[Recipe, Scores], truth: Truth, choices: Sequence[tuple[Reci
         mix = fit_weights(views, truth)
         mixed = np.asarray(sum(weight * view for weight, view in zip(mix, views, strict=True)))
         quality = macro_f1(truth.tolist(), mixed.argmax(axis=1).tolist())
-        tried.append((round(quality, 4), -log_loss(mixed, truth), Chosen(recipes, mix, mixed)))
+        tried.append((round(quality, COMPARED), -log_loss(mixed, truth), Chosen(recipes, mix, mixed)))
     return max(tried, key=lambda entry: entry[:2])[2]
