@@ -132,7 +132,7 @@ def test_cache_asks_once(tmp_path: Path) -> None:
 
 def history(count: int = 60) -> HistorySource:
     def load(_: Path) -> list[Past]:
-        said = {"billing": "The invoice has a wrong {} and the refund is {}", "login": "My {} password lost its {} code"}
+        said = {"billing": "The invoice has a wrong {} and the refund is {}", "login": "My {} password has no {} code"}
         words = ["old", "new", "second", "monthly", "secret", "blue", "late", "small"]
         pairs = itertools.islice(itertools.permutations(words, 2), count // 2)
         return [
