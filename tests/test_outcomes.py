@@ -279,29 +279,31 @@ class TestTruth:
         assert labels_in(tags, "sentiment", settings) == set()
 
 
-class TestStore:
-    def outcome(self, run_id: int, **changes: Any) -> Outcome:
-        values: dict[str, Any] = {
-            "desk": "acme",
-            "ticket_id": str(run_id),
-            "run_id": run_id,
-            "field": "priority",
-            "ours": "P1_high",
-            "theirs": "P1_high",
-            "agreed": True,
-            "written": False,
-            "probability": 0.9,
-            "probabilities": {"P1_high": 0.9, "P2_medium": 0.1},
-            "classifier": "embedded",
-            "final": True,
-            "observed_at": START,
-        }
-        return Outcome(**{**values, **changes})
+def outcome_of(run_id: int, **changes: Any) -> Outcome:
+    """Return an outcome that agreed, with what `changes` says otherwise."""
+    values: dict[str, Any] = {
+        "desk": "acme",
+        "ticket_id": str(run_id),
+        "run_id": run_id,
+        "field": "priority",
+        "ours": "P1_high",
+        "theirs": "P1_high",
+        "agreed": True,
+        "written": False,
+        "probability": 0.9,
+        "probabilities": {"P1_high": 0.9, "P2_medium": 0.1},
+        "classifier": "embedded",
+        "final": True,
+        "observed_at": START,
+    }
+    return Outcome(**{**values, **changes})
 
+
+class TestStore:
     def fill(self, store: Store, *changes: dict[str, Any]) -> None:
         for number, change in enumerate(changes):
-            run, _ = store.runs.claim("acme", str(number), "created", owner="w", now=START, lease_until=START)
-            store.outcomes.save([self.outcome(run.id, **change)])
+            run, _ = store.runs.claim("acme", str(number), "created", owner="w", now=START + number, lease_until=START)
+            store.outcomes.save([outcome_of(run.id, **change)])
 
     def test_agreement_is_counted_by_field_and_classifier(self, store: Store) -> None:
         wrong = {"theirs": "P2_medium", "agreed": False}

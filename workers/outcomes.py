@@ -25,6 +25,7 @@ from pydantic import ValidationError
 
 from connectors.base import Changed
 from triage.classification import DECIDED_FIELDS, Classification
+from triage.classify.recalibrate import DEFAULTS, as_said
 from triage.decision import tag_of
 from triage.settings import Settings
 from triage.store import Store
@@ -158,7 +159,8 @@ def _outcome(run: Run, answer: Classification, field: str, seen: _Seen, ticket: 
         agreed=agrees(field, ours, seen.theirs, settings),
         written=seen.written,
         probability=answer.probability(field),
-        probabilities=answer.raw(field),
+        probabilities=as_said(answer)[field],
+        default_temperature=DEFAULTS.get(answer.probability_sources.get(field, ""), 1.0),
         classifier=run.classifier,
         final=ticket.status in OVER,
         observed_at=ticket.updated_at.timestamp(),

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from sqlalchemy import Engine
 
+from triage.store.calibrations import Calibrations
 from triage.store.deliveries import Deliveries
 from triage.store.effects import Effects
 from triage.store.engine import PATIENCE_SECONDS, open_engine
@@ -27,6 +28,7 @@ class Store:
     alarms: Alarms
     models: Models
     outcomes: Outcomes
+    calibrations: Calibrations
 
 
 def open_store(url: str, patience: float = PATIENCE_SECONDS) -> Store:
@@ -41,4 +43,5 @@ def open_store(url: str, patience: float = PATIENCE_SECONDS) -> Store:
         alarms=Alarms(engine),
         models=Models(engine),
         outcomes=Outcomes(engine),
+        calibrations=Calibrations(engine),
     )
