@@ -23,7 +23,8 @@ EXPLAINED = f"""\
 n: solved tickets that showed what people made of the field (at least {LEAST}).
 temp.: above 1 the classifier was too sure, below 1 too modest.
 ECE: calibration error, before->after. log-loss: the same, on the newest fifth;
-a temperature is applied only where it falls clearly. Lower is better."""
+a temperature is applied only where it falls clearly. Lower is better.
+thresholds: those for target_precision are applied, the temperature is not."""
 DRY = "Dry run: nothing was changed."
 LIVE = "Workers apply the new fits within a minute."
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import random
+import threading
 import time
 from pathlib import Path
 from typing import Any
@@ -29,7 +30,8 @@ from triage.store.migrate import migrate
 from triage.store.models import NewModel
 from triage.store.tables import calibrations, runs
 from triage.ticket import Ticket
-from workers.calibrate import APPLIED, NOT_APPLIED, TOO_FEW, calibrate, calibrate_due
+from workers import tasks
+from workers.calibrate import APPLIED, NOT_APPLIED, THRESHOLDS, TOO_FEW, calibrate, calibrate_due
 from workers.corrections import corrections_of
 from workers.runtime import LOOK_EVERY_SECONDS, Runtime
 
@@ -239,6 +241,13 @@ class TestCalibrate:
         assert second.id != first.id
         assert second.temperature == first.temperature
 
+    def test_many_outcomes_give_thresholds_where_no_temperature_helps(self, sqlite_store: Store) -> None:
+        fill(sqlite_store, [*tickets(400, 4.0), *tickets(100, 0.6)])
+        assert calibrate("acme", sqlite_store, START)[0].result == THRESHOLDS
+        correction = corrections_of(sqlite_store, "acme")["embedded", "priority"]
+        assert correction.temperature is None
+        assert "0.95" in correction.thresholds
+
     def test_a_dry_run_changes_nothing(self, sqlite_store: Store) -> None:
         fill(sqlite_store, tickets(150, 4.0))
         assert calibrate("acme", sqlite_store, START, dry_run=True)[0].result == APPLIED
@@ -301,6 +310,35 @@ class TestCalibrate:
 
 
 class TestWorkers:
+    def test_the_task_refits_the_desks_of_the_settings(
+        self, sqlite_store: Store, settings: Settings, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        fill(sqlite_store, tickets(150, 4.0))
+        runtime = Runtime(read_environment(), settings)
+        runtime.__dict__["store"] = sqlite_store
+        monkeypatch.setattr(tasks, "runtime", lambda: runtime)
+        tasks.calibrate_desks()
+        assert len(sqlite_store.calibrations.active("acme")) == 1
+
+    def test_two_at_once_leave_one_fit(self, store: Store) -> None:
+        fill(store, tickets(150, 4.0))
+        errors: list[BaseException] = []
+
+        def work() -> None:
+            try:
+                for _ in range(4):
+                    calibrate("acme", store, START)
+            except BaseException as error:
+                errors.append(error)
+
+        threads = [threading.Thread(target=work) for _ in range(4)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        assert not errors
+        assert len(store.calibrations.active("acme")) == 1
+
     def test_a_fit_is_used_without_a_restart(
         self, sqlite_store: Store, settings: Settings, monkeypatch: pytest.MonkeyPatch
     ) -> None:

@@ -20,6 +20,8 @@ from sandbox.config import SandboxConfig
 from sandbox.testing import Running, running
 from tests.fakes import FakeClassifier, FakeConnector, answer
 from triage.classification import NO_TEAM, Classification
+from triage.classify.correction import Correction, corrected
+from triage.classify.recalibrate import DEFAULTS, LOGPROBS
 from triage.settings import Mode, Settings
 from triage.store import Store
 from triage.store.marks import POLL
@@ -189,6 +191,25 @@ class TestOtherCases:
         found = case.see(case.row_of(2 * LATER, group="Security", status=Status.SOLVED))
         assert not found["primary_team"].agreed
 
+    def test_what_was_said_before_a_correction_is_kept(self, store: Store, settings: Settings) -> None:
+        """Else the next fit would start from the last one's result."""
+        said = answer(sure=0.97)
+        shown = corrected(said, {("fake", "primary_team"): Correction(2.0, {})}, None)
+        case = Case(store, settings, Mode.WRITE, shown)
+        team = case.see(case.row_of(status=Status.SOLVED))["primary_team"]
+        assert team.probability == pytest.approx(shown.probability("primary_team"))
+        assert team.probability < 0.9
+        assert team.probabilities == pytest.approx(said.probabilities["primary_team"])
+
+    @pytest.mark.parametrize(("source", "temperature"), [({}, 1.0), ({"priority": LOGPROBS}, DEFAULTS[LOGPROBS])])
+    def test_the_temperature_it_is_shown_with_anyway_is_kept(
+        self, sqlite_store: Store, settings: Settings, source: dict[str, str], temperature: float
+    ) -> None:
+        case = Case(sqlite_store, settings, Mode.WRITE, answer(probability_sources=source))
+        found = case.see(case.row_of(status=Status.SOLVED))
+        assert found["priority"].default_temperature == temperature
+        assert found["primary_team"].default_temperature == 1.0
+
     def test_what_was_read_before_we_wrote_is_no_override(self, written: Case) -> None:
         assert written.see(written.row_of(-2.0, group=None, priority="low", priority_is_default=True)) == {}
 
@@ -262,10 +283,10 @@ class TestTruth:
             for name, priority in settings.priorities.items()
         }
         shared = settings.model_copy(update={"teams": teams, "priorities": priorities})
-        assert team_of("SUPPORT", shared, "onboarding") == "onboarding"
-        assert team_of("support", shared, "security") == "billing"
-        assert priority_of("normal", shared, "P3_low") == "P3_low"
-        assert priority_of("normal", shared, "P0_critical") == "P1_high"
+        assert team_of("SUPPORT", shared, "billing") == "billing"
+        assert team_of("support", shared, "security") == "onboarding"
+        assert priority_of("normal", shared, "P2_medium") == "P2_medium"
+        assert priority_of("normal", shared, "P0_critical") == "P3_low"
         assert priority_of("low", shared) == "low"
 
     def test_a_desks_own_labels_are_compared_by_name(self, settings: Settings) -> None:

@@ -50,7 +50,7 @@ def agrees(field: str, ours: str, theirs: str, settings: Settings) -> bool:
 def _one_of(fitting: Sequence[str], raw: str, ours: str) -> str:
     if ours in fitting or _same(ours) == _same(raw):
         return ours
-    return fitting[0] if fitting else raw
+    return fitting[-1] if fitting else raw.strip()
 
 
 def _same(name: str) -> str:

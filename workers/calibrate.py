@@ -21,7 +21,7 @@ NEWEST = 2000
 """Outcomes a fit looks at: enough for two digits, and few enough to follow a desk that changes."""
 # Agents seldom correct these tags, so one that was left alone is no agreement to learn from.
 SEEN_BY_TAG = ("sentiment", "churn_risk")
-APPLIED, NOT_APPLIED, TOO_FEW = "applied", "not applied", "too few"
+APPLIED, THRESHOLDS, NOT_APPLIED, TOO_FEW = "applied", "thresholds", "not applied", "too few"
 
 
 @dataclass(frozen=True)
@@ -61,8 +61,7 @@ def calibrate(desk: str, store: Store, now: float, *, dry_run: bool = False) -> 
         since = taught.get(field, 0.0) if LEARNED in classifier else 0.0
         found = evidence(store.outcomes.final(desk, field, classifier, since, NEWEST))
         new = refit(found)
-        result = TOO_FEW if new is None else APPLIED if new.is_useful else NOT_APPLIED
-        verdicts.append(Verdict(desk, classifier, field, len(found), new, result))
+        verdicts.append(Verdict(desk, classifier, field, len(found), new, _result(new)))
         if new and not dry_run:
             _keep(desk, classifier, field, new, store, now)
     return verdicts
@@ -79,6 +78,14 @@ def evidence(outcomes: Iterable[Outcome]) -> list[Seen]:
         for one in outcomes
         if one.probabilities and not (one.written and one.field in SEEN_BY_TAG)
     ]
+
+
+def _result(new: Refit | None) -> str:
+    if new is None:
+        return TOO_FEW
+    if new.temperature is not None:
+        return APPLIED
+    return THRESHOLDS if new.thresholds else NOT_APPLIED
 
 
 def _keep(desk: str, classifier: str, field: str, new: Refit, store: Store, now: float) -> None:
