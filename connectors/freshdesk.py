@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import base64
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any, ClassVar
 
 from connectors import freshdesk_ticket
-from connectors.base import Account, Changes, Fields, History, Leak, Written
-from connectors.budget import ACCOUNT, Need
+from connectors.base import Account, Changes, Fields, History, Leak, Past, Written
+from connectors.budget import ACCOUNT, BULK_SPARE, Need
 from connectors.freshdesk_errors import FreshdeskDialect
 from connectors.freshdesk_poll import PAGE_SIZE, Place, iso
 from connectors.freshdesk_tags import TagList
@@ -244,8 +244,28 @@ class Freshdesk(Helpdesk):
         listed = rows(self._api.get(TICKETS, query=place.query() | {"include": "description"}))
         following = place.after([freshdesk_ticket.listed(raw, groups).updated_at for raw in listed])
         done = [raw for raw in listed if freshdesk_ticket.status(raw) in (Status.SOLVED, Status.CLOSED)]
-        past = tuple(freshdesk_ticket.past(self.desk, raw, groups) for raw in done)
+        past = tuple(freshdesk_ticket.past(self.desk, self._settings, raw, {}, groups) for raw in done)
         return History(past, str(following), more=len(listed) >= PAGE_SIZE)
+
+    def past(self, ticket_ids: Sequence[str]) -> tuple[Past, ...]:
+        """Return those of some tickets that are to be had, by one call each and one per company."""
+        groups = self._groups()
+        self._budget.admit([Need(ACCOUNT, len(ticket_ids))], spare=BULK_SPARE)
+        found = []
+        for ticket_id in ticket_ids:
+            raw = as_dict(self._shown(ticket_id))
+            if raw and freshdesk_ticket.status(raw) not in (Status.DELETED, Status.SPAM):
+                company_id = ident(raw.get("company_id"))
+                company = self._kept(COMPANY, company_id) if company_id else {}
+                found.append(freshdesk_ticket.past(self.desk, self._settings, raw, company, groups))
+        return tuple(found)
+
+    def _shown(self, ticket_id: str) -> Any:
+        """Return one ticket, None where it is deleted or not for us to see."""
+        try:
+            return self._api.get(TICKET, ticket_id)
+        except (Gone, Forbidden):
+            return None
 
 
 def _held(raw: dict[str, Any]) -> Callable[[str], Any]:

@@ -180,15 +180,7 @@ def listed(raw: dict[str, Any], groups: Mapping[str, str]) -> Changed:
     return replace(changed(raw, status, groups), priority=word, priority_is_default=default)
 
 
-def past(name: str, raw: dict[str, Any], groups: Mapping[str, str]) -> Past:
-    """Return one solved ticket of a list that includes descriptions."""
-    ticket = Ticket(
-        desk=name,
-        id=text(raw.get("id")),
-        subject=text(raw.get("subject")),
-        status=status(raw),
-        priority=priority(raw),
-        created_at=when(raw.get("created_at")),
-        messages=(_description(raw),),
-    )
-    return Past(ticket, groups.get(ident(raw.get("group_id")) or "", ""))
+def past(name: str, desk: Desk, raw: dict[str, Any], company: dict[str, Any], groups: Mapping[str, str]) -> Past:
+    """Return one ticket of a list that includes descriptions; `company` may be empty."""
+    ticket = normalize(name, desk, raw, (), (company, {}), ())
+    return Past(ticket, groups.get(ticket.group_id or "", ""))

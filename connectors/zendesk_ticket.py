@@ -169,15 +169,14 @@ def listed(raw: dict[str, Any], groups: Mapping[str, str]) -> Changed:
     return replace(row, priority=raw.get("priority") or None, merged=MERGED_TAG in row.tags)
 
 
-def past(name: str, raw: dict[str, Any], groups: Mapping[str, str]) -> Past:
-    """Return one solved ticket of the incremental export, which holds the first comment as plain text."""
-    ticket = Ticket(
-        desk=name,
-        id=text(raw.get("id")),
-        subject=text(raw.get("subject")),
-        status=status(raw),
-        priority=raw.get("priority") or None,
-        created_at=when(raw.get("created_at")),
-        messages=(description(raw, {}),),
-    )
-    return Past(ticket, groups.get(ident(raw.get("group_id")) or "", ""))
+def past(
+    name: str, desk: Desk, page: dict[str, Any], raw: dict[str, Any], known: People, groups: Mapping[str, str]
+) -> Past:
+    """Return one ticket of a page of tickets with sideloads, which holds the first comment as plain text."""
+    # Of the page only what this ticket names: a page may have hundreds of each.
+    user = known.get(text(raw.get("requester_id")))
+    wanted = text(raw.get("organization_id"))
+    companies = [one for one in rows(page.get("organizations")) if text(one.get("id")) == wanted]
+    answer = {"ticket": raw, "users": [user] if user else [], "organizations": companies}
+    ticket = normalize(name, desk, answer, (description(raw, known),), ())
+    return Past(ticket, groups.get(ticket.group_id or "", ""))

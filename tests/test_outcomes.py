@@ -22,13 +22,13 @@ from tests.fakes import FakeClassifier, FakeConnector, answer
 from triage.classification import NO_TEAM, Classification
 from triage.classify.correction import Correction, corrected
 from triage.classify.recalibrate import DEFAULTS, LOGPROBS
+from triage.people import agrees, labels_in, priority_beside, team_beside
 from triage.settings import Mode, Settings
 from triage.store import Store
 from triage.store.marks import POLL
 from triage.store.outcomes import Agreement, Outcome
 from triage.store.runs import Run
 from triage.ticket import Status
-from triage.truth import agrees, labels_in, priority_of, team_of
 from workers.outcomes import observe
 from workers.pipeline import Tools, triage
 from workers.sweep import DAY_SECONDS, forget, reconcile, reconcile_due
@@ -272,7 +272,7 @@ class TestOrder:
         assert sum(written.store.outcomes.counts().values()) == 4
 
 
-class TestTruth:
+class TestInOurWords:
     def test_ties_are_for_what_we_chose(self, settings: Settings) -> None:
         teams = {
             name: team.model_copy(update={"group": "Support"}) if name in ("billing", "onboarding") else team
@@ -283,14 +283,14 @@ class TestTruth:
             for name, priority in settings.priorities.items()
         }
         shared = settings.model_copy(update={"teams": teams, "priorities": priorities})
-        assert team_of("SUPPORT", shared, "billing") == "billing"
-        assert team_of("support", shared, "security") == "onboarding"
-        assert priority_of("normal", shared, "P2_medium") == "P2_medium"
-        assert priority_of("normal", shared, "P0_critical") == "P3_low"
-        assert priority_of("low", shared) == "low"
+        assert team_beside("billing", "SUPPORT", shared) == "billing"
+        assert team_beside("security", "support", shared) == "onboarding"
+        assert priority_beside("P2_medium", "normal", shared) == "P2_medium"
+        assert priority_beside("P0_critical", "normal", shared) == "P3_low"
+        assert priority_beside("P1_high", "low", shared) == "low"
 
     def test_a_desks_own_labels_are_compared_by_name(self, settings: Settings) -> None:
-        assert team_of("Fleet", settings, "fleet") == "fleet"
+        assert team_beside("fleet", "Fleet", settings) == "fleet"
         assert agrees("primary_team", "fleet", "fleet", settings)
 
     def test_labels_are_read_back_from_tags(self, settings: Settings) -> None:

@@ -27,13 +27,13 @@ from connectors.base import Changed
 from triage.classification import DECIDED_FIELDS, Classification
 from triage.classify.recalibrate import DEFAULTS, as_said
 from triage.decision import tag_of
+from triage.people import agrees, labels_in, priority_beside, team_beside
 from triage.settings import Settings
 from triage.store import Store
 from triage.store.effects import CONFIRMED, TAGS, Effect
 from triage.store.outcomes import Outcome
 from triage.store.runs import Run
 from triage.ticket import Status
-from triage.truth import agrees, labels_in, priority_of, team_of
 
 logger = logging.getLogger(__name__)
 OVER = (Status.SOLVED, Status.CLOSED)
@@ -131,7 +131,7 @@ def _look(field: str, ours: str, wrote: _Wrote, ticket: Changed, settings: Setti
         return None  # taken away, or its name cannot be read: not what it should be instead
     if shown is None or (mine is None and field == "priority" and ticket.priority_is_default):
         return by_tag
-    label = team_of(shown, settings, ours) if field == "primary_team" else priority_of(shown, settings, ours)
+    label = (team_beside if field == "primary_team" else priority_beside)(ours, shown, settings)
     tagged = tag_of(field, ours, settings.tag_prefix) in wrote.tags
     changed = mine is not None and shown.strip().casefold() != mine.strip().casefold()
     return _Seen(label, written=mine is not None or tagged, changed=changed)

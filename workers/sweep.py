@@ -103,7 +103,7 @@ def remember_bot(name: str, connector: Connector, store: Store, now: float) -> N
 
 
 def forget(settings: Settings, store: Store, now: float) -> int:
-    """Drop bodies and run details that are older than the retention allows; returns how many."""
+    """Drop bodies, run details and backtests that are older than the retention allows; returns how many."""
     dropped = 0
     kept = settings.retention
     while some := store.deliveries.drop_bodies(now - kept.delivery_bodies * DAY_SECONDS):
@@ -112,7 +112,7 @@ def forget(settings: Settings, store: Store, now: float) -> int:
         dropped += some
     while some := store.outcomes.drop_probabilities(now - kept.run_details * DAY_SECONDS):
         dropped += some
-    return dropped
+    return dropped + store.backtests.drop(now - kept.run_details * DAY_SECONDS)
 
 
 def _show(observers: Sequence[Observer], name: str, tickets: Sequence[Changed]) -> None:

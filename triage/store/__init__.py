@@ -1,4 +1,4 @@
-"""The database: deliveries, runs, effects, outcomes, models, small facts behind one `Store`."""
+"""The database: deliveries, runs, effects, outcomes, cursors, alarms, models and backtests behind one `Store`."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from sqlalchemy import Engine
 
+from triage.store.backtests import Backtests
 from triage.store.calibrations import Calibrations
 from triage.store.deliveries import Deliveries
 from triage.store.effects import Effects
@@ -29,6 +30,7 @@ class Store:
     models: Models
     outcomes: Outcomes
     calibrations: Calibrations
+    backtests: Backtests
 
 
 def open_store(url: str, patience: float = PATIENCE_SECONDS) -> Store:
@@ -44,4 +46,5 @@ def open_store(url: str, patience: float = PATIENCE_SECONDS) -> Store:
         models=Models(engine),
         outcomes=Outcomes(engine),
         calibrations=Calibrations(engine),
+        backtests=Backtests(engine),
     )
