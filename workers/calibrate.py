@@ -71,12 +71,13 @@ def evidence(outcomes: Iterable[Outcome]) -> list[Seen]:
     """Return what can be learned from, in the order given.
 
     A mood or churn tag of ours that nobody touched is left out, and so is one that somebody did: those alone would say
-    that Tandem is always wrong.
+    that Tandem is always wrong. So is a group that no team stands for: on a desk whose tickets all lie in one "Support"
+    it would say the same.
     """
     return [
-        Seen(one.probabilities, one.ours, one.theirs, one.agreed, one.default_temperature)
+        Seen(one.probabilities, one.ours, one.theirs, one.default_temperature)
         for one in outcomes
-        if one.probabilities and not (one.written and one.field in SEEN_BY_TAG)
+        if one.probabilities and one.theirs in one.probabilities and not (one.written and one.field in SEEN_BY_TAG)
     ]
 
 

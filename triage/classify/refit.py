@@ -13,7 +13,6 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.optimize import minimize_scalar
 
-from triage.classification import NO_TEAM
 from triage.classify.calibration import Columns, Mask, Scores, calibration_error, thresholds
 from triage.classify.recalibrate import apply
 
@@ -31,20 +30,12 @@ FLOOR = 1e-9
 
 @dataclass(frozen=True)
 class Seen:
-    """One outcome: what the classifier said, what it chose, what people ended with."""
+    """One outcome: what the classifier said, what it chose, what people ended with (one of the labels)."""
 
     probabilities: Mapping[str, float]
     ours: str
     theirs: str
-    agreed: bool
     default_temperature: float = 1.0
-
-    @property
-    def truth(self) -> str | None:
-        """Return the right one of the labels; None where none of them is."""
-        if self.theirs in self.probabilities:
-            return self.theirs
-        return NO_TEAM if NO_TEAM in self.probabilities else None
 
 
 @dataclass(frozen=True)
@@ -78,13 +69,11 @@ class Refit:
 
 
 def refit(seen: Sequence[Seen]) -> Refit | None:
-    """Return the fit on `seen`, oldest first, or None where there are too few or none has its right label."""
+    """Return the fit on `seen`, oldest first, or None where there are too few."""
     if len(seen) < LEAST:
         return None
     cut = len(seen) - round(len(seen) * TESTED)
     older, newest = seen[:cut], seen[cut:]
-    if not (_known(older) and _known(newest)):
-        return None
     trial = fit_temperature(older)
     gain = _losses(newest, None) - _losses(newest, trial)
     helps = float(gain.mean()) > _standard_error(gain)
@@ -104,10 +93,9 @@ def refit(seen: Sequence[Seen]) -> Refit | None:
 
 def fit_temperature(seen: Sequence[Seen]) -> float:
     """Return the temperature that makes the right labels most likely, drawn towards the default where few say so."""
-    known = _known(seen)
-    logs, columns = _table(known)
-    rows = np.arange(len(known))
-    centre = float(np.log([one.default_temperature for one in known]).mean())
+    logs, columns = _table(seen)
+    rows = np.arange(len(seen))
+    centre = float(np.log([one.default_temperature for one in seen]).mean())
 
     def loss(log_temperature: float) -> float:
         scaled = logs / np.exp(log_temperature)
@@ -119,17 +107,13 @@ def fit_temperature(seen: Sequence[Seen]) -> float:
     return float(np.exp(found.x))
 
 
-def _known(seen: Sequence[Seen]) -> list[Seen]:
-    return [one for one in seen if one.truth is not None]
-
-
-def _table(known: Sequence[Seen]) -> tuple[Scores, Columns]:
+def _table(seen: Sequence[Seen]) -> tuple[Scores, Columns]:
     """Return log-probabilities, one row each and as many columns as the widest needs, and the right columns."""
-    logs = np.full((len(known), max(len(one.probabilities) for one in known)), -np.inf)
-    columns = np.zeros(len(known), np.int64)
-    for row, one in enumerate(known):
+    logs = np.full((len(seen), max(len(one.probabilities) for one in seen)), -np.inf)
+    columns = np.zeros(len(seen), np.int64)
+    for row, one in enumerate(seen):
         logs[row, : len(one.probabilities)] = np.log(np.maximum(list(one.probabilities.values()), FLOOR))
-        columns[row] = list(one.probabilities).index(str(one.truth))
+        columns[row] = list(one.probabilities).index(one.theirs)
     return logs, columns
 
 
@@ -139,9 +123,7 @@ def _shown(one: Seen, temperature: float | None) -> Mapping[str, float]:
 
 
 def _losses(seen: Sequence[Seen], temperature: float | None) -> Scores:
-    return np.asarray(
-        [-np.log(max(_shown(one, temperature)[str(one.truth)], FLOOR)) for one in _known(seen)], np.float64
-    )
+    return np.asarray([-np.log(max(_shown(one, temperature)[one.theirs], FLOOR)) for one in seen], np.float64)
 
 
 def _confidence(seen: Sequence[Seen], temperature: float | None) -> Scores:
@@ -149,7 +131,7 @@ def _confidence(seen: Sequence[Seen], temperature: float | None) -> Scores:
 
 
 def _right(seen: Sequence[Seen]) -> Mask:
-    return np.asarray([one.agreed for one in seen], np.bool_)
+    return np.asarray([one.ours == one.theirs for one in seen], np.bool_)
 
 
 def _quality(seen: Sequence[Seen], newest: Sequence[Seen], temperature: float | None) -> Quality:
