@@ -29,6 +29,7 @@ from triage.store.marks import POLL
 from triage.store.outcomes import Agreement, Outcome
 from triage.store.runs import Run
 from triage.ticket import Status
+from webhooks.metrics import StoreCollector
 from workers.outcomes import observe
 from workers.pipeline import Tools, triage
 from workers.sweep import DAY_SECONDS, forget, reconcile, reconcile_due
@@ -345,6 +346,16 @@ class TestStore:
         assert (priority.n, priority.agreed, priority.overridden, priority.share) == (4, 2, 2, 0.5)
         assert dict(priority.by_classifier) == {"embedded": Agreement(3, 2), "llm": Agreement(1, 0)}
         assert store.outcomes.agreement("initech", 0, START * 2) == {}
+
+    def test_metrics_count_every_outcome(self, store: Store) -> None:
+        wrong = {"theirs": "P2_medium", "agreed": False}
+        self.fill(store, {}, {}, wrong, {"final": False, **wrong}, {"desk": "globex"})
+        (family,) = (one for one in StoreCollector(store).collect() if one.name == "tandem_outcomes_total")
+        assert {tuple(one.labels.values()): one.value for one in family.samples} == {
+            ("acme", "priority", "true"): 2,
+            ("acme", "priority", "false"): 2,
+            ("globex", "priority", "true"): 1,
+        }
 
     def test_the_newest_final_ones_are_given_oldest_first(self, store: Store) -> None:
         self.fill(

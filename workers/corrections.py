@@ -2,11 +2,19 @@
 
 from __future__ import annotations
 
-from triage.classify.correction import Correction, Corrections
+from triage.classify.base import Classifier
+from triage.classify.correction import Corrected, Correction, Corrections
+from triage.settings import Settings
 from triage.store import Store
 
 LEARNED = "learned"
 """In the name of every classifier that answers with what a desk has taught."""
+
+
+def with_corrections(base: Classifier, store: Store, settings: Settings, desk: str) -> Classifier:
+    """Return `base` with what outcomes taught on `desk` around it."""
+    corrections = corrections_of(store, desk)
+    return Corrected(base, corrections, settings.target_precision_of(desk)) if corrections else base
 
 
 def taught_since(store: Store, desk: str) -> dict[str, float]:

@@ -19,13 +19,12 @@ from connectors.base import Connector
 from connectors.budget import Budget
 from triage.classify import build_classifier, with_learned
 from triage.classify.base import Classifier
-from triage.classify.correction import Corrected
 from triage.environment import Environment, read_environment, variables
 from triage.errors import Stop
 from triage.settings import Settings
 from triage.settings_file import load_settings
 from triage.store import Store, open_store
-from workers.corrections import corrections_of
+from workers.corrections import with_corrections
 from workers.leases import Leases
 from workers.pipeline import Tools
 
@@ -102,9 +101,7 @@ class Runtime:
             return replace(known, checked_at=now)
         models = {model.field: model.blob for model in self.store.models.active(name)} if ids[0] else {}
         learned = with_learned(self.classifier, models, self.settings, name)
-        corrections = corrections_of(self.store, name) if ids[1] else {}
-        target = self.settings.target_precision_of(name)
-        return _Learned(ids, Corrected(learned, corrections, target) if corrections else learned, now)
+        return _Learned(ids, with_corrections(learned, self.store, self.settings, name) if ids[1] else learned, now)
 
     def connector(self, name: str) -> Connector:
         """Return the connector of desk `name`. Raises Stop when the settings no longer hold it."""
