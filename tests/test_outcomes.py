@@ -24,7 +24,7 @@ from triage.classify.correction import Correction, corrected
 from triage.classify.recalibrate import DEFAULTS, LOGPROBS
 from triage.people import agrees, labels_in, priority_beside, team_beside
 from triage.settings import Mode, Settings
-from triage.store import Store
+from triage.store import Store, tables
 from triage.store.marks import POLL
 from triage.store.outcomes import Agreement, Outcome
 from triage.store.runs import Run
@@ -271,6 +271,29 @@ class TestOrder:
         found = written.store.outcomes.of_run(written.run.id)
         assert found["primary_team"].observed_at == rows[1].updated_at.timestamp()
         assert sum(written.store.outcomes.counts().values()) == 4
+
+
+def test_a_long_page_of_open_and_solved_tickets(store: Store, settings: Settings) -> None:
+    count, said, moment = 400, answer().model_dump(), datetime.fromtimestamp(START, UTC)
+    run = {"desk": "acme", "occasion": "created", "state": "done", "created_at": START, "finished_at": START}
+    wrote = {"priority": "high", "group": "Security"}
+    effect = {"kind": "note", "state": "confirmed", "intent": wrote, "after": wrote, "created_at": START}
+    numbers = range(1, count + 1)
+    with store.engine.begin() as connection:
+        rows = [{"id": n, "ticket_id": str(n), "reference": str(n), "classification": said, **run} for n in numbers]
+        connection.execute(tables.runs.insert(), rows)
+        connection.execute(tables.effects.insert(), [{"run_id": n, **effect} for n in numbers])
+    row = Changed("", Status.OPEN, moment, moment, "Privacy", "high")
+    observe(settings, store, "acme", [replace(row, ticket_id=str(n)) for n in numbers])
+    assert store.outcomes.counts() == {("acme", "primary_team", False): count}
+    later = replace(row, updated_at=datetime.fromtimestamp(START + LATER, UTC), group="Security")
+    ends = (Status.OPEN, Status.SOLVED)
+    observe(settings, store, "acme", [replace(later, ticket_id=str(n), status=ends[n % 2]) for n in numbers])
+    # All were taken back, and half were solved; the group that was written counts, whatever the settings name by now.
+    assert store.outcomes.counts() == {
+        ("acme", "primary_team", True): count // 2,
+        ("acme", "priority", True): count // 2,
+    }
 
 
 class TestInOurWords:
