@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from triage.clean import clean_message
 from triage.decision import HELPDESK_WORDS
 from triage.settings import Settings
+from triage.ticket import Ticket
 
 
 def teams_by_group(settings: Settings) -> Mapping[str, str]:
@@ -21,13 +23,18 @@ def team_of(group: str, settings: Settings) -> str:
 def one_of_its_group(team: str, settings: Settings) -> str:
     """Return the team that stands for all teams with the group of `team`: people cannot tell them apart."""
     known = settings.teams.get(team)
-    return team_of(known.group, settings) if known and known.group else team
+    return team if known and not known.group else team_of(known.group if known else team, settings)
 
 
 def priority_of(word: str | None, settings: Settings) -> str:
     """Return our priority for the helpdesk's `word` (urgent, high, normal, low), "" where there is none."""
     words = {HELPDESK_WORDS.get(one.helpdesk, one.helpdesk): str(name) for name, one in settings.priorities.items()}
     return words.get(word or "", "")
+
+
+def first_words(ticket: Ticket) -> str:
+    """Return the cleaned messages of a closed ticket as one text: what `learn` reads of it."""
+    return "\n\n".join(clean_message(message.body, message.html) for message in ticket.messages)
 
 
 def _key(group: str) -> str:

@@ -12,6 +12,7 @@ from triage.classify.base import Classifier
 from triage.classify.cascade import Ask, Cascade
 from triage.errors import SettingsError, TandemError
 from triage.settings import Settings
+from triage.ticket import Ticket
 
 if TYPE_CHECKING:
     from triage.classify.encoder import Encoder
@@ -51,6 +52,12 @@ def with_learned(base: Classifier, models: Mapping[str, bytes], settings: Settin
         base, heads, shared_encoder(), settings.teams, settings.target_precision_of(desk)
     )
     return learned
+
+
+def learned_from(classifier: Classifier, ticket: Ticket) -> list[str]:
+    """Return the fields that `classifier` answers by a model which has learned from this very ticket."""
+    seen: Callable[[Ticket], list[str]] | None = getattr(classifier, "learned_from", None)
+    return seen(ticket) if seen else []
 
 
 def build_classifier(
