@@ -131,11 +131,12 @@ def command(
     report = job.report(looked, minutes)
     if with_text:
         job.quote(report["mistakes"])
-    show(report, Console())
+    # The files first: whoever reads along may stop reading.
     if json_to:
         _write(json_to, json.dumps(report, ensure_ascii=False, indent=2) + "\n")
     if html_to:
         _write(html_to, page(report))
+    show(report, Console())
 
 
 def _write(path: Path, text: str) -> None:
@@ -143,7 +144,7 @@ def _write(path: Path, text: str) -> None:
     unfinished = path.with_name(path.name + ".part")
     unfinished.write_text(text, encoding="utf-8")
     unfinished.replace(path)
-    click.echo(f"written: {path}")
+    click.echo(f"written: {path}", err=True)
 
 
 @dataclass

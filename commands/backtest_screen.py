@@ -61,7 +61,8 @@ def _head(report: Json, console: Console) -> None:
     what = f"{report['since']} to {report['until']}" if report["since"] else f"file {plain(report['source'])}"
     desk = f"{plain(report['desk'])}, " if report["desk"] else ""
     console.print(Text(f"\nBacktest: {desk}{what}", style="bold"))
-    said = f"{number(tickets['closed'])} closed tickets, {number(tickets['answered'])} answered by "
+    kind = "closed" if report["since"] else "labelled"
+    said = f"{number(tickets['closed'])} {kind} tickets, {number(tickets['answered'])} answered by "
     said += ", ".join(f"{plain(one)} ({number(count)})" for one, count in report["classifiers"].items())
     console.print(said, highlight=False)
     for reason, count in tickets["skipped"].items():
@@ -135,7 +136,7 @@ def _mistakes(mistakes: list[Json], console: Console) -> None:
         return
     console.print(Text("\nSurest mistakes", style="bold"))
     for one in mistakes:
-        sure = f"{one['probability']:.2f}" + ("" if one["decided"] else ", not written")
+        sure = f"{one['probability']:.2f}" + ("" if one["decided"] else ", not sure enough")
         what = f"{TITLES[one['field']]} {plain(one['tandem'])} ({sure}), people: {plain(one['people'])}"
         console.print(f"  {plain(one['ticket'])}: {what}", highlight=False)
         if one["url"]:
@@ -168,6 +169,6 @@ def _hours(hours: Json | None, console: Console) -> None:
     if hours["hours_per_month"] is None:
         console.print(f"  {hours['hours_per_1000_tickets']:,.1f} hours per 1,000 tickets, at {rule}", highlight=False)
     else:
-        pace = f"{number(hours['tickets_per_month'])} closed tickets a month"
+        pace = f"{number(hours['tickets_per_month'])} tickets a month"
         console.print(f"  {hours['hours_per_month']:,.1f} hours a month at {pace},", highlight=False)
         console.print(f"  {rule}", highlight=False)

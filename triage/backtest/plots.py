@@ -12,8 +12,8 @@ from typing import Any
 from markupsafe import Markup, escape
 
 WIDTH, HEIGHT = 360, 240
-LEFT, RIGHT, TOP, BOTTOM = 40, 10, 10, 38
-CELL, HEAT_LEFT, HEAT_TOP = 30, 150, 112
+LEFT, RIGHT, TOP, BOTTOM = 54, 18, 10, 38
+CELL, LETTER = 32, 6.2
 LABEL_LENGTH = 20
 BIGGEST_DOT = 11.0
 # `format` of a Markup escapes what is put in.
@@ -24,6 +24,9 @@ DOT = Markup('<circle class="dot" cx="{:.1f}" cy="{:.1f}" r="{:.1f}"><title>{}</
 LINE = Markup('<line class="{}" x1="{:.1f}" y1="{:.1f}" x2="{:.1f}" y2="{:.1f}"/>')
 TEXT = Markup('<text class="{}" x="{:.1f}" y="{:.1f}" text-anchor="{}">{}</text>')
 TURNED = Markup('<text class="small" x="{x:.0f}" y="{y}" transform="rotate(-55 {x:.0f} {y})">{label}</text>')
+UPRIGHT = Markup(
+    '<text class="small" x="{x}" y="{y:.0f}" text-anchor="middle" transform="rotate(-90 {x} {y:.0f})">{label}</text>'
+)
 SQUARE = Markup('<rect class="{}" x="{}" y="{}" width="{}" height="{}" fill-opacity="{:.2f}"><title>{}</title></rect>')
 Json = dict[str, Any]
 
@@ -33,7 +36,9 @@ def curve(points: Sequence[Json], target: float, now: Json, title: str) -> Marku
     shown = [now["precision"]] if now["precision"] is not None else []
     # A handful of tickets at the left end jumps between 0 and 1 and would squeeze all the rest.
     steady = [point["precision"] for point in points if point["share"] >= 0.05] or [1.0]
-    bottom = max(0.0, floor((min([*steady, *shown, target]) - 0.02) * 10) / 10)
+    lowest = min([*steady, *shown, target]) - 0.02
+    # A whole step of the axis: tenths from 50 % up, fifths where it must go lower.
+    bottom = floor(lowest * 10) / 10 if lowest >= 0.5 else max(0.0, floor(lowest * 5) / 5)
     path = " ".join(f"{_x(point['share']):.1f},{_y(max(point['precision'], bottom), bottom):.1f}" for point in points)
     parts = [_axes(bottom, "share of tickets answered", "share of these right")]
     parts.append(_line(0, target, 1, target, bottom, "wanted"))
@@ -62,24 +67,27 @@ def reliability(bins: Sequence[Json], title: str) -> Markup:
 def heat(labels: Sequence[str], rows: Sequence[Sequence[int]], title: str) -> Markup:
     """Return the confusion table: a row per label of people, a column per label of Tandem, shaded by share of row."""
     parts = []
+    widest = LETTER * max(len(_short(label)) for label in labels)
+    # The names over the columns are turned by 55 degrees: 0.82 of their length goes up, 0.57 to the right.
+    left, top = round(widest + 14), round(0.82 * widest + 14)
     for column, label in enumerate(labels):
-        x = HEAT_LEFT + column * CELL + CELL / 2 + 4
-        parts.append(TURNED.format(x=x, y=HEAT_TOP - 6, label=_short(label)))
+        x = left + column * CELL + CELL / 2 + 4
+        parts.append(TURNED.format(x=x, y=top - 6, label=_short(label)))
     for row, label in enumerate(labels):
-        y = HEAT_TOP + row * CELL
-        parts.append(_text(HEAT_LEFT - 8, y + CELL / 2 + 4, _short(label), "end", "small"))
+        y = top + row * CELL
+        parts.append(_text(left - 8, y + CELL / 2 + 4, _short(label), "end", "small"))
         total = sum(rows[row])
         for column, count in enumerate(rows[row]):
             share = count / total if total else 0.0
             kind = "hit" if row == column else "miss"
             tip = f"{count} x {label} read as {labels[column]}"
-            x = HEAT_LEFT + column * CELL
+            x = left + column * CELL
             parts.append(SQUARE.format(kind, x, y, CELL - 2, CELL - 2, 0.06 + 0.84 * share, tip))
             if count:
                 tone = "small on" if share > 0.55 else "small"
                 parts.append(_text(x + CELL / 2 - 1, y + CELL / 2 + 3, str(count), "middle", tone))
     size = len(labels) * CELL
-    return _svg(HEAT_LEFT + size + 70, HEAT_TOP + size + 4, title, parts)
+    return _svg(left + size + 0.57 * widest, top + size + 4, title, parts)
 
 
 def _svg(width: float, height: float, title: str, parts: Sequence[Markup]) -> Markup:
@@ -88,15 +96,15 @@ def _svg(width: float, height: float, title: str, parts: Sequence[Markup]) -> Ma
 
 def _axes(bottom: float, below: str, beside: str) -> Markup:
     parts = []
-    for step in range(6):
-        share = step / 5
-        value = bottom + share * (1 - bottom)
+    step = 0.2 if bottom < 0.5 else 0.1
+    for number in range(round(bottom / step), round(1 / step) + 1):
+        value = number * step
         parts.append(_line(0, value, 1, value, bottom, "grid"))
         parts.append(_text(LEFT - 6, _y(value, bottom) + 4, f"{value:.0%}", "end", "small"))
+    for share in (0, 0.2, 0.4, 0.6, 0.8, 1):
         parts.append(_text(_x(share), HEIGHT - BOTTOM + 14, f"{share:.0%}", "middle", "small"))
     parts.append(_text((LEFT + WIDTH - RIGHT) / 2, HEIGHT - 6, below, "middle", "small"))
-    # Above the plot it would meet the curve, along the axis it is hard to read: in the empty lower left.
-    parts.append(_text(LEFT + 5, HEIGHT - BOTTOM - 6, beside, "start", "small dim"))
+    parts.append(UPRIGHT.format(x=12, y=(TOP + HEIGHT - BOTTOM) / 2, label=beside))
     return Markup("").join(parts)
 
 
