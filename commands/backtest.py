@@ -264,4 +264,4 @@ def _begin(order: Order, runtime: Runtime, since: float, until: float, now: floa
     latest = book.latest(order.desk, arguments)
     if latest and not order.restart and (latest.state != DONE or now - (latest.finished_at or 0) < FRESH_SECONDS):
         return latest
-    return book.begin(order.desk, arguments, policy, since, until, now)
+    return book.begin(order.desk, arguments, policy, (since, until), now, latest)

@@ -21,7 +21,7 @@ from triage.people import first_words
 from triage.store import Store
 from triage.store.backtests import DONE, Backtest, Todo
 from triage.ticket import Ticket
-from workers.runtime import Runtime, crash_here
+from workers.runtime import Runtime
 
 logger = logging.getLogger(__name__)
 MAX_ATTEMPTS = 4
@@ -101,7 +101,6 @@ def work_chunk(backtest: Backtest, owner: str, bench: Bench) -> int:
         for one in todo:
             if bench.stopped():
                 break
-            crash_here("backtest_ticket")
             _look(backtest.id, one, shown.get(one.ticket_id), owner, bench)
             book.renew(backtest.id, owner, time.time() + bench.lease_seconds)
     finally:

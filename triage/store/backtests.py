@@ -116,17 +116,18 @@ class Backtests:
             row = connection.execute(query).mappings().one_or_none()
         return Backtest(**row) if row else None
 
-    def begin(self, desk: str, arguments: str, policy: str, since: float, until: float, now: float) -> Backtest:
-        """Return a new backtest, or the one that somebody else has begun at this very moment."""
-        before = self.latest(desk, arguments)
+    def begin(
+        self, desk: str, arguments: str, policy: str, period: tuple[float, float], now: float, after: Backtest | None
+    ) -> Backtest:
+        """Return the backtest that comes `after` the latest one the caller knows, whoever was first to begin it."""
         values = {
             "desk": desk,
             "arguments": arguments,
-            "serial": before.serial + 1 if before else 1,
+            "serial": after.serial + 1 if after else 1,
             "policy": policy,
             "state": READING,
-            "since": since,
-            "until": until,
+            "since": period[0],
+            "until": period[1],
             "created_at": now,
         }
         with self._engine.begin() as connection:
