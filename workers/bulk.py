@@ -8,7 +8,7 @@ import secrets
 import socket
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from connectors.base import Connector, History, Past
@@ -27,6 +27,8 @@ logger = logging.getLogger(__name__)
 MAX_ATTEMPTS = 4
 LEAST_LEASE_SECONDS = 60.0
 LONGEST_PAUSE_SECONDS = 60.0
+# New tickets never wait longer behind a chunk, and the broker never takes its message for lost.
+CHUNK_SECONDS = 60.0
 NOT_TO_BE_HAD = "the helpdesk does not show it any more"
 POISON = f"{MAX_ATTEMPTS} attempts to look at it ended without a word"
 UNEXPECTED = "unexpected {kind} while it was looked at; please report this"
@@ -98,8 +100,9 @@ def work_chunk(backtest: Backtest, owner: str, bench: Bench) -> int:
         return 0
     try:
         shown = bench.show(todo)
-        for one in todo:
-            if bench.stopped():
+        for place, one in enumerate(todo):
+            # One ticket at least: a slow helpdesk must not keep a chunk going round for ever.
+            if place and bench.stopped():
                 break
             _look(backtest.id, one, shown.get(one.ticket_id), owner, bench)
             book.renew(backtest.id, owner, time.time() + bench.lease_seconds)
@@ -150,7 +153,8 @@ def go_on(backtest_id: int, runtime: Runtime, send: Send) -> None:
         return
     try:
         bench = bench_of(runtime, backtest.desk, reader(ReadOnly(runtime.connector(backtest.desk))))
-        if work_chunk(backtest, new_owner(), bench):
+        until = time.monotonic() + CHUNK_SECONDS
+        if work_chunk(backtest, new_owner(), replace(bench, stopped=lambda: time.monotonic() > until)):
             send(backtest_id, 0.0)
     except Wait as wait:
         send(backtest_id, min(wait.seconds, LONGEST_PAUSE_SECONDS))
