@@ -25,7 +25,7 @@ from commands.shared import database_errors, find_embedded_redis
 from triage.backtest.page import page
 from triage.backtest.report import Asked, report_of
 from triage.environment import read_environment
-from triage.errors import SettingsError
+from triage.errors import FeatureOff, SettingsError
 from triage.logs import configure_logging
 from triage.people import first_words
 from triage.settings import Desk
@@ -39,6 +39,7 @@ NO_DESK = "--desk {desk}: the settings have no such desk (they have {known}); na
 LONG_NAME = "--desk: {most} characters at most"
 NO_FOLDER = "{option}: the folder {folder} does not exist; make it or name another"
 NOTHING = "no closed ticket {where}; choose an earlier --since"
+NOT_LISTED = "the bot may not list closed tickets ({error}): make it an admin, or export them and use --file"
 INTERRUPTED = "\ninterrupted: the same command goes on where this one stopped"
 # A finished backtest is shown again for so long: nothing can have changed but a few tickets.
 FRESH_SECONDS = 12 * 3600.0
@@ -198,7 +199,10 @@ class Job:
         if self.labelled:
             take_in(self.backtest, self.labelled, store)
         elif helpdesk:
-            list_closed(self.backtest, helpdesk, store, settings, self.desk, lambda n: bar.advance(listing, n))
+            try:
+                list_closed(self.backtest, helpdesk, store, settings, self.desk, lambda n: bar.advance(listing, n))
+            except FeatureOff as error:
+                raise InputError(NOT_LISTED.format(error=error)) from None
         store.backtests.close_list(self.backtest.id, self.order.limit)
         bar.remove_task(listing)
 

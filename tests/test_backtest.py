@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import os
 import signal
 import subprocess
@@ -27,6 +28,7 @@ from commands.learn import command as learn
 from connectors.base import Past
 from sandbox.config import SandboxConfig
 from sandbox.testing import running
+from tests import llm_server
 from triage.classification import DECIDED_FIELDS
 from triage.environment import Environment
 from triage.errors import Retry, SettingsError, Wait
@@ -73,6 +75,10 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, redis_url: str) -> Pat
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("DATABASE_URL", f"sqlite:///{tmp_path}/tandem.db")
     monkeypatch.setenv("REDIS_URL", redis_url)
+    # The command sets up the process's logging.
+    root = logging.getLogger()
+    monkeypatch.setattr(root, "handlers", list(root.handlers))
+    monkeypatch.setattr(root, "level", root.level)
     return tmp_path
 
 
@@ -190,6 +196,10 @@ class TestAgainstTheSandbox:
         settle(home, box)
         with pytest.raises(Exception, match=r"no closed ticket of acme came since 7d; choose an earlier --since"):
             asked("--desk", "acme", "--since", "7d")
+        if box.vendor == "zendesk":
+            box.fault("GET", r"/incremental/", status=403, body={"error": "Forbidden"})
+            with pytest.raises(Exception, match=r"may not list closed tickets .* make it an admin"):
+                asked("--desk", "acme", "--restart")
         with pytest.raises(SettingsError, match=r"no such desk \(they have acme\)"):
             asked("--desk", "nobody")
         with pytest.raises(Exception, match=r"--html: the folder .* does not exist"):
@@ -428,6 +438,22 @@ class TestFiles:
             or "--restart looks" in asked("--file", str(path))[1]
         )
 
+    def test_counts_what_a_language_model_costs(self, home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        (home / "tandem.yaml").write_text("llm: {usd_per_million_input: 1.0, usd_per_million_output: 10.0}\n")
+        path = home / "tickets.jsonl"
+        rows = [{"id": n, "body": f"We were charged twice. {n}", "primary_team": "billing"} for n in range(30)]
+        path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+        with llm_server.running() as server:
+            monkeypatch.setenv("OPENAI_BASE_URL", server.url)
+            report, printed = asked("--file", str(path))
+        cost = report["cost"]
+        assert (cost["asked"], cost["share"], cost["priced"]) == (30, 1.0, True)
+        assert cost["usd"] == pytest.approx(30 * (900 * 1.0 + 100 * 10.0) / 1e6, abs=1e-4)
+        assert report["classifiers"] == {"llm": 30}
+        assert "asked for 100% of the tickets: 27,000 tokens in, 3,000 out" in printed
+        assert "draft" not in (home / "report.json").read_text()
+        assert b"Which card was charged" not in (home / "tandem.db").read_bytes()
+
     def test_goes_on_after_kill_9_and_looks_at_nothing_twice(self, home: Path) -> None:
         path = self.written(home, 150)
         command = [sys.executable, str(ROOT / "manage.py"), "backtest", "--file", str(path), "--json", "out.json"]
@@ -454,20 +480,29 @@ class TestFiles:
         assert {name: after[name] for name in times} == times
         assert book.get(2) is None
 
-    def test_ctrl_c_says_how_to_go_on_and_gives_everything_back(self, home: Path) -> None:
-        path = self.written(home, 150)
-        command = [sys.executable, str(ROOT / "manage.py"), "backtest", "--file", str(path)]
-        process = subprocess.Popen(command, cwd=home, env=os.environ, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
-        end = time.monotonic() + 120
-        while done_of(home) < 5:
-            assert time.monotonic() < end
-            time.sleep(0.02)
-        process.send_signal(signal.SIGINT)
-        _, said = process.communicate(timeout=60)
-        assert process.returncode == 130
-        assert b"the same command goes on where this one stopped" in said
-        states = open_store(f"sqlite:///{home}/tandem.db").backtests.progress(1, time.time()).states
-        assert "running" not in states
+    def test_ctrl_c_says_how_to_go_on_and_gives_everything_back(
+        self, home: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        path = self.written(home, 100)
+
+        def interrupt(_seconds: float) -> None:
+            if done_of(home):
+                raise KeyboardInterrupt
+            threading.Event().wait(0.01)
+
+        monkeypatch.setattr(crew_module.time, "sleep", interrupt)
+        done = CliRunner().invoke(backtest, ["--file", str(path)], catch_exceptions=False)
+        assert done.exit_code == 130
+        assert "the same command goes on where this one stopped" in done.stderr
+        book = open_store(f"sqlite:///{home}/tandem.db").backtests
+        states = book.progress(1, time.time()).states
+        assert set(states) == {"done", "waiting"}
+        monkeypatch.undo()
+        monkeypatch.chdir(home)
+        monkeypatch.setenv("DATABASE_URL", f"sqlite:///{home}/tandem.db")
+        report, _ = asked("--file", str(path))
+        assert report["tickets"]["answered"] == 100
+        assert book.get(2) is None
 
     def test_what_a_desk_was_taught_from_this_file_is_told(self, home: Path) -> None:
         path = self.written(home)

@@ -248,17 +248,15 @@ class Backtests:
         with self._reader.connect() as connection:
             return int(connection.execute(select(func.count()).where(mine, inside)).scalar_one())
 
-    def set_by_us(self, desk: str, ticket_ids: Collection[str]) -> dict[str, set[str]]:
+    def set_by_us(self, desk: str, ticket_ids: Sequence[str]) -> dict[str, set[str]]:
         """Return which values of these tickets ("priority", "group", a custom field) Tandem itself has written."""
-        query = (
-            select(runs.c.ticket_id, effects.c.after)
-            .join(effects, effects.c.run_id == runs.c.id)
-            .where(runs.c.desk == desk, runs.c.ticket_id.in_(list(ticket_ids)))
-        )
         found: dict[str, set[str]] = defaultdict(set)
+        both = select(runs.c.ticket_id, effects.c.after).join(effects, effects.c.run_id == runs.c.id)
         with self._reader.connect() as connection:
-            for row in connection.execute(query):
-                found[row.ticket_id] |= set(row.after or {})
+            for start in range(0, len(ticket_ids), BATCH):
+                some = ticket_ids[start : start + BATCH]
+                for row in connection.execute(both.where(runs.c.desk == desk, runs.c.ticket_id.in_(some))):
+                    found[row.ticket_id] |= set(row.after or {})
         return found
 
     def spent_since(self, since: float) -> float:
