@@ -70,16 +70,17 @@ def box(request: pytest.FixtureRequest) -> Iterator[Box]:
 
 
 @pytest.fixture
-def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, redis_url: str) -> Path:
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, redis_url: str) -> Iterator[Path]:
     """Work in a folder of its own with a database and a broker."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("DATABASE_URL", f"sqlite:///{tmp_path}/tandem.db")
     monkeypatch.setenv("REDIS_URL", redis_url)
-    # The command sets up the process's logging.
+    # The command sets up the process's logging; the next test has its own.
     root = logging.getLogger()
-    monkeypatch.setattr(root, "handlers", list(root.handlers))
-    monkeypatch.setattr(root, "level", root.level)
-    return tmp_path
+    level, handlers = root.level, list(root.handlers)
+    yield tmp_path
+    root.handlers[:] = handlers
+    root.setLevel(level)
 
 
 def settle(folder: Path, box: Box) -> None:
