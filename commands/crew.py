@@ -8,17 +8,18 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from triage.errors import Retry, Wait
-from triage.store.backtests import CHUNK, Backtest, Progress
+from triage.store.backtests import CHUNK, WAITING, Backtest, Progress
 from workers.app import impatient_app
 from workers.bulk import Bench, is_here, new_owner, ours_and_dead, work_chunk
 from workers.names import BACKTEST
 
 HANDS = 4
 """Threads of the command: the built-in classifier lets two or three cores work, a language model is waited for."""
-CHUNKS_AT_ONCE = 8
-"""Chunks that all workers together have under way, so that a lone worker keeps most of its 20 threads for tickets."""
+CHUNKS_EACH = 8
+"""Chunks under way for each worker that has shown up, so that it keeps most of its 20 threads for new tickets."""
 LOOK_SECONDS = 0.5
-ASK_AGAIN_SECONDS = 15.0
+# When no worker seems to be at it, and when those at it could be more.
+ASK_AGAIN_SECONDS, ASK_MORE_SECONDS = 15.0, 3.0
 # A message nobody took in time says nothing new: the next one is on its way.
 MESSAGE_SECONDS = 60.0
 BROKER_SECONDS = 2.0
@@ -87,14 +88,16 @@ class Crew:
                 return
 
     def _ask(self, progress: Progress, others: list[str]) -> None:
-        """Tell workers that there is work, again where none of them seems to be at it."""
+        """Tell workers that there is work; each task asks for the next itself, so only what is missing is sent."""
         now = time.monotonic()
-        if self._app is None or others or now - self._asked_at < ASK_AGAIN_SECONDS:
+        pause = ASK_MORE_SECONDS if others else ASK_AGAIN_SECONDS
+        if self._app is None or now - self._asked_at < pause:
             return
         self._asked_at = now
-        chunks = -(-(progress.wanted - progress.over) // CHUNK)
+        workers = {owner.rpartition(":")[0] for owner in others}
+        chunks = -(-progress.states.get(WAITING, 0) // CHUNK)
         try:
-            for _ in range(min(CHUNKS_AT_ONCE, chunks)):
+            for _ in range(min(CHUNKS_EACH * max(1, len(workers)) - len(others), chunks)):
                 self._app.send_task(
                     BACKTEST, args=[self._backtest.id], expires=MESSAGE_SECONDS, retry=False, ignore_result=True
                 )
