@@ -70,6 +70,15 @@ class Changed:
     status: Status
     created_at: datetime
     updated_at: datetime
+    group: str | None = None
+    """The group's name; None where the ticket has none or our role may not list the names."""
+    priority: str | None = None
+    """urgent, high, normal or low."""
+    priority_is_default: bool = False
+    """The vendor gives this priority to every new ticket, so it need not be anybody's choice."""
+    tags: tuple[str, ...] = ()
+    merged: bool = False
+    """Closed because it was merged into another ticket: nobody worked on it here."""
 
 
 @dataclass(frozen=True)

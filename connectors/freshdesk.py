@@ -28,7 +28,7 @@ from connectors.helpdesk import (
 )
 from connectors.http import Client, StaticCredential
 from connectors.lock import ticket_lock
-from connectors.ticket_rows import changed, earlier
+from connectors.ticket_rows import earlier
 from connectors.values import as_dict, ident, rows, text
 from connectors.verdict import Call
 from triage.errors import DeskLocked, Forbidden, Gone, Refused, Retry, TandemError, UnknownOutcome
@@ -230,7 +230,9 @@ class Freshdesk(Helpdesk):
         """Return tickets changed since `cursor` (empty: a minute ago; an ISO time), oldest change first."""
         self._budget.admit([Need(ACCOUNT, 1), self._dialect.list_need()])
         place = Place.parse(cursor, datetime.now(UTC))
-        listed = [changed(raw, freshdesk_ticket.status) for raw in rows(self._api.get(TICKETS, query=place.query()))]
+        found = rows(self._api.get(TICKETS, query=place.query()))
+        groups = self._groups_of(found)
+        listed = [freshdesk_ticket.listed(raw, groups) for raw in found]
         following = place.after([one.updated_at for one in listed])
         return Changes(tuple(listed), str(following), more=len(listed) >= PAGE_SIZE)
 
@@ -240,7 +242,7 @@ class Freshdesk(Helpdesk):
         self._budget.admit([Need(ACCOUNT, LIST_WITH_TEXT), self._dialect.list_need()])
         place = Place.parse(cursor or iso(since), datetime.now(UTC))
         listed = rows(self._api.get(TICKETS, query=place.query() | {"include": "description"}))
-        following = place.after([changed(raw, freshdesk_ticket.status).updated_at for raw in listed])
+        following = place.after([freshdesk_ticket.listed(raw, groups).updated_at for raw in listed])
         done = [raw for raw in listed if freshdesk_ticket.status(raw) in (Status.SOLVED, Status.CLOSED)]
         past = tuple(freshdesk_ticket.past(self.desk, self._settings, raw, {}, groups) for raw in done)
         return History(past, str(following), more=len(listed) >= PAGE_SIZE)

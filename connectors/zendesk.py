@@ -24,7 +24,7 @@ from connectors.helpdesk import (
     usable_tags,
 )
 from connectors.http import Client, StaticCredential
-from connectors.ticket_rows import changed, earlier
+from connectors.ticket_rows import earlier
 from connectors.values import as_dict, as_list, ident, rows, text
 from connectors.zendesk_auth import credential
 from connectors.zendesk_errors import EXPORTS, UPDATES, ZendeskDialect
@@ -271,7 +271,8 @@ class Zendesk(Helpdesk):
         """Return tickets changed since `cursor` (empty: a minute ago; digits: that epoch), oldest change first."""
         page, following, more = self._export(cursor)
         listed = rows(page.get("tickets"))
-        return Changes(tuple(changed(raw, zendesk_ticket.status) for raw in listed), following, more)
+        groups = self._groups_of(listed)
+        return Changes(tuple(zendesk_ticket.listed(raw, groups) for raw in listed), following, more)
 
     def history(self, cursor: str, since: datetime) -> History:
         """Return tickets solved since `since`, oldest change first; only admins may export."""

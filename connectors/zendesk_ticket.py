@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from typing import Any
 
-from connectors.base import Past
+from connectors.base import Changed, Past
+from connectors.ticket_rows import changed
 from connectors.values import as_dict, as_list, customer_value, ident, rows, text, when
 from triage.errors import Gone, Retry
 from triage.settings import Desk
@@ -164,6 +166,12 @@ def _organization(desk: Desk, answer: dict[str, Any], raw: dict[str, Any], user:
     sources = as_dict(found.get("organization_fields")), as_dict(user.get("user_fields"))
     tier, plan, mrr = customer_value(desk.customer_fields, sources)
     return Organization(wanted, text(found.get("name")), tier, plan, mrr)
+
+
+def listed(raw: dict[str, Any], groups: Mapping[str, str]) -> Changed:
+    """Return one row of the incremental export; a priority is only there where somebody gave it."""
+    row = changed(raw, status, groups)
+    return replace(row, priority=raw.get("priority") or None, merged=MERGED_TAG in row.tags)
 
 
 def past(

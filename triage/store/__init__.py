@@ -1,4 +1,4 @@
-"""The database: deliveries, runs, effects, cursors, alarms, models and backtests behind one `Store`."""
+"""The database: deliveries, runs, effects, outcomes, cursors, alarms, models and backtests behind one `Store`."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from triage.store.effects import Effects
 from triage.store.engine import PATIENCE_SECONDS, open_engine
 from triage.store.marks import Alarms, Cursors
 from triage.store.models import Models
+from triage.store.outcomes import Outcomes
 from triage.store.runs import Runs
 
 
@@ -26,6 +27,7 @@ class Store:
     cursors: Cursors
     alarms: Alarms
     models: Models
+    outcomes: Outcomes
     backtests: Backtests
 
 
@@ -40,5 +42,6 @@ def open_store(url: str, patience: float = PATIENCE_SECONDS) -> Store:
         cursors=Cursors(engine),
         alarms=Alarms(engine),
         models=Models(engine),
+        outcomes=Outcomes(engine),
         backtests=Backtests(engine),
     )

@@ -141,6 +141,47 @@ models = Table(
     Index(None, "desk", "field", unique=True, sqlite_where=text("active"), postgresql_where=text("active")),
 )
 
+outcomes = Table(
+    "outcomes",
+    metadata,
+    Column("id", Id, primary_key=True, autoincrement=True),
+    Column("desk", String(40), nullable=False),
+    Column("ticket_id", String(40), nullable=False),
+    Column("run_id", Id, ForeignKey("runs.id"), nullable=False),
+    Column("field", String(20), nullable=False),  # primary_team, priority, sentiment, churn_risk
+    Column("ours", String(200), nullable=False),  # the label we chose
+    Column("theirs", String(200), nullable=False),  # what people ended with: our label, or the helpdesk's own name
+    Column("agreed", Boolean, nullable=False),
+    Column("written", Boolean, nullable=False),  # we had set or tagged it, not only watched
+    Column("probability", Float, nullable=False),  # ours, as it was shown
+    Column("probabilities", JSON),  # label -> probability before any recalibration, until the retention days are over
+    Column("classifier", String(40), nullable=False),
+    Column("final", Boolean, nullable=False),  # the ticket is solved or closed, so the label holds
+    Column("observed_at", Float, nullable=False),  # when the ticket changed to what was seen
+    UniqueConstraint("run_id", "field"),
+    Index(None, "desk", "field", "observed_at"),
+    Index(None, "observed_at"),
+)
+
+calibrations = Table(
+    "calibrations",
+    metadata,
+    Column("id", Id, primary_key=True, autoincrement=True),
+    Column("desk", String(40), nullable=False),
+    Column("classifier", String(40), nullable=False),
+    Column("field", String(20), nullable=False),
+    Column("created_at", Float, nullable=False),
+    Column("temperature", Float, nullable=False),  # 1 leaves probabilities as they are
+    Column("thresholds", JSON, nullable=False),  # target precision -> probability; empty: the classifier's own
+    Column("metrics", JSON, nullable=False),  # log-loss and calibration error before and after
+    Column("tickets", Integer, nullable=False),  # how many outcomes it was fitted on
+    Column("active", Boolean, nullable=False),
+    # At most one is applied, also when two workers refit at once.
+    Index(
+        None, "desk", "classifier", "field", unique=True, sqlite_where=text("active"), postgresql_where=text("active")
+    ),
+)
+
 backtests = Table(
     "backtests",
     metadata,
