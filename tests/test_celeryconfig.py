@@ -89,8 +89,8 @@ class TestWhatMustHold:
         app.config_from_object(settings)
         queues = {queue.name for queue in settings.task_queues}
         assert queues == {"triage", "sweep", "bulk"}
-        routed = {name: app.amqp.router.route({}, name)["queue"].name for name in ("sweep.requeue", "bulk.learn")}
-        assert routed == {"sweep.requeue": "sweep", "bulk.learn": "bulk"}
+        routed = {name: app.amqp.router.route({}, name)["queue"].name for name in ("sweep.requeue", names.BACKTEST)}
+        assert routed == {"sweep.requeue": "sweep", "bulk.backtest": "bulk"}
         assert app.amqp.router.route({}, names.TRIAGE)["queue"].name == "triage"
         for name in (names.REQUEUE, names.RECONCILE, names.RETENTION, names.CALIBRATE):
             assert app.amqp.router.route({}, name)["queue"].name == "sweep"

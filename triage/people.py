@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 
 from triage.classification import CHURN_RISKS, NO_TEAM, PRIORITIES, SENTIMENTS
+from triage.clean import clean_message
 from triage.decision import HELPDESK_WORDS, tag_of
 from triage.settings import Settings
+from triage.ticket import Ticket
 
 
 def teams_by_group(settings: Settings) -> Mapping[str, str]:
@@ -22,7 +24,7 @@ def team_of(group: str, settings: Settings) -> str:
 def one_of_its_group(team: str, settings: Settings) -> str:
     """Return the team that stands for all teams with the group of `team`: people cannot tell them apart."""
     known = settings.teams.get(team)
-    return team_of(known.group, settings) if known and known.group else team
+    return team if known and not known.group else team_of(known.group if known else team, settings)
 
 
 def priority_of(word: str | None, settings: Settings) -> str:
@@ -61,6 +63,11 @@ def agrees(field: str, ours: str, theirs: str, settings: Settings) -> bool:
     if field == "primary_team" and ours == NO_TEAM:
         return theirs == NO_TEAM or theirs not in settings.teams
     return ours == theirs
+
+
+def first_words(ticket: Ticket) -> str:
+    """Return the cleaned messages of a closed ticket as one text: what `learn` reads of it."""
+    return "\n\n".join(clean_message(message.body, message.html) for message in ticket.messages)
 
 
 def _key(group: str) -> str:

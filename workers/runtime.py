@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import logging
 import os
 import signal
@@ -93,6 +94,15 @@ class Runtime:
                     # A dry run needs no database; whoever writes fails on it in a place that tries again.
                     logger.warning("desk %s: learned models cannot be read (%s)", name, type(error).__name__)
             return known.classifier if known else self.classifier
+
+    def policy_of(self, name: str) -> str:
+        """Return a short fingerprint of everything that answers and decides on desk `name` in this process."""
+        classifier = self.classifier_of(name)
+        with self._lock:
+            learned = self._learned.get(name)
+        model = self.environment.openai_model if self.environment.has_model else ""
+        parts = (self.settings.policy_version(), learned.ids if learned else (), classifier.name, model)
+        return hashlib.sha256(repr(parts).encode()).hexdigest()[:12]
 
     def _look(self, name: str, known: _Learned | None) -> _Learned:
         now = time.monotonic()
