@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 
 from triage.errors import SettingsError
-from triage.settings import parse_minutes
+from triage.settings_base import parse_minutes
 
 WRONG = "{option} {given} is no time; write it like 90d, 36h, 2026-11-01 or 2026-11-01T12:00Z"
 BACKWARDS = "--since {since} is not before --until {until}"

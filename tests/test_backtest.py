@@ -30,8 +30,11 @@ from sandbox.config import SandboxConfig
 from sandbox.testing import running
 from tests import llm_server
 from triage.classification import DECIDED_FIELDS
+from triage.classify.base import learned_from
+from triage.classify.cascade import Cascade
 from triage.environment import Environment
 from triage.errors import Retry, SettingsError, Wait
+from triage.settings import Settings
 from triage.settings_file import parse_settings
 from triage.store import Store, open_store
 from triage.store.backtests import CHUNK, Backtest, Found, Todo
@@ -396,6 +399,18 @@ class TestWorkers:
             worker.terminate()
             worker.wait(40)
         assert report["tickets"]["answered"] >= 50
+
+
+def test_what_was_learned_is_found_below_a_language_model_too() -> None:
+    class Learned:
+        name = "learned"
+
+        def learned_from(self, ticket: Ticket) -> list[str]:
+            return ["priority"]
+
+    cascade = Cascade(Learned(), FakeClassifier(), "always", Settings())  # type: ignore[arg-type]
+    assert learned_from(cascade, Ticket("acme", "7")) == ["priority"]
+    assert learned_from(FakeClassifier(), Ticket("acme", "7")) == []
 
 
 def reader_of(tickets: Sequence[Ticket]) -> Any:

@@ -29,6 +29,15 @@ def priority_of(word: str, settings: Settings, ours: str = "") -> str:
     return _one_of(fitting, word, ours)
 
 
+def one_of_its_group(team: str, settings: Settings) -> str:
+    """Return the team that stands for all teams with the group of `team`, which people cannot tell apart.
+
+    The name of a group is its team; a name that is neither stays as it is.
+    """
+    known = settings.teams.get(team)
+    return team if known and not known.group else team_of(known.group if known else team, settings)
+
+
 def labels_in(tags: Collection[str], field: str, settings: Settings) -> set[str]:
     """Return the labels of `field` that `tags` name."""
     known: Mapping[str, Sequence[str]] = {
