@@ -37,7 +37,7 @@ from triage.errors import Retry, SettingsError, Wait
 from triage.settings import Settings
 from triage.settings_file import parse_settings
 from triage.store import Store, open_store
-from triage.store.backtests import CHUNK, Backtest, Found, Todo
+from triage.store.backtests import CHUNK, Backtest, Found, Progress, Todo
 from triage.ticket import Ticket
 from workers.bulk import Bench, ReadOnly, Shown, go_on, new_owner, ours_and_dead, reader, work_chunk
 from workers.runtime import Runtime
@@ -501,12 +501,12 @@ class TestFiles:
     ) -> None:
         path = self.written(home, 100)
 
-        def interrupt(_seconds: float) -> None:
-            if done_of(home):
+        def interrupt(_crew: Crew, progress: Progress, _others: list[str]) -> None:
+            if progress.over:
                 raise KeyboardInterrupt
-            threading.Event().wait(0.01)
 
-        monkeypatch.setattr(crew_module.time, "sleep", interrupt)
+        monkeypatch.setattr(Crew, "_ask", interrupt)
+        monkeypatch.setattr(crew_module, "LOOK_SECONDS", 0.01)
         done = CliRunner().invoke(backtest, ["--file", str(path)], catch_exceptions=False)
         assert done.exit_code == 130
         assert "the same command goes on where this one stopped" in done.stderr
