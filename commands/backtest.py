@@ -23,11 +23,11 @@ from commands.period import period
 from commands.rows import InputError, settings_or_defaults
 from commands.shared import database_errors, find_embedded_redis
 from triage.backtest.page import page
-from triage.backtest.replay import first_words
 from triage.backtest.report import Asked, report_of
 from triage.environment import read_environment
 from triage.errors import FeatureOff, SettingsError
 from triage.logs import configure_logging
+from triage.people import first_words
 from triage.settings import Desk
 from triage.store.backtests import DONE, READING, Backtest, Looked
 from triage.store.migrate import migrate
@@ -115,7 +115,7 @@ def command(
     \b
     Example:
       python manage.py backtest --desk acme --since 90d
-      python manage.py backtest --desk acme --html page.html --json figures.json
+      python manage.py backtest --desk acme --html page.html --json out.json
       python manage.py backtest --file tickets.csv --desk acme
     """
     for option, path in (("--json", json_to), ("--html", html_to)):

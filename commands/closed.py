@@ -12,11 +12,11 @@ from commands.past import patiently
 from commands.rows import InputError, rows_of
 from connectors.base import Past
 from triage.backtest.replay import truth_of
+from triage.people import one_of_its_group
 from triage.settings import Desk, Settings
 from triage.store import Store
 from triage.store.backtests import Backtest, Found, Todo
 from triage.ticket import Ticket
-from triage.truth import one_of_its_group
 from workers.bulk import ReadOnly, Shown
 
 # So far back tickets count as a customer's earlier ones.

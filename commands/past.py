@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from connectors.base import Connector, History, Past
-from triage.backtest.replay import first_words, labels_of
 from triage.errors import Retry, Wait
+from triage.people import first_words, priority_of, team_of
 from triage.settings import Settings
 
 TRIES = 5
@@ -103,7 +103,7 @@ def row_of(past: Past, settings: Settings) -> Row:
         "id": ticket.id,
         "subject": ticket.subject,
         "body": first_words(ticket),
-        **dict.fromkeys(("primary_team", "priority"), ""),
-        **labels_of(ticket, past.group, settings),
+        "primary_team": team_of(past.group, settings),
+        "priority": priority_of(ticket.priority, settings),
         "created_at": ticket.created_at.isoformat() if ticket.created_at else None,
     }

@@ -32,6 +32,7 @@ from tests import llm_server
 from triage.classification import DECIDED_FIELDS
 from triage.classify.base import learned_from
 from triage.classify.cascade import Cascade
+from triage.classify.correction import Corrected
 from triage.environment import Environment
 from triage.errors import Retry, SettingsError, Wait
 from triage.settings import Settings
@@ -410,6 +411,7 @@ def test_what_was_learned_is_found_below_a_language_model_too() -> None:
 
     cascade = Cascade(Learned(), FakeClassifier(), "always", Settings())  # type: ignore[arg-type]
     assert learned_from(cascade, Ticket("acme", "7")) == ["priority"]
+    assert learned_from(Corrected(cascade, {}, None), Ticket("acme", "7")) == ["priority"]
     assert learned_from(FakeClassifier(), Ticket("acme", "7")) == []
 
 

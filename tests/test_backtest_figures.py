@@ -11,13 +11,13 @@ from fakes import answer
 
 from triage.backtest.effects import hours_of, modes_of
 from triage.backtest.figures import LEAST_UNSEEN, cases_of, figures_of, mistakes
-from triage.backtest.replay import as_new, kept, labels_of, truth_of
+from triage.backtest.replay import as_new, kept, truth_of
 from triage.backtest.report import Asked, report_of
+from triage.people import one_of_its_group, priority_of, team_of
 from triage.settings import DEFAULT_TEAMS, Settings
 from triage.store.backtests import Looked
 from triage.store.models import StoredModel
 from triage.ticket import Author, EarlierTicket, Message, Status, Ticket
-from triage.truth import one_of_its_group, team_of
 
 NOW = datetime(2026, 11, 20, tzinfo=UTC).timestamp()
 DAY = 86_400.0
@@ -85,8 +85,7 @@ class TestTruth:
         assert team_of("Finance & Billing", settings) == one_of_its_group("billing", settings)
         assert one_of_its_group("Finance & Billing", settings) == one_of_its_group("billing", settings)
         assert one_of_its_group("Nobody's", settings) == "Nobody's"
-        assert labels_of(replace(CLOSED, priority="normal"), " ", settings) == {"priority": "P2_medium"}
-        assert labels_of(replace(CLOSED, priority=None), "Elsewhere", settings) == {"primary_team": "Elsewhere"}
+        assert (priority_of("normal", settings), priority_of(None, settings)) == ("P2_medium", "")
 
 
 def looked(number: int, said: str, truth: str, sure: float = 0.9, **more: Any) -> Looked:

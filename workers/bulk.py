@@ -12,10 +12,11 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 from connectors.base import Connector, History, Past
-from triage.backtest.replay import NO_CUSTOMER, as_new, first_words, kept
+from triage.backtest.replay import NO_CUSTOMER, as_new, kept
 from triage.classify.base import Classifier, learned_from
 from triage.classify.batch import ticket_from_row
 from triage.errors import TandemError, Wait
+from triage.people import first_words
 from triage.store import Store
 from triage.store.backtests import DONE, Backtest, Todo
 from triage.ticket import Ticket

@@ -21,6 +21,7 @@ from triage.store.marks import EVERY_DESK, WORKER
 from workers import names
 from workers.app import app
 from workers.bulk import go_on
+from workers.calibrate import calibrate_due
 from workers.deliver import deliver
 from workers.runtime import Runtime, crash_here
 from workers.sweep import forget, reconcile_due, remember_bot, requeue
@@ -87,6 +88,12 @@ def reconcile_desks() -> None:
 def retention() -> None:
     """Forget what is older than the retention allows."""
     forget(runtime().settings, runtime().store, time.time())
+
+
+@app.task(name=names.CALIBRATE, shared=False)
+def calibrate_desks() -> None:
+    """Fit probabilities anew from what agents did."""
+    calibrate_due(runtime().settings.desks, runtime().store, time.time())
 
 
 @app.task(name=names.BACKTEST, shared=False)

@@ -13,10 +13,10 @@ from triage.backtest.replay import answer_of
 from triage.classification import DECIDED_FIELDS, Classification
 from triage.classify import calibration, measures
 from triage.decision import Decision, decide
+from triage.people import one_of_its_group
 from triage.settings import Desk, Settings
 from triage.store.backtests import Looked
 from triage.ticket import Ticket
-from triage.truth import one_of_its_group
 
 PRECISION = 0.95
 """The target where the settings name none."""

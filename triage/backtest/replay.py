@@ -8,10 +8,9 @@ from itertools import takewhile
 from typing import Any
 
 from triage.classification import CHURN_RISKS, SENTIMENTS, Classification
-from triage.clean import clean_message
+from triage.people import priority_of, team_of
 from triage.settings import Desk, Settings
 from triage.ticket import Author, Status, Ticket
-from triage.truth import priority_of, team_of
 
 NO_CUSTOMER = "no customer wrote before an agent did"
 # No quoted sentence, draft or reason: those hold what a customer wrote.
@@ -35,8 +34,6 @@ KEPT = frozenset(
         "cost_usd",
     ]
 )
-# Under which name the record of our own writes has a field.
-SHOWN_AS = {"primary_team": "group", "priority": "priority"}
 FELL_BACK = "the language model gave no answer"
 LABELLED = {"sentiment": SENTIMENTS, "churn_risk": CHURN_RISKS}
 
@@ -65,22 +62,13 @@ def as_new(ticket: Ticket, earlier: int) -> Ticket | None:
     )
 
 
-def labels_of(ticket: Ticket, group: str, settings: Settings) -> dict[str, str]:
-    """Return the team and the priority a closed ticket ended with, where it has one of ours."""
-    team = team_of(group.strip(), settings) if group.strip() else ""
-    priority = priority_of(ticket.priority, settings) if ticket.priority else ""
-    found = {"primary_team": team, "priority": priority if priority in set(map(str, settings.priorities)) else ""}
-    return {field: label for field, label in found.items() if label}
-
-
-def first_words(ticket: Ticket) -> str:
-    """Return the cleaned messages of a closed ticket as one text: what `learn` reads of it."""
-    return "\n\n".join(clean_message(message.body, message.html) for message in ticket.messages)
-
-
 def truth_of(ticket: Ticket, group: str, settings: Settings, desk: Desk, ours: Collection[str]) -> dict[str, str]:
     """Return field -> label as people left it; what Tandem itself has set (`ours`) says nothing about people."""
-    truth = {field: label for field, label in labels_of(ticket, group, settings).items() if SHOWN_AS[field] not in ours}
+    truth = {}
+    if group and "group" not in ours:
+        truth["primary_team"] = team_of(group, settings)
+    if (priority := priority_of(ticket.priority, settings)) and "priority" not in ours:
+        truth["priority"] = priority
     for field, key in desk.mapped_fields.items():
         value = ticket.fields.get(str(key))
         if field in LABELLED and value in LABELLED[field] and str(key) not in ours:
