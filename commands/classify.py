@@ -3,7 +3,12 @@
 from __future__ import annotations
 
 import json
+import sys
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, TextIO
 
@@ -13,17 +18,30 @@ from rich.progress import track
 
 from commands.rows import InputError, rows_of, settings_or_defaults, ticket_of
 from commands.shared import database_errors
-from triage.classify import Which, build_classifier, with_learned
+from triage.classification import Classification
+from triage.classify import Which, build_bulk, build_classifier, build_llm, with_learned
+from triage.classify.base import Classifier
 from triage.classify.batch import row_from
+from triage.classify.bulk_state import NoBatchesError, Prepared
 from triage.environment import Environment, read_environment
 from triage.errors import SettingsError
+from triage.settings import Settings
 from triage.store import open_store
 from triage.store.migrate import migrate
+from triage.ticket import Ticket
 
 NO_DESK = (
     "--desk {desk}: no such desk in the settings (they have {known}), and nothing was learned under that name; "
     "teach it with: python manage.py learn --file TRAIN.jsonl --desk {desk}"
 )
+NEEDS_LLM = "--batch is for the language model alone: add --classifier llm"
+NEEDS_FILE = "--out must be a file with --batch: the ids of the batch are kept beside it"
+NOT_READY = 3
+LATER = "not ready yet: the same command looks again (add --wait to stay)"
+INTERRUPTED = "interrupted; nothing is lost: the same command goes on from here"
+LIVE = "{reason}; the tickets are asked one by one, at full price"
+FALLBACK = "{count} answered by the embedded classifier: {reason}"
+SPENT = "cost {cost:.4f} USD ({tokens} tokens)"
 
 
 @click.command()
@@ -38,49 +56,125 @@ NO_DESK = (
     show_default=True,
     help="Who answers; auto is what the settings ask for.",
 )
-def command(source: Path, target: Path, desk: str, which: Which) -> None:
+@click.option("--batch", is_flag=True, help="By the endpoint's batch API: half the price, up to a day.")
+@click.option("--wait", is_flag=True, help="With --batch: stay until the answers are there.")
+def command(source: Path, target: Path, desk: str, which: Which, batch: bool, wait: bool) -> None:
     """Classify a file of tickets.
 
     Each line of FILE is a JSON object with id, subject, body and optionally tier,
     mrr, ticket_count_30d, conversation. Each line of OUT answers it, in the same
     order. OUT appears only when every row is done.
 
+    With --batch the rows are sent as one piece of work; run the same command
+    again to look for the answers (code 3: not ready yet). Stopping loses nothing.
+
     \b
     Example:
       python manage.py classify --file in.jsonl --out out.jsonl
+      python manage.py classify --file in.jsonl --out out.jsonl \\
+          --classifier llm --batch --wait
     """
     if not target.parent.is_dir():
         raise InputError(f"--out: the folder {target.parent} does not exist; make it or name another")
+    # A device or a pipe is written to, never replaced.
+    special = target.exists() and not target.is_file()
+    if batch and which != "llm":
+        raise SettingsError(NEEDS_LLM)
+    if batch and special:
+        raise InputError(NEEDS_FILE)
     environment = read_environment()
     settings = settings_or_defaults(environment)
     models = _models(environment, desk)
     if desk and desk not in settings.desks and not models:
         raise SettingsError(NO_DESK.format(desk=desk, known=", ".join(settings.desks) or "none"))
     # All of them first: a wrong last line must not cost the hours, or the money, spent on those before it.
-    tickets = [(row["id"], ticket_of(source.name, line, row)) for line, row in rows_of(source)]
-    spent: list[float] = []
-    base = build_classifier(
-        settings,
-        openai_base_url=environment.openai_base_url,
-        openai_api_key=environment.openai_api_key.get_secret_value(),
-        openai_model=environment.openai_model,
-        # The daily cap counts what this batch has cost; what workers spend meanwhile is theirs.
-        spent_today=lambda: sum(spent),
-        which=which,
-    )
+    rows = [(row["id"], ticket_of(source.name, line, row)) for line, row in rows_of(source)]
+    tickets = [ticket for _, ticket in rows]
+    work = _Work(environment, settings, which)
+    prepared = _from_batches(work, tickets, target.with_name(target.name + ".batch.json"), wait) if batch else None
+    base, clear = prepared or (work.classifier(), _nothing)
     classifier = with_learned(base, models, settings, desk)
-    thresholds = settings.thresholds_of(desk)
-    # A device or a pipe is written to, never replaced.
-    special = target.exists() and not target.is_file()
     unfinished = target if special else target.with_name(target.name + ".part")
+    thresholds = settings.thresholds_of(desk)
     with closing(unfinished.open("w", encoding="utf-8")) as out:
-        for row_id, ticket in track(tickets, description="classifying", console=Console(stderr=True)):
+        for row_id, ticket in track(rows, description="classifying", console=Console(stderr=True)):
             answer = classifier.classify(ticket)
-            spent.append(answer.cost_usd)
+            work.count(answer)
             _write(out, row_from(answer, row_id, thresholds))
     if not special:
         unfinished.replace(target)
+    clear()
+    work.report()
     click.echo(f"{len(tickets)} tickets classified: {target}")
+
+
+@dataclass
+class _Work:
+    """Who classifies, and what it has come to."""
+
+    environment: Environment
+    settings: Settings
+    which: Which
+    cost: float = 0.0
+    tokens: int = 0
+
+    def __post_init__(self) -> None:
+        self.reasons: Counter[str] = Counter()
+        self.model: dict[str, Any] = {
+            "openai_base_url": self.environment.openai_base_url,
+            "openai_api_key": self.environment.openai_api_key.get_secret_value(),
+            "openai_model": self.environment.openai_model,
+            # The daily cap counts what this batch has cost; what workers spend meanwhile is theirs.
+            "spent_today": lambda: self.cost,
+        }
+
+    def classifier(self, which: Which | None = None) -> Classifier:
+        """Return the classifier that was asked for, or the one named."""
+        return build_classifier(self.settings, which=which or self.which, **self.model)
+
+    def count(self, answer: Classification) -> None:
+        """Remember what `answer` cost and why a model did not give it."""
+        self.cost += answer.cost_usd
+        self.tokens += answer.tokens_in + answer.tokens_out
+        if answer.fallback_reason:
+            self.reasons[answer.fallback_reason] += 1
+
+    def report(self) -> None:
+        """Say what a model cost and what it could not answer."""
+        for reason, count in self.reasons.most_common():
+            click.echo(FALLBACK.format(count=count, reason=reason), err=True)
+        if self.tokens:
+            click.echo(SPENT.format(cost=self.cost, tokens=self.tokens), err=True)
+
+
+def _nothing() -> None:
+    pass
+
+
+def _from_batches(
+    work: _Work, tickets: Sequence[Ticket], state: Path, wait: bool
+) -> tuple[Classifier, Callable[[], None]] | None:
+    """Return a classifier that knows the answers, and what to do when they are kept; None without a batch API.
+
+    Ends the program with NOT_READY while the batches are under way and `wait` is off.
+    """
+    llm = build_llm(work.settings, **work.model)
+    if not tickets:
+        return None
+    bulk = build_bulk(llm, tickets, state, partial(click.echo, err=True))
+    try:
+        bulk.start()
+        if not bulk.ready(wait=wait):
+            click.echo(LATER, err=True)
+            sys.exit(NOT_READY)
+        answers: Iterator[Classification] = bulk.answers(work.classifier("embedded"))
+        return Prepared(tickets, answers), bulk.clear
+    except NoBatchesError as error:
+        click.echo(LIVE.format(reason=error), err=True)
+        return None
+    except KeyboardInterrupt:
+        click.echo("\n" + INTERRUPTED, err=True)
+        sys.exit(NOT_READY)
 
 
 @database_errors()

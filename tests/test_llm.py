@@ -17,6 +17,7 @@ from triage.classification import DECIDED_FIELDS
 from triage.classify import build_classifier
 from triage.classify.answer import InvalidAnswer, parse_answer
 from triage.classify.base import PaidModelError
+from triage.classify.endpoint import SCHEMA_WITH_LENGTHS, Endpoint
 from triage.classify.hostile import harmless
 from triage.classify.llm import LlmClassifier
 from triage.classify.prompt import FENCE_CLOSE, FENCE_OPEN, labels_of, unfenced
@@ -92,6 +93,36 @@ def test_fence_cannot_be_forged(server: LlmServer, forged: str) -> None:
     assert (told.count("<<<"), told.count(">>>")) == (1, 1)
     assert "<|" not in told
     assert "＞＞" not in told
+
+
+@pytest.mark.parametrize("base", ["/openai/v1/", "/openai/v1", "/v1", "/"])
+def test_any_base_url_is_enough(server: LlmServer, base: str) -> None:
+    """Azure's v1 API is the plain API under /openai/v1/, with its key as bearer token and the deployment as model."""
+    address = server.url.removesuffix("/v1") + base
+    model = build_classifier(
+        Settings(), openai_base_url=address, openai_api_key=KEY, openai_model="my-deployment",
+        spent_today=lambda: 0.0, which="llm",
+    )  # fmt: skip
+    assert model.classify(ticket()).classifier == "llm"
+    assert server.paths == [f"POST {base.rstrip('/')}/chat/completions"]
+    assert server.headers[0]["authorization"] == f"Bearer {KEY}"
+    assert server.calls[0]["model"] == "my-deployment"
+
+
+@pytest.mark.parametrize(
+    ("address", "limit"),
+    [
+        ("https://api.openai.com/v1", "max_completion_tokens"),
+        ("https://acme.openai.azure.com/openai/v1/", "max_completion_tokens"),
+        ("https://acme.services.ai.azure.com/openai/v1/", "max_completion_tokens"),
+        ("http://127.0.0.1:11434/v1", "max_tokens"),
+    ],
+)
+def test_hosted_models_are_asked_as_reasoning_models(address: str, limit: str) -> None:
+    endpoint = Endpoint(address, {SCHEMA_WITH_LENGTHS: {}})
+    request = endpoint.request(endpoint.plan, "m", [{"role": "system", "content": "x"}])
+    assert limit in request
+    assert ("temperature" in request) == (limit == "max_tokens")
 
 
 def test_schema_holds_the_configured_labels_only(server: LlmServer) -> None:

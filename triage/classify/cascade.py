@@ -44,14 +44,14 @@ class Cascade:
             return llm.classify(ticket)
         except ModelError as error:
             log.warning("ticket %s: the embedded classifier answers: %s", ticket.id, error)
-            return _fallen_back(own or self._embedded.classify(ticket), error)
+            return fallen_back(own or self._embedded.classify(ticket), error)
 
     def _unsure(self, answer: Classification, desk: str) -> bool:
         thresholds = self._thresholds_of(desk)
         return any(answer.probability(name) < getattr(thresholds, name) for name in DECIDED_FIELDS)
 
 
-def _fallen_back(answer: Classification, error: ModelError) -> Classification:
+def fallen_back(answer: Classification, error: ModelError) -> Classification:
     """Return `answer` with the reason, and with what the model cost although it gave nothing."""
     update: dict[str, object] = {"fallback_reason": str(error)}
     if isinstance(error, PaidModelError):
