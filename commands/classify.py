@@ -5,12 +5,12 @@ from __future__ import annotations
 import json
 import sys
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Sequence
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
-from typing import Any, TextIO
+from typing import TYPE_CHECKING, Any, TextIO
 
 import click
 from rich.console import Console
@@ -30,6 +30,9 @@ from triage.store import open_store
 from triage.store.migrate import migrate
 from triage.ticket import Ticket
 
+if TYPE_CHECKING:
+    from triage.classify.bulk import Bulk
+
 NO_DESK = (
     "--desk {desk}: no such desk in the settings (they have {known}), and nothing was learned under that name; "
     "teach it with: python manage.py learn --file TRAIN.jsonl --desk {desk}"
@@ -41,7 +44,36 @@ LATER = "not ready yet: the same command looks again (add --wait to stay)"
 INTERRUPTED = "interrupted; nothing is lost: the same command goes on from here"
 LIVE = "{reason}; the tickets are asked one by one, at full price"
 FALLBACK = "{count} answered by the embedded classifier: {reason}"
-SPENT = "cost {cost:.4f} USD ({tokens} tokens)"
+
+
+@dataclass
+class Bill:
+    """What a batch took; a model that gave nothing usable is paid too, and has not answered."""
+
+    tickets: int = 0
+    by_model: int = 0
+    tokens_in: int = 0
+    tokens_out: int = 0
+    cost_usd: float = 0.0
+    reasons: Counter[str] = field(default_factory=Counter)
+    """Why a model did not answer, and how often."""
+
+    def add(self, answer: Classification) -> None:
+        """Count one answer."""
+        self.tickets += 1
+        self.by_model += answer.classifier.startswith("llm")
+        self.tokens_in += answer.tokens_in
+        self.tokens_out += answer.tokens_out
+        self.cost_usd += answer.cost_usd
+        if answer.fallback_reason:
+            self.reasons[answer.fallback_reason] += 1
+
+    def __str__(self) -> str:
+        share = self.by_model / self.tickets if self.tickets else 0.0
+        return (
+            f"{self.tickets} tickets classified, {self.by_model} ({share:.0%}) by the language model: "
+            f"{self.tokens_in} tokens in, {self.tokens_out} out, {self.cost_usd:.4f} USD"
+        )
 
 
 @click.command()
@@ -63,7 +95,8 @@ def command(source: Path, target: Path, desk: str, which: Which, batch: bool, wa
 
     Each line of FILE is a JSON object with id, subject, body and optionally tier,
     mrr, ticket_count_30d, conversation. Each line of OUT answers it, in the same
-    order. OUT appears only when every row is done.
+    order. OUT appears only when every row is done. At the end stderr says how
+    many the language model answered and what that cost.
 
     With --batch the rows are sent as one piece of work; run the same command
     again to look for the answers (code 3: not ready yet). Stopping loses nothing.
@@ -90,91 +123,69 @@ def command(source: Path, target: Path, desk: str, which: Which, batch: bool, wa
     # All of them first: a wrong last line must not cost the hours, or the money, spent on those before it.
     rows = [(row["id"], ticket_of(source.name, line, row)) for line, row in rows_of(source)]
     tickets = [ticket for _, ticket in rows]
-    work = _Work(environment, settings, which)
-    prepared = _from_batches(work, tickets, target.with_name(target.name + ".batch.json"), wait) if batch else None
-    base, clear = prepared or (work.classifier(), _nothing)
+    work = Work(environment, settings, which)
+    bulk = _over(work, tickets, target.with_name(target.name + ".batch.json"), wait) if batch and tickets else None
+    base = work.classifier(Prepared(tickets, bulk.answers()) if bulk else None)
     classifier = with_learned(base, models, settings, desk)
     unfinished = target if special else target.with_name(target.name + ".part")
     thresholds = settings.thresholds_of(desk)
     with closing(unfinished.open("w", encoding="utf-8")) as out:
         for row_id, ticket in track(rows, description="classifying", console=Console(stderr=True)):
             answer = classifier.classify(ticket)
-            work.count(answer)
+            work.bill.add(answer)
             _write(out, row_from(answer, row_id, thresholds))
     if not special:
         unfinished.replace(target)
-    clear()
-    work.report()
-    click.echo(f"{len(tickets)} tickets classified: {target}")
+    if bulk:
+        bulk.clear()
+    for reason, count in work.bill.reasons.most_common():
+        click.echo(FALLBACK.format(count=count, reason=reason), err=True)
+    # Not on stdout: --out may be /dev/stdout.
+    click.echo(f"{work.bill} -> {target}", err=True)
 
 
 @dataclass
-class _Work:
+class Work:
     """Who classifies, and what it has come to."""
 
     environment: Environment
     settings: Settings
     which: Which
-    cost: float = 0.0
-    tokens: int = 0
+    bill: Bill = field(default_factory=Bill)
 
-    def __post_init__(self) -> None:
-        self.reasons: Counter[str] = Counter()
-        self.model: dict[str, Any] = {
+    @property
+    def model(self) -> dict[str, Any]:
+        """Return what the language model is reached by."""
+        return {
             "openai_base_url": self.environment.openai_base_url,
             "openai_api_key": self.environment.openai_api_key.get_secret_value(),
             "openai_model": self.environment.openai_model,
             # The daily cap counts what this batch has cost; what workers spend meanwhile is theirs.
-            "spent_today": lambda: self.cost,
+            "spent_today": lambda: self.bill.cost_usd,
         }
 
-    def classifier(self, which: Which | None = None) -> Classifier:
-        """Return the classifier that was asked for, or the one named."""
-        return build_classifier(self.settings, which=which or self.which, **self.model)
-
-    def count(self, answer: Classification) -> None:
-        """Remember what `answer` cost and why a model did not give it."""
-        self.cost += answer.cost_usd
-        self.tokens += answer.tokens_in + answer.tokens_out
-        if answer.fallback_reason:
-            self.reasons[answer.fallback_reason] += 1
-
-    def report(self) -> None:
-        """Say what a model cost and what it could not answer."""
-        for reason, count in self.reasons.most_common():
-            click.echo(FALLBACK.format(count=count, reason=reason), err=True)
-        if self.tokens:
-            click.echo(SPENT.format(cost=self.cost, tokens=self.tokens), err=True)
+    def classifier(self, llm: Classifier | None) -> Classifier:
+        """Return the classifier that was asked for, with `llm` in place of the language model where one is given."""
+        return build_classifier(self.settings, which=self.which, llm=llm, **self.model)
 
 
-def _nothing() -> None:
-    pass
-
-
-def _from_batches(
-    work: _Work, tickets: Sequence[Ticket], state: Path, wait: bool
-) -> tuple[Classifier, Callable[[], None]] | None:
-    """Return a classifier that knows the answers, and what to do when they are kept; None without a batch API.
+def _over(work: Work, tickets: Sequence[Ticket], state: Path, wait: bool) -> Bulk | None:
+    """Return the bulk work over `tickets` when its answers are there; None where the endpoint has no batch API.
 
     Ends the program with NOT_READY while the batches are under way and `wait` is off.
     """
-    llm = build_llm(work.settings, **work.model)
-    if not tickets:
-        return None
-    bulk = build_bulk(llm, tickets, state, partial(click.echo, err=True))
+    bulk = build_bulk(build_llm(work.settings, **work.model), tickets, state, partial(click.echo, err=True))
     try:
         bulk.start()
-        if not bulk.ready(wait=wait):
-            click.echo(LATER, err=True)
-            sys.exit(NOT_READY)
-        answers: Iterator[Classification] = bulk.answers(work.classifier("embedded"))
-        return Prepared(tickets, answers), bulk.clear
+        if bulk.ready(wait=wait):
+            return bulk
+        click.echo(LATER, err=True)
     except NoBatchesError as error:
         click.echo(LIVE.format(reason=error), err=True)
         return None
     except KeyboardInterrupt:
         click.echo("\n" + INTERRUPTED, err=True)
-        sys.exit(NOT_READY)
+    sys.exit(NOT_READY)
 
 
 @database_errors()

@@ -26,7 +26,8 @@ from triage.classify.splits import groups_of
 from triage.classify.training import Lesson, Material, NothingToLearnError, learn
 from triage.environment import Environment, read_environment
 from triage.errors import SettingsError
-from triage.settings import Settings, parse_minutes
+from triage.settings import Settings
+from triage.settings_base import parse_minutes
 from triage.store import Store, open_store
 from triage.store.migrate import migrate
 from triage.store.models import NewModel, StoredModel

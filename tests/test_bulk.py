@@ -81,7 +81,7 @@ def test_waits_and_maps_the_answers_back_by_their_ids(server: LlmServer) -> None
     assert sent[1]["body"]["messages"][0] == server.calls[0]["messages"][0]
     assert sent[1]["body"]["response_format"] == server.calls[0]["response_format"]
     # Half of 4 x (900 x 1 + 100 x 10) millionths.
-    assert "cost 0.0038 USD (4000 tokens)" in result.output
+    assert "4 (100%) by the language model: 3600 tokens in, 400 out, 0.0038 USD" in result.output
     assert not Path("out.jsonl.batch.json").exists()
     assert set(jobs_of(server).deleted) == {"file-1", "file-batch_1-output_file_id"}
 
@@ -144,7 +144,7 @@ def test_failed_rows_are_answered_by_the_embedded_classifier(server: LlmServer) 
     assert "1 answered by the embedded classifier: the model endpoint answered HTTP 429" in result.output
     assert "cannot be used" in result.output
     # The useless answer is paid too.
-    assert "(2000 tokens)" in result.output
+    assert "1800 tokens in, 200 out" in result.output
 
 
 @pytest.mark.parametrize("status", ["expired", "cancelled"])
@@ -220,8 +220,7 @@ def test_many_tickets_go_in_parts(server: LlmServer, monkeypatch: pytest.MonkeyP
         2,
     ]
     assert bulk.ready(wait=True)
-    fallback = Prepared([], iter([]))
-    known = Prepared(asked, bulk.answers(fallback))
+    known = Prepared(asked, bulk.answers())
     assert [known.classify(ticket).primary_team for ticket in asked] == [
         list(TEAMS.values())[at % 4] for at in range(8)
     ]

@@ -28,6 +28,7 @@ from triage.settings import (
     Team,
     Thresholds,
 )
+from triage.settings_sla import Action, BreachAction, Calendar, Override, QuietHours, Sla
 
 # A settings file of a thousand teams has some ten thousand.
 MAX_NODES = 100_000
@@ -56,6 +57,12 @@ SECTIONS: dict[str, type[BaseModel]] = {
     "thresholds": Thresholds,
     "llm": Llm,
     "retention": Retention,
+    "sla": Sla,
+    "calendars": Calendar,
+    "overrides": Override,
+    "on_risk": Action,
+    "on_breach": BreachAction,
+    "quiet_hours": QuietHours,
 }
 
 
@@ -85,6 +92,7 @@ def parse_settings(text: str, environment: Mapping[str, str], name: str = "tande
     except ValidationError as error:
         raise SettingsError(_explain(error, tree, name)) from None
     _check_teams(settings, tree, name)
+    _check_sla(settings, tree, name)
     return settings
 
 
@@ -116,6 +124,13 @@ def _check_teams(settings: Settings, tree: CommentedMap, name: str) -> None:
                 f"{name} line {line}: teams.{team}: its tag '{tag}' is longer than {TAG_LENGTH} characters; "
                 "shorten the name or tag_prefix"
             )
+
+
+def _check_sla(settings: Settings, tree: CommentedMap, name: str) -> None:
+    """Raise SettingsError for hours that overlap or are none, and for names that stand for nothing."""
+    for path, text in settings.sla.faults(settings.teams):
+        line, trail = _place(tree, ("sla", *path))
+        raise SettingsError(f"{name} line {line}: {'.'.join(trail)}: {text}")
 
 
 def _fill(node: Any, environment: Mapping[str, str], name: str, line: int) -> Any:

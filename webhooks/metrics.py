@@ -12,7 +12,7 @@ from triage.store import Store
 
 
 class StoreCollector(Collector):
-    """Counts deliveries and runs by state and tells how old the oldest open delivery is."""
+    """Counts deliveries, runs, outcomes and what models cost, and tells how old the oldest open delivery is."""
 
     def __init__(self, store: Store) -> None:
         self._store = store
@@ -28,12 +28,37 @@ class StoreCollector(Collector):
             for state, count in sorted(counts.items()):
                 family.add_metric([state], count)
             yield family
+        yield self._outcomes()
+        yield from self._spending()
         oldest = self._store.deliveries.oldest_open()
         yield GaugeMetricFamily(
             "tandem_oldest_open_delivery_seconds",
             "Age of the oldest delivery that is not finished",
             value=max(0.0, time.time() - oldest) if oldest else 0.0,
         )
+
+    def _outcomes(self) -> Metric:
+        # A gauge for all its name: an agent who changes their mind moves a ticket from one side to the other.
+        family = GaugeMetricFamily(
+            "tandem_outcomes_total", "What people made of decided fields", labels=["desk", "field", "agreed"]
+        )
+        for (desk, field, agreed), count in sorted(self._store.outcomes.counts().items()):
+            family.add_metric([desk, field, "true" if agreed else "false"], count)
+        return family
+
+    def _spending(self) -> Iterator[Metric]:
+        spent = self._store.runs.spending()
+        labels = ["classifier", "model"]
+        answers = GaugeMetricFamily("tandem_answers", "Runs by who answered", labels=labels)
+        tokens = GaugeMetricFamily("tandem_tokens", "Tokens of the language model", labels=[*labels, "direction"])
+        cost = GaugeMetricFamily("tandem_cost_usd", "US dollars the language model has cost", labels=labels)
+        for one in sorted(spent, key=lambda one: (one.classifier, one.model)):
+            who = [one.classifier, one.model]
+            answers.add_metric(who, one.runs)
+            tokens.add_metric([*who, "in"], one.tokens_in)
+            tokens.add_metric([*who, "out"], one.tokens_out)
+            cost.add_metric(who, one.cost_usd)
+        yield from (answers, tokens, cost)
 
     def describe(self) -> Iterator[Metric]:
         """Yield nothing: registering must not touch the database."""

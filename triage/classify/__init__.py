@@ -37,7 +37,7 @@ def shared_encoder() -> Encoder:
 
 
 def with_learned(base: Classifier, models: Mapping[str, bytes], settings: Settings, desk: str) -> Classifier:
-    """Return `base` with the learned models (field -> stored bytes) of `desk` over it.
+    """Return `base` with the learned models (field -> stored bytes) of `desk` over its embedded classifier.
 
     A model this version cannot read is left out and logged: the field is then answered as if nothing was learned.
     """
@@ -51,10 +51,21 @@ def with_learned(base: Classifier, models: Mapping[str, bytes], settings: Settin
             log.error("desk %s, %s: %s", desk, field, error)
     if not heads:
         return base
-    learned: Classifier = import_module("triage.classify.learned").LearnedClassifier(
-        base, heads, shared_encoder(), settings.teams, settings.target_precision_of(desk)
-    )
-    return learned
+
+    def learned(own: Classifier) -> Classifier:
+        made: Classifier = import_module("triage.classify.learned").LearnedClassifier(
+            own, heads, shared_encoder(), settings.teams, settings.target_precision_of(desk)
+        )
+        return made
+
+    # A cascade judges what was learned, so that stands below it.
+    return base.over(learned, heads) if isinstance(base, Cascade) else learned(base)
+
+
+def learned_from(classifier: Classifier, ticket: Ticket) -> list[str]:
+    """Return the fields that `classifier` answers by a model which has learned from this very ticket."""
+    seen: Callable[[Ticket], list[str]] | None = getattr(classifier, "learned_from", None)
+    return seen(ticket) if seen else []
 
 
 def build_llm(
@@ -89,8 +100,11 @@ def build_classifier(
     openai_model: str,
     spent_today: Callable[[], float],
     which: Which = "auto",
+    llm: Classifier | None = None,
 ) -> Classifier:
     """Return the classifier `which` names; `auto` is the cascade where a key or a base URL is set, else embedded.
+
+    `llm` stands in for the language model of the settings, for answers that are known already.
 
     Raises SettingsError where a model is asked for and none is set. `spent_today` returns US dollars.
     """
@@ -113,9 +127,9 @@ def build_classifier(
     asked_for: dict[str, Ask] = {"llm": "always", "cascade": "unsure"}
     ask = asked_for.get(which, settings.llm.ask)
     if ask == "never":
-        return Cascade(embedded(), None, ask, settings.thresholds_of)
-    llm = build_llm(
+        return Cascade(embedded(), None, ask, settings)
+    model = llm or build_llm(
         settings, openai_base_url=openai_base_url, openai_api_key=openai_api_key, openai_model=openai_model,
         spent_today=spent_today,
     )  # fmt: skip
-    return Cascade(embedded(), llm, ask, settings.thresholds_of)
+    return Cascade(embedded(), model, ask, settings)

@@ -1,8 +1,7 @@
 """Many tickets by the OpenAI Batch API: one file up, hours of patience, one file back, at half the price.
 
 Everything that must not be lost, ids of files and batches, stands in a state file from the moment it is known; the
-same work started again goes on from there. Answers take the same checks as live ones; a ticket without a usable one is
-answered by `fallback`.
+same work started again goes on from there. Answers take the same checks as live ones.
 """
 
 from __future__ import annotations
@@ -18,9 +17,8 @@ from pathlib import Path
 
 from triage.classification import Classification
 from triage.classify.api import Body, Refusal
-from triage.classify.base import Classifier, PaidModelError
+from triage.classify.base import PaidModelError
 from triage.classify.bulk_state import BulkError, NoBatchesError, Part, State, code_of, result_of
-from triage.classify.cascade import fallen_back
 from triage.classify.endpoint import Plan
 from triage.classify.llm import INVALID, LlmClassifier
 from triage.classify.question import Bill
@@ -175,17 +173,16 @@ class Bulk:
                 self._path.unlink()
                 raise BulkError(FAILED.format(batch=part.batch, code=code_of(batch)))
 
-    def answers(self, fallback: Classifier) -> Iterator[Classification]:
-        """Yield one classification per ticket, in order, once `ready` says so."""
+    def answers(self) -> Iterator[Classification | ModelError]:
+        """Yield one classification per ticket, in order, or why there is none, once `ready` says so."""
         for part in self._state.parts:
             bodies = self._results(part)
             for place in range(part.first, part.first + part.count):
-                ticket = self._tickets[place]
                 found = bodies.pop(f"ticket-{place}", NO_ANSWER.format(status=part.status))
                 try:
-                    yield self._answer(ticket, found)
+                    yield self._answer(self._tickets[place], found)
                 except ModelError as error:
-                    yield fallen_back(fallback.classify(ticket), error)
+                    yield error
 
     def _answer(self, ticket: Ticket, found: Body | str) -> Classification:
         if isinstance(found, str):

@@ -98,9 +98,12 @@ class Prepared:
 
     name = "llm"
 
-    def __init__(self, tickets: Sequence[Ticket], answers: Iterator[Classification]) -> None:
+    def __init__(self, tickets: Sequence[Ticket], answers: Iterator[Classification | ModelError]) -> None:
         self._answers = {id(ticket): answer for ticket, answer in zip(tickets, answers, strict=True)}
 
     def classify(self, ticket: Ticket) -> Classification:
-        """Return the answer kept for `ticket`."""
-        return self._answers[id(ticket)]
+        """Return the answer kept for `ticket`. Raises ModelError where there is none."""
+        answer = self._answers[id(ticket)]
+        if isinstance(answer, ModelError):
+            raise answer
+        return answer

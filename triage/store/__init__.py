@@ -1,4 +1,4 @@
-"""The database: deliveries, runs, effects, cursors, alarms and models behind one `Store`."""
+"""The database: deliveries, runs, effects, outcomes, cursors, alarms, models and backtests behind one `Store`."""
 
 from __future__ import annotations
 
@@ -6,11 +6,14 @@ from dataclasses import dataclass
 
 from sqlalchemy import Engine
 
+from triage.store.backtests import Backtests
+from triage.store.calibrations import Calibrations
 from triage.store.deliveries import Deliveries
 from triage.store.effects import Effects
 from triage.store.engine import PATIENCE_SECONDS, open_engine
 from triage.store.marks import Alarms, Cursors
 from triage.store.models import Models
+from triage.store.outcomes import Outcomes
 from triage.store.runs import Runs
 
 
@@ -25,6 +28,9 @@ class Store:
     cursors: Cursors
     alarms: Alarms
     models: Models
+    outcomes: Outcomes
+    calibrations: Calibrations
+    backtests: Backtests
 
 
 def open_store(url: str, patience: float = PATIENCE_SECONDS) -> Store:
@@ -38,4 +44,7 @@ def open_store(url: str, patience: float = PATIENCE_SECONDS) -> Store:
         cursors=Cursors(engine),
         alarms=Alarms(engine),
         models=Models(engine),
+        outcomes=Outcomes(engine),
+        calibrations=Calibrations(engine),
+        backtests=Backtests(engine),
     )
