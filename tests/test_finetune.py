@@ -52,7 +52,8 @@ def said(**changes: Any) -> Classification:
             "primary_team": "billing", "priority": "P2_medium", "sentiment": "neutral", "churn_risk": "low",
             "language": "en", "classifier": "llm", "probabilities": spread, "evidence": ["We were charged twice."],
             "context_for_agent": "Zebediah Quux was charged twice.",
-            "auto_response_draft": "Dear Zebediah Quux, sorry.", "issue_category": "double_charge", "secondary_team": "account_management",
+            "auto_response_draft": "Dear Zebediah Quux, sorry.", "issue_category": "double_charge",
+            "secondary_team": "account_management",
         } | changes
     )  # fmt: skip
 
@@ -157,7 +158,7 @@ def watched(store: Store, ticket_id: str, answer: Classification, theirs: str) -
 class TestExport:
     def test_from_outcomes_reads_the_tickets_again(
         self,
-        box: Box,
+        box: Box,  # noqa: F811
         home: Path,
         monkeypatch: pytest.MonkeyPatch,
     ) -> None:
@@ -214,7 +215,7 @@ class TestExport:
 
     def test_from_a_file(self) -> None:
         rows = [
-            {"id": at, "subject": "x", "body": f"The {word} button fails.", "created_at": at} | {"primary_team": "billing"}
+            {"id": at, "subject": "x", "body": f"The {word} button fails.", "created_at": at, "primary_team": "billing"}
             for at, word in enumerate([*WORDS, "red"])
         ]  # fmt: skip
         Path("rows.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
