@@ -119,6 +119,19 @@ class Outcomes:
         with self._reader.connect() as connection:
             return [Outcome(**row) for row in connection.execute(query).mappings()][::-1]
 
+    def settled(self, desk: str, since: float) -> dict[int, list[Outcome]]:
+        """Return run id -> final outcomes of `desk` observed from `since` on, in the order they were observed."""
+        query = (
+            select(*COLUMNS)
+            .where(outcomes.c.desk == desk, outcomes.c.final, outcomes.c.observed_at >= since)
+            .order_by(outcomes.c.observed_at, outcomes.c.id)
+        )
+        found: dict[int, list[Outcome]] = {}
+        with self._reader.connect() as connection:
+            for row in connection.execute(query).mappings():
+                found.setdefault(row["run_id"], []).append(Outcome(**row))
+        return found
+
     def agreement(self, desk: str, since: float, until: float) -> dict[str, Agreement]:
         """Return field -> agreement on the tickets of `desk` solved or closed in [since, until), in all and by whom.
 
