@@ -87,9 +87,6 @@ def _keeping(said: Classification, own: Classification, names: Collection[str]) 
     for about in ("temperatures", "probability_sources"):  # of the model's probabilities, not of ours
         update[about] = {name: value for name, value in getattr(said, about).items() if name not in names}
     update["classifier"] = f"{said.classifier}+learned"
-    # These tell how the model's own probabilities came about.
-    for about in ("probability_sources", "temperatures", "raw_probabilities"):
-        update[about] = {name: value for name, value in getattr(said, about).items() if name not in names}
     if "primary_team" in names:
         update["secondary_team"] = own.secondary_team
         if own.primary_team != said.primary_team:
