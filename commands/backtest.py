@@ -115,7 +115,7 @@ def command(
     \b
     Example:
       python manage.py backtest --desk acme --since 90d
-      python manage.py backtest --desk acme --html backtest.html --json backtest.json
+      python manage.py backtest --desk acme --html page.html --json out.json
       python manage.py backtest --file tickets.csv --desk acme
     """
     for option, path in (("--json", json_to), ("--html", html_to)):
