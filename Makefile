@@ -32,10 +32,11 @@ lint: $(VENV)/.test ## Check style, types and the layering of the imports
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-eval: $(VENV)/.test ## Measure the classifier on DATA=..., as shipped and learned
+eval: $(VENV)/.test ## Measure classifier, learning and redaction on DATA=...
 	@test -n "$(DATA)" || (echo "name the data: make $@ DATA=path/to/data"; exit 1)
 	$(BIN)/python -m evaluation $(DATA) --out docs/quality.md
 	$(BIN)/python -m evaluation.history $(DATA) --out docs/quality.md
+	$(BIN)/python -m evaluation.redaction $(DATA) --out docs/quality.md
 
 bench: $(VENV)/.run ## Measure how fast it is on this machine
 	$(BIN)/python -m benchmarks $(NAME)

@@ -33,9 +33,7 @@ def directions(count: int, around: int, spread: float = 0.02, dim: int = 40) -> 
 
 class TestShape:
     def test_a_report_a_wish_and_a_question_differ(self) -> None:
-        report = shape_of(
-            "Import fails", "Steps:\n1. open\n2. import\n\nTraceback\n  at main (a.js:3)\nError: 0x80ff"
-        )
+        report = shape_of("Import fails", "Steps:\n1. open\n2. import\n\nTraceback\n  at main (a.js:3)\nError: 0x80ff")
         wish = shape_of("Please add dark mode", "We would like a dark mode.")
         question = shape_of("How do I export?", "How do I export my data? Is there a limit?")
         assert len({report.tobytes(), wish.tobytes(), question.tobytes()}) == 3

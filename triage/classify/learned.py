@@ -10,8 +10,8 @@ from triage.classify.base import Classifier
 from triage.classify.context import context_of
 from triage.classify.encoder import Encoder
 from triage.classify.escalation import escalated
-from triage.classify.head import LearnedHead
-from triage.classify.learned_features import Features, read_features
+from triage.classify.head import LearnedHead, fingerprint
+from triage.classify.learned_features import Features, read_features, text_of
 from triage.clean import CleanTicket, clean_ticket
 from triage.settings import Team
 from triage.ticket import Ticket
@@ -49,6 +49,11 @@ class LearnedClassifier:
         if answer.primary_team == NO_TEAM and self._nobodys(clean, features):
             del learned["primary_team"]
         return self._replaced(answer, learned, ticket, clean)
+
+    def learned_from(self, ticket: Ticket) -> list[str]:
+        """Return the fields whose model has learned from a ticket with this very text."""
+        text = fingerprint(text_of(clean_ticket(ticket)))
+        return [name for name, head in self._heads.items() if text in head.seen]
 
     def _nobodys(self, clean: CleanTicket, features: Features) -> bool:
         """Say whether an automatic mail is nobody's: some desks give the alerts of their machines to a team."""

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from sqlalchemy import Engine
 
 from triage.store.backtests import Backtests
+from triage.store.calibrations import Calibrations
 from triage.store.deliveries import Deliveries
 from triage.store.effects import Effects
 from triage.store.engine import PATIENCE_SECONDS, open_engine
@@ -28,6 +29,7 @@ class Store:
     alarms: Alarms
     models: Models
     outcomes: Outcomes
+    calibrations: Calibrations
     backtests: Backtests
 
 
@@ -43,5 +45,6 @@ def open_store(url: str, patience: float = PATIENCE_SECONDS) -> Store:
         alarms=Alarms(engine),
         models=Models(engine),
         outcomes=Outcomes(engine),
+        calibrations=Calibrations(engine),
         backtests=Backtests(engine),
     )
