@@ -7,7 +7,7 @@ from collections.abc import Callable, Collection
 from typing import Any, Literal
 
 from triage.classification import DECIDED_FIELDS, NO_TEAM, Classification
-from triage.classify.base import Classifier, PaidModelError
+from triage.classify.base import Classifier, PaidModelError, learned_from
 from triage.classify.context import context_of
 from triage.classify.escalation import escalated
 from triage.clean import clean_ticket
@@ -52,6 +52,10 @@ class Cascade:
         ask = self._ask == "always" or any(self._unsure(own, name, ticket.desk) for name in DECIDED_FIELDS)
         return self._asked(self._llm, ticket, own) if ask else own
 
+    def learned_from(self, ticket: Ticket) -> list[str]:
+        """Return the fields whose learned model, of our own classifier, has learned from this very ticket."""
+        return learned_from(self._own, ticket)
+
     def _asked(self, llm: Classifier, ticket: Ticket, own: Classification | None) -> Classification:
         try:
             said = llm.classify(ticket)
@@ -80,6 +84,8 @@ def _keeping(said: Classification, own: Classification, names: Collection[str]) 
     update: dict[str, Any] = {name: getattr(own, name) for name in names}
     update["probabilities"] = said.probabilities | {name: own.probabilities[name] for name in names}
     update["thresholds"] = said.thresholds | {name: own.thresholds[name] for name in names if name in own.thresholds}
+    for about in ("temperatures", "probability_sources"):  # of the model's probabilities, not of ours
+        update[about] = {name: value for name, value in getattr(said, about).items() if name not in names}
     update["classifier"] = f"{said.classifier}+learned"
     if "primary_team" in names:
         update["secondary_team"] = own.secondary_team

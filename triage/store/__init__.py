@@ -8,6 +8,7 @@ from sqlalchemy import Engine
 
 from triage.store.acts import Acts
 from triage.store.backtests import Backtests
+from triage.store.calibrations import Calibrations
 from triage.store.clocks import Clocks
 from triage.store.deliveries import Deliveries
 from triage.store.effects import Effects
@@ -32,6 +33,7 @@ class Store:
     clocks: Clocks
     acts: Acts
     outcomes: Outcomes
+    calibrations: Calibrations
     backtests: Backtests
 
 
@@ -49,5 +51,6 @@ def open_store(url: str, patience: float = PATIENCE_SECONDS) -> Store:
         clocks=Clocks(engine),
         acts=Acts(engine),
         outcomes=Outcomes(engine),
+        calibrations=Calibrations(engine),
         backtests=Backtests(engine),
     )
