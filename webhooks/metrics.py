@@ -12,7 +12,7 @@ from triage.store import Store
 
 
 class StoreCollector(Collector):
-    """Counts deliveries, runs, outcomes and what models cost, and tells how old the oldest open delivery is."""
+    """Counts deliveries, runs, outcomes and what models cost, and tells what has waited longest."""
 
     def __init__(self, store: Store) -> None:
         self._store = store
@@ -35,6 +35,13 @@ class StoreCollector(Collector):
             "tandem_oldest_open_delivery_seconds",
             "Age of the oldest delivery that is not finished",
             value=max(0.0, time.time() - oldest) if oldest else 0.0,
+        )
+
+        due = self._store.clocks.oldest_due()
+        yield GaugeMetricFamily(
+            "tandem_sla_overdue_seconds",
+            "How long the SLA clock that waits longest has been due",
+            value=max(0.0, time.time() - due) if due else 0.0,
         )
 
     def _outcomes(self) -> Metric:

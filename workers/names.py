@@ -3,6 +3,7 @@
 TRIAGE = "triage.deliver"
 REQUEUE = "sweep.requeue"
 RECONCILE = "sweep.reconcile"
+SLA = "sweep.sla"
 RETENTION = "sweep.retention"
 CALIBRATE = "sweep.calibrate"
 BACKTEST = "bulk.backtest"

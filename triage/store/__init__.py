@@ -1,4 +1,4 @@
-"""The database: deliveries, runs, effects, outcomes, cursors, alarms, models and backtests behind one `Store`."""
+"""The database: deliveries, runs, effects, outcomes, clocks, acts and what else there is behind one `Store`."""
 
 from __future__ import annotations
 
@@ -6,8 +6,10 @@ from dataclasses import dataclass
 
 from sqlalchemy import Engine
 
+from triage.store.acts import Acts
 from triage.store.backtests import Backtests
 from triage.store.calibrations import Calibrations
+from triage.store.clocks import Clocks
 from triage.store.deliveries import Deliveries
 from triage.store.effects import Effects
 from triage.store.engine import PATIENCE_SECONDS, open_engine
@@ -28,6 +30,8 @@ class Store:
     cursors: Cursors
     alarms: Alarms
     models: Models
+    clocks: Clocks
+    acts: Acts
     outcomes: Outcomes
     calibrations: Calibrations
     backtests: Backtests
@@ -44,6 +48,8 @@ def open_store(url: str, patience: float = PATIENCE_SECONDS) -> Store:
         cursors=Cursors(engine),
         alarms=Alarms(engine),
         models=Models(engine),
+        clocks=Clocks(engine),
+        acts=Acts(engine),
         outcomes=Outcomes(engine),
         calibrations=Calibrations(engine),
         backtests=Backtests(engine),
