@@ -13,7 +13,7 @@ from triage.errors import TandemError
 
 FOLDER = Path(__file__).parent / "commands"
 # Helpers of the commands; every other file is a command.
-HELPERS = {"__init__", "shared", "stack", "sandboxed", "rows", "lessons", "past"}
+HELPERS = {"__init__", "shared", "stack", "sandboxed", "rows", "lessons", "past", "calendar_yaml", "sla_table"}
 
 
 class Commands(click.Group):

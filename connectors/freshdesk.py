@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC, datetime
 from typing import Any, ClassVar
 
-from connectors import freshdesk_ticket
+from connectors import freshdesk_schedules, freshdesk_ticket
 from connectors.base import Account, Changes, Fields, History, Leak, Written
 from connectors.budget import ACCOUNT, Need
 from connectors.freshdesk_errors import FreshdeskDialect
@@ -28,6 +28,7 @@ from connectors.helpdesk import (
 )
 from connectors.http import Client, StaticCredential
 from connectors.lock import ticket_lock
+from connectors.schedules import Schedule
 from connectors.ticket_rows import changed, earlier
 from connectors.values import as_dict, ident, rows, text
 from connectors.verdict import Call
@@ -225,6 +226,10 @@ class Freshdesk(Helpdesk):
         with ticket_lock(self._budget.redis, f"{self._budget.account}:{ticket.id}"):
             before, after, more = TagList(self._api, ticket.id).add(good)
         return Written(before={"tags": before}, after={"tags": after}, refused=refused | more)
+
+    def schedules(self) -> tuple[Schedule, ...]:
+        """Return the helpdesk's business hours; FeatureOff where the plan or our role has none."""
+        return freshdesk_schedules.schedules(self._api)
 
     def changes(self, cursor: str) -> Changes:
         """Return tickets changed since `cursor` (empty: a minute ago; an ISO time), oldest change first."""

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime
 from typing import Any, ClassVar
 
-from connectors import zendesk_ticket
+from connectors import zendesk_schedules, zendesk_ticket
 from connectors.base import Account, Changes, Fields, History, Leak, Written
 from connectors.budget import ACCOUNT, Need
 from connectors.helpdesk import (
@@ -24,6 +24,7 @@ from connectors.helpdesk import (
     usable_tags,
 )
 from connectors.http import Client, StaticCredential
+from connectors.schedules import Schedule
 from connectors.ticket_rows import changed, earlier
 from connectors.values import as_dict, as_list, ident, rows, text
 from connectors.zendesk_auth import credential
@@ -264,6 +265,10 @@ class Zendesk(Helpdesk):
             now, more = self._put_tags(ticket_id, [tag])
             shown, refused = now or shown, refused | more
         return shown, refused
+
+    def schedules(self) -> tuple[Schedule, ...]:
+        """Return the helpdesk's business hours; FeatureOff where the plan or our role has none."""
+        return zendesk_schedules.schedules(self._api)
 
     def changes(self, cursor: str) -> Changes:
         """Return tickets changed since `cursor` (empty: a minute ago; digits: that epoch), oldest change first."""
