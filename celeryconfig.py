@@ -83,6 +83,8 @@ beat_schedule = {
     "requeue": {"task": "sweep.requeue", "schedule": 5.0, "options": {"expires": 10}},
     # Only looks at the clock; each desk has its own interval.
     "reconcile": {"task": "sweep.reconcile", "schedule": 20.0, "options": {"expires": 20}},
+    # Only looks at the clock; `sla.tick_seconds` says how often clocks are looked at.
+    "sla": {"task": "sweep.sla", "schedule": 5.0, "options": {"expires": 10}},
     "retention": {"task": "sweep.retention", "schedule": 3600.0, "options": {"expires": 3600}},
 }
 # Beat's own notes, next to the database.

@@ -21,23 +21,22 @@ from connectors.helpdesk import (
     reason,
     set_alone,
     set_together_else_alone,
-    usable_tags,
 )
 from connectors.http import Client, StaticCredential
 from connectors.schedules import Schedule
 from connectors.ticket_rows import changed, earlier
-from connectors.values import as_dict, as_list, ident, rows, text
+from connectors.values import as_dict, ident, rows, text
 from connectors.zendesk_auth import credential
 from connectors.zendesk_errors import EXPORTS, UPDATES, ZendeskDialect
 from connectors.zendesk_pages import PAGE_SIZE, pages
+from connectors.zendesk_tags import TagSet
 from connectors.zendesk_ticket import HALF_AN_ANSWER
-from triage.errors import Conflict, DeskLocked, Refused, Retry, TandemError, UnknownOutcome
+from triage.errors import Conflict, DeskLocked, FeatureOff, Refused, Retry, TandemError, UnknownOutcome
 from triage.ticket import Message, Status, Ticket
 
 TICKET = "/tickets/{id}.json"
 COMMENTS = "/tickets/{id}/comments.json"
 MAKE_PRIVATE = "/tickets/{id}/comments/{comment}/make_private"
-TAGS = "/tickets/{id}/tags.json"
 REQUESTED = "/users/{id}/tickets/requested.json"
 GROUPS = "/groups.json"
 ME = "/users/me.json"
@@ -54,11 +53,12 @@ EXPORT_DELAY = 60
 # Ticket, comments, history, note, tags; two of them count against the limit on updates.
 TICKET_CALLS = 5.0
 TICKET_UPDATES = 2.0
+LOOK_CALLS = 2.0
 NOBODY = "Zendesk answers, but the credential signs in nobody: check this desk's `auth`"
 NO_FIELD = "'{}' is no Zendesk field id (a number)"
 NO_COMMENT = "Zendesk took the note but shows no comment"
+NO_EDITING = "Zendesk cannot change a comment"
 CHANGED_MEANWHILE = "somebody changed the ticket since Tandem read it"
-TAGS_MISSING = "Zendesk took the tags but does not show them"
 
 
 class Zendesk(Helpdesk):
@@ -71,6 +71,7 @@ class Zendesk(Helpdesk):
         "medium": "normal",
         "low": "low",
     }
+    edits_notes = False
 
     def _open(self) -> Client:
         desk, dialect = self._settings, ZendeskDialect()
@@ -114,6 +115,14 @@ class Zendesk(Helpdesk):
         others = earlier(as_dict(listed).get("tickets"), text(raw["id"]), self._month_ago(), zendesk_ticket.status)
         messages = self._messages(raw, zendesk_ticket.people(answer))
         return zendesk_ticket.normalize(self.desk, self._settings, answer, messages, others)
+
+    def look(self, ticket_id: str) -> Ticket:
+        """Return the ticket as `read` does without the earlier ones, solved and closed ones too; Gone if deleted."""
+        self._budget.admit([Need(ACCOUNT, LOOK_CALLS)])
+        answer = self._api.get(TICKET, ticket_id, query={"include": f"{SIDELOADS},metric_sets"})
+        raw = zendesk_ticket.existing(answer)
+        messages = self._messages(raw, zendesk_ticket.people(answer))
+        return zendesk_ticket.normalize(self.desk, self._settings, answer, messages, ())
 
     def _messages(self, raw: dict[str, Any], known: zendesk_ticket.People) -> list[Message]:
         if zendesk_ticket.description_is_all(raw, known):
@@ -189,6 +198,11 @@ class Zendesk(Helpdesk):
             self._alarm(ticket_id, comment_id, f"STILL PUBLIC, make it private by hand ({error})")
             return Leak.PUBLIC
 
+    def update_note(self, ticket_id: str, note_id: str, note_html: str, reference: str) -> Written:
+        """Refuse: a comment cannot be changed."""
+        del ticket_id, note_id, note_html, reference
+        raise FeatureOff(NO_EDITING)
+
     def _look_again(self, ticket: Ticket, wanted: Mapping[str, Any]) -> None:
         """Raise Conflict if the ticket is not as it was read.
 
@@ -240,31 +254,12 @@ class Zendesk(Helpdesk):
         return {text(one.get("id")): text(one.get("name")) for one in listed if not one.get("deleted")}
 
     def add_tags(self, ticket: Ticket, tags: tuple[str, ...]) -> Written:
-        """Add `tags` by the additive PUT (POST on the same path would replace the list), keeping every other tag."""
-        good, refused = usable_tags(tags)
-        before = {"tags": list(ticket.tags)}
-        if not set(good) - set(ticket.tags):
-            return Written(before=before, after=before, refused=refused)
-        shown, more = self._put_tags(ticket.id, good)
-        if set(good) - set(shown) - set(more):
-            raise Retry(TAGS_MISSING)
-        return Written(before=before, after={"tags": shown or list(ticket.tags)}, refused=refused | more)
+        """Add `tags`, keeping every other tag."""
+        return TagSet(self._api, ticket).add(tags)
 
-    def _put_tags(self, ticket_id: str, tags: list[str]) -> tuple[list[str], dict[str, str]]:
-        """Return the tags shown now and those refused; tags refused together go alone, so that the good ones land."""
-        try:
-            answer = self._api.send("PUT", TAGS, ticket_id, body={"tags": tags}, repeatable=True)
-        except Refused as error:
-            if len(tags) == 1:
-                return [], {tags[0]: reason(error, tags[0])}
-        else:
-            return [text(tag) for tag in as_list(as_dict(answer).get("tags"))], {}
-        shown: list[str] = []
-        refused: dict[str, str] = {}
-        for tag in tags:
-            now, more = self._put_tags(ticket_id, [tag])
-            shown, refused = now or shown, refused | more
-        return shown, refused
+    def remove_tags(self, ticket: Ticket, tags: tuple[str, ...]) -> Written:
+        """Take `tags` away, keeping every other tag."""
+        return TagSet(self._api, ticket).remove(tags)
 
     def schedules(self) -> tuple[Schedule, ...]:
         """Return the helpdesk's business hours; FeatureOff where the plan or our role has none."""

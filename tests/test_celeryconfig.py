@@ -97,7 +97,12 @@ class TestWhatMustHold:
 
     def test_beat_starts_tasks_that_exist_and_no_tick_waits_for_the_next(self, settings: ModuleType) -> None:
         schedule = settings.beat_schedule
-        assert {entry["task"] for entry in schedule.values()} == {names.REQUEUE, names.RECONCILE, names.RETENTION}
+        assert {entry["task"] for entry in schedule.values()} == {
+            names.REQUEUE,
+            names.RECONCILE,
+            names.SLA,
+            names.RETENTION,
+        }
         for entry in schedule.values():
             assert entry["options"]["expires"] <= max(10, entry["schedule"])
         # A row that no message told of is looked at within the half minute a lease may take to run out.

@@ -70,7 +70,7 @@ class TestRecorded:
             ("ticket_created_inline_image", Kind.WORK, "12", "{ticket_action:created}"),
             ("advanced_own_template", Kind.WORK, "6541", "nowe"),
             ("private_note", Kind.IGNORE, "11", "{note_type:private}"),
-            ("status_changed", Kind.IGNORE, "11", "{status:{from:4,to:6}}"),
+            ("status_changed", Kind.CLOCK, "11", "{status:{from:4,to:6}}"),
         ],
     )
     def test_payload(self, name: str, kind: Kind, ticket_id: str, event: str) -> None:

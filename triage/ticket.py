@@ -135,5 +135,11 @@ class Ticket:
     earlier: tuple[EarlierTicket, ...] = ()
     """The requester's other tickets of the last 30 days."""
     ticket_count_30d: int = 0
+    group: str = ""
+    """The group's name, where it is known."""
+    brand: str = ""
+    """Zendesk's brand id, Freshdesk's product id."""
+    status_since: datetime | None = None
+    """When the status was last changed, where the helpdesk says so."""
     clocks: tuple[HelpdeskClock, ...] = ()
     """The helpdesk's own SLA clocks; empty where its plan has none."""

@@ -18,6 +18,8 @@ SECRET_PARAMETER = "token"  # noqa: S105 - a parameter's name
 WRAPPER = "freshdesk_webhook"
 # An event is told once; the same words about the same ticket later are another event.
 REPEAT_WINDOW_SECONDS = 300
+# Our own notes come back like this too; no clock minds them.
+PRIVATE_NOTE = "note_type:private"
 TRAILING_COMMA = re.compile(r",(\s*[}\]])")
 # A form sent by Rails' rules nests by brackets: freshdesk_webhook[ticket_id]=11.
 NESTED = re.compile(r"freshdesk_webhook\[(\w{1,40})\]", re.ASCII)
@@ -63,8 +65,10 @@ def _knock(ticket_id: str, data: dict[str, Any], body: bytes, now: float) -> Kno
     # Creation happens once. For the rest the sender gives no id: the same words within minutes are a repeat.
     window = "" if created else str(int(now // REPEAT_WINDOW_SECONDS))
     key = f"{ticket_id}:{digest(event, b'' if created else body, window)}"
-    if triggered and not created:
+    if PRIVATE_NOTE in triggered:
         return Knock(Kind.IGNORE, key, ticket_id, event, reason="this event needs no triage")
+    if triggered and not created:
+        return Knock(Kind.CLOCK, key, ticket_id, event)
     return Knock(Kind.WORK, key, ticket_id, event)
 
 

@@ -12,7 +12,7 @@ from triage.store import Store
 
 
 class StoreCollector(Collector):
-    """Counts deliveries and runs by state and tells how old the oldest open delivery is."""
+    """Counts deliveries and runs by state and tells what has waited longest."""
 
     def __init__(self, store: Store) -> None:
         self._store = store
@@ -33,6 +33,13 @@ class StoreCollector(Collector):
             "tandem_oldest_open_delivery_seconds",
             "Age of the oldest delivery that is not finished",
             value=max(0.0, time.time() - oldest) if oldest else 0.0,
+        )
+
+        due = self._store.clocks.oldest_due()
+        yield GaugeMetricFamily(
+            "tandem_sla_overdue_seconds",
+            "How long the SLA clock that waits longest has been due",
+            value=max(0.0, time.time() - due) if due else 0.0,
         )
 
     def describe(self) -> Iterator[Metric]:

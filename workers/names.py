@@ -3,4 +3,5 @@
 TRIAGE = "triage.deliver"
 REQUEUE = "sweep.requeue"
 RECONCILE = "sweep.reconcile"
+SLA = "sweep.sla"
 RETENTION = "sweep.retention"

@@ -1,6 +1,6 @@
 """One ticket from delivery to note. Read this page first.
 
-read ─▶ classify ─▶ decide ─▶ compose ─▶ record intent ─▶ write ─▶ record outcome
+read ─▶ classify ─▶ decide ─▶ start clocks ─▶ compose ─▶ record intent ─▶ write ─▶ record outcome
 
 Everything it needs is handed in. It may be killed after any line and be run again: a classification is kept, an effect
 is recorded before it is sent, and a note that may have been written is looked for before it is sent again.
@@ -29,6 +29,7 @@ from triage.store.effects import FIELDS as FIELDS_EFFECT
 from triage.store.marks import PUBLIC_NOTE
 from triage.store.runs import DONE, SKIPPED, Run
 from triage.ticket import Status, Ticket
+from workers.clocks import follow
 from workers.leases import LEASE_SECONDS
 
 OVER = {
@@ -99,6 +100,14 @@ def triage(run: Run, tools: Tools) -> None:
         answer = _classify(ticket, run, tools)
     tools.checkpoint("after_classify")
     decision = decide(ticket, answer, tools.settings, tools.desk)
+    follow(
+        ticket,
+        tools.settings,
+        tools.store,
+        time.time(),
+        judged=decision.judged(answer),
+        edits_notes=tools.connector.edits_notes,
+    )
     if NOTE not in effects or effects[NOTE].state == PLANNED:
         # Later attempts see what the first one set as set by somebody: their decision is not the one to keep.
         _hold(tools.store.runs.save(run, decision=decision.model_dump(), policy=tools.settings.policy_version()))

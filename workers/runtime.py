@@ -9,7 +9,7 @@ import threading
 import time
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 
 from sqlalchemy.exc import SQLAlchemyError
@@ -25,7 +25,9 @@ from triage.settings import Settings
 from triage.settings_file import load_settings
 from triage.store import Store, open_store
 from workers.leases import Leases
+from workers.notify import send
 from workers.pipeline import Tools
+from workers.sla_tools import SlaTools
 
 logger = logging.getLogger(__name__)
 # For the tests of what a killed worker leaves behind: the process ends itself, as by kill -9, at this step.
@@ -120,6 +122,17 @@ class Runtime:
             store=self.store,
             settings=self.settings,
             desk=self.settings.desks[name],
+            checkpoint=crash_here,
+        )
+
+    @cached_property
+    def sla(self) -> SlaTools:
+        """Return what the SLA sweep needs."""
+        return SlaTools(
+            settings=self.settings,
+            store=self.store,
+            open_connector=self.connector,
+            notify=partial(send, self.settings.sla.channels),
             checkpoint=crash_here,
         )
 

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from connectors.base import Changed, Connector
 from triage.errors import DeskLocked, FeatureOff, TandemError
 from triage.settings import Settings
 from triage.store import Store
-from triage.store.deliveries import UNQUEUED_SECONDS
+from triage.store.deliveries import CLOCK, UNQUEUED_SECONDS
 from triage.store.marks import BEAT, BOT, CATCH_UP_OFF, DESK_LOCKED, EVERY_DESK, POLL, POLLED
 from triage.ticket import Status
 
@@ -56,6 +56,7 @@ def reconcile(name: str, connector: Connector, store: Store, now: float) -> int:
     for _ in range(MAX_PAGES):
         changes = connector.changes(cursor)
         found += _take_in(name, [t for t in changes.tickets if _is_new(t, since)], store, now)
+        _tell_clocks(name, changes.tickets, store, now)
         cursor = changes.cursor
         _save_poll_state(store, name, cursor, since, now)
         if not changes.more:
@@ -121,6 +122,18 @@ def _take_in(name: str, tickets: list[Changed], store: Store, now: float) -> int
         )
         taken += received.is_new
     return taken
+
+
+def _tell_clocks(name: str, tickets: Sequence[Changed], store: Store, now: float) -> None:
+    """Have the tickets looked at that are followed and have changed since they were last read."""
+    seen = store.clocks.seen(name, [ticket.ticket_id for ticket in tickets])
+    for ticket in tickets:
+        changed_at = ticket.updated_at.timestamp()
+        if changed_at > seen.get(ticket.ticket_id, changed_at):
+            key = f"clock:{ticket.ticket_id}:{changed_at:.0f}"
+            store.deliveries.receive(
+                name, key, ticket_id=ticket.ticket_id, event="reconcile", body=b"", now=now, occasion=CLOCK
+            )
 
 
 def _poll_state(store: Store, name: str) -> tuple[str, float] | None:

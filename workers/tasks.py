@@ -22,6 +22,7 @@ from workers import names
 from workers.app import app
 from workers.deliver import deliver
 from workers.runtime import Runtime, crash_here
+from workers.sla_sweep import sweep_due
 from workers.sweep import forget, reconcile_due, remember_bot, requeue
 
 logger = logging.getLogger(__name__)
@@ -80,6 +81,12 @@ def requeue_due() -> None:
 def reconcile_desks() -> None:
     """Find the tickets whose webhook never came."""
     reconcile_due(runtime().settings, runtime().store, runtime().connector, time.time())
+
+
+@app.task(name=names.SLA, shared=False)
+def sweep_clocks() -> None:
+    """Look at the SLA clocks that are due, once a tick."""
+    sweep_due(runtime().sla, time.time())
 
 
 @app.task(name=names.RETENTION, shared=False)

@@ -1,4 +1,4 @@
-"""The database: deliveries, runs, effects, cursors, alarms and models behind one `Store`."""
+"""The database: deliveries, runs, effects, clocks, acts, cursors, alarms and models behind one `Store`."""
 
 from __future__ import annotations
 
@@ -6,6 +6,8 @@ from dataclasses import dataclass
 
 from sqlalchemy import Engine
 
+from triage.store.acts import Acts
+from triage.store.clocks import Clocks
 from triage.store.deliveries import Deliveries
 from triage.store.effects import Effects
 from triage.store.engine import PATIENCE_SECONDS, open_engine
@@ -25,6 +27,8 @@ class Store:
     cursors: Cursors
     alarms: Alarms
     models: Models
+    clocks: Clocks
+    acts: Acts
 
 
 def open_store(url: str, patience: float = PATIENCE_SECONDS) -> Store:
@@ -38,4 +42,6 @@ def open_store(url: str, patience: float = PATIENCE_SECONDS) -> Store:
         cursors=Cursors(engine),
         alarms=Alarms(engine),
         models=Models(engine),
+        clocks=Clocks(engine),
+        acts=Acts(engine),
     )
