@@ -9,10 +9,11 @@ from __future__ import annotations
 import base64
 import re
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any, ClassVar
 
-from connectors import freshdesk_schedules, freshdesk_ticket
+from connectors import freshdesk_clocks, freshdesk_schedules, freshdesk_ticket
 from connectors.base import Account, Changes, Fields, History, Leak, Written
 from connectors.budget import ACCOUNT, Need
 from connectors.freshdesk_errors import FreshdeskDialect
@@ -117,7 +118,8 @@ class Freshdesk(Helpdesk):
         if len(conversations) >= EMBEDDED:
             conversations = list(self._listed(CONVERSATIONS, text(raw["id"])))
         customer = self._customer(raw)
-        return freshdesk_ticket.normalize(self.desk, self._settings, raw, conversations, customer, others, groups)
+        ticket = freshdesk_ticket.normalize(self.desk, self._settings, raw, conversations, customer, others, groups)
+        return replace(ticket, clocks=freshdesk_clocks.clocks(raw)) if self._own_clocks else ticket
 
     def _ticket(self, ticket_id: str, includes: str) -> Any:
         try:

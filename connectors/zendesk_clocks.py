@@ -8,13 +8,16 @@ A breached clock stays `active` with its time in the past.
 
 from __future__ import annotations
 
+import logging
 from typing import Any
 
 from connectors.cache import Cache
 from connectors.http import Client
 from connectors.values import as_dict, ident, rows, text, when
-from triage.errors import FeatureOff
+from triage.errors import FeatureOff, Retry
 from triage.ticket import ClockState, HelpdeskClock
+
+log = logging.getLogger(__name__)
 
 POLICY_METRICS = "/tickets/{id}/slas/policy_metrics.json"
 SIDELOAD = "slas"
@@ -63,6 +66,10 @@ class SlaProbe:
             if self._misses >= MISSES:
                 self._misses = 0
                 self._off.get(OFF, lambda: True)
+            return ()
+        except Retry as error:
+            # The ticket goes on by our policy until it is read next.
+            log.info("going on without SLA clocks: %s", error)
             return ()
         self._misses = 0
         return as_dict(found).get("policy_metrics")
