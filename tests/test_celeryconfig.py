@@ -101,6 +101,7 @@ class TestWhatMustHold:
             names.REQUEUE,
             names.RECONCILE,
             names.SLA,
+            names.FORESIGHT,
             names.RETENTION,
         }
         for entry in schedule.values():

@@ -21,6 +21,7 @@ from triage.store.marks import EVERY_DESK, WORKER
 from workers import names
 from workers.app import app
 from workers.deliver import deliver
+from workers.foresight import refresh
 from workers.runtime import Runtime, crash_here
 from workers.sla_sweep import sweep_due
 from workers.sweep import forget, reconcile_due, remember_bot, requeue
@@ -87,6 +88,12 @@ def reconcile_desks() -> None:
 def sweep_clocks() -> None:
     """Look at the SLA clocks that are due, once a tick."""
     sweep_due(runtime().sla, time.time())
+
+
+@app.task(name=names.FORESIGHT, shared=False)
+def look_ahead() -> None:
+    """Count attainment and learn how fast the teams answer."""
+    refresh(runtime().settings, runtime().store, time.time())
 
 
 @app.task(name=names.RETENTION, shared=False)

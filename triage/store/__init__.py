@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from sqlalchemy import Engine
 
 from triage.store.acts import Acts
+from triage.store.clock_views import ClockViews
 from triage.store.clocks import Clocks
 from triage.store.deliveries import Deliveries
 from triage.store.effects import Effects
@@ -28,6 +29,7 @@ class Store:
     alarms: Alarms
     models: Models
     clocks: Clocks
+    clock_views: ClockViews
     acts: Acts
 
 
@@ -43,5 +45,6 @@ def open_store(url: str, patience: float = PATIENCE_SECONDS) -> Store:
         alarms=Alarms(engine),
         models=Models(engine),
         clocks=Clocks(engine),
+        clock_views=ClockViews(engine),
         acts=Acts(engine),
     )
