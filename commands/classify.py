@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from contextlib import closing
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TextIO
 
@@ -13,6 +14,7 @@ from rich.progress import track
 
 from commands.rows import InputError, rows_of, settings_or_defaults, ticket_of
 from commands.shared import database_errors
+from triage.classification import Classification
 from triage.classify import Which, build_classifier, with_learned
 from triage.classify.batch import row_from
 from triage.environment import Environment, read_environment
@@ -24,6 +26,32 @@ NO_DESK = (
     "--desk {desk}: no such desk in the settings (they have {known}), and nothing was learned under that name; "
     "teach it with: python manage.py learn --file TRAIN.jsonl --desk {desk}"
 )
+
+
+@dataclass
+class Bill:
+    """What a batch took; a model that gave nothing usable is paid too, and has not answered."""
+
+    tickets: int = 0
+    by_model: int = 0
+    tokens_in: int = 0
+    tokens_out: int = 0
+    cost_usd: float = 0.0
+
+    def add(self, answer: Classification) -> None:
+        """Count one answer."""
+        self.tickets += 1
+        self.by_model += answer.classifier.startswith("llm")
+        self.tokens_in += answer.tokens_in
+        self.tokens_out += answer.tokens_out
+        self.cost_usd += answer.cost_usd
+
+    def __str__(self) -> str:
+        share = self.by_model / self.tickets if self.tickets else 0.0
+        return (
+            f"{self.tickets} tickets classified, {self.by_model} ({share:.0%}) by the language model: "
+            f"{self.tokens_in} tokens in, {self.tokens_out} out, {self.cost_usd:.4f} USD"
+        )
 
 
 @click.command()
@@ -43,7 +71,8 @@ def command(source: Path, target: Path, desk: str, which: Which) -> None:
 
     Each line of FILE is a JSON object with id, subject, body and optionally tier,
     mrr, ticket_count_30d, conversation. Each line of OUT answers it, in the same
-    order. OUT appears only when every row is done.
+    order. OUT appears only when every row is done. At the end stderr says how
+    many the language model answered and what that cost.
 
     \b
     Example:
@@ -58,14 +87,14 @@ def command(source: Path, target: Path, desk: str, which: Which) -> None:
         raise SettingsError(NO_DESK.format(desk=desk, known=", ".join(settings.desks) or "none"))
     # All of them first: a wrong last line must not cost the hours, or the money, spent on those before it.
     tickets = [(row["id"], ticket_of(source.name, line, row)) for line, row in rows_of(source)]
-    spent: list[float] = []
+    bill = Bill()
     base = build_classifier(
         settings,
         openai_base_url=environment.openai_base_url,
         openai_api_key=environment.openai_api_key.get_secret_value(),
         openai_model=environment.openai_model,
         # The daily cap counts what this batch has cost; what workers spend meanwhile is theirs.
-        spent_today=lambda: sum(spent),
+        spent_today=lambda: bill.cost_usd,
         which=which,
     )
     classifier = with_learned(base, models, settings, desk)
@@ -76,11 +105,12 @@ def command(source: Path, target: Path, desk: str, which: Which) -> None:
     with closing(unfinished.open("w", encoding="utf-8")) as out:
         for row_id, ticket in track(tickets, description="classifying", console=Console(stderr=True)):
             answer = classifier.classify(ticket)
-            spent.append(answer.cost_usd)
+            bill.add(answer)
             _write(out, row_from(answer, row_id, thresholds))
     if not special:
         unfinished.replace(target)
-    click.echo(f"{len(tickets)} tickets classified: {target}")
+    # Not on stdout: --out may be /dev/stdout.
+    click.echo(f"{bill} -> {target}", err=True)
 
 
 @database_errors()

@@ -12,7 +12,8 @@ import numpy as np
 from triage.classify.base import Classifier
 from triage.classify.head import LearnedHead, fingerprint
 from triage.classify.learned_features import Features
-from triage.classify.training import PRECISION, Lesson, macro_f1
+from triage.classify.measures import macro_f1
+from triage.classify.training import PRECISION, Lesson
 from triage.ticket import Ticket
 
 ASKED_AT_MOST = 300

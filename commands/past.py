@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 from connectors.base import Connector, History, Past
 from triage.clean import clean_message
-from triage.decision import HELPDESK_WORDS
 from triage.errors import Retry, Wait
+from triage.people import priority_of, team_of
 from triage.settings import Settings
 
 TRIES = 5
@@ -105,18 +105,7 @@ def row_of(past: Past, settings: Settings) -> Row:
         "id": ticket.id,
         "subject": ticket.subject,
         "body": "\n\n".join(words),
-        "primary_team": _teams(settings).get(past.group.strip().casefold(), past.group),
-        "priority": _priorities(settings).get(ticket.priority or "", ""),
+        "primary_team": team_of(past.group, settings),
+        "priority": priority_of(ticket.priority, settings),
         "created_at": ticket.created_at.isoformat() if ticket.created_at else None,
-    }
-
-
-def _teams(settings: Settings) -> Mapping[str, str]:
-    return {team.group.strip().casefold(): name for name, team in settings.teams.items() if team.group}
-
-
-def _priorities(settings: Settings) -> Mapping[str, str]:
-    return {
-        HELPDESK_WORDS.get(priority.helpdesk, priority.helpdesk): str(name)
-        for name, priority in settings.priorities.items()
     }

@@ -6,6 +6,7 @@ notes, so after any doubt call `find_note` first.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
@@ -70,6 +71,15 @@ class Changed:
     status: Status
     created_at: datetime
     updated_at: datetime
+    group: str | None = None
+    """The group's name; None where the ticket has none or our role may not list the names."""
+    priority: str | None = None
+    """urgent, high, normal or low."""
+    priority_is_default: bool = False
+    """The vendor gives this priority to every new ticket, so it need not be anybody's choice."""
+    tags: tuple[str, ...] = ()
+    merged: bool = False
+    """Closed because it was merged into another ticket: nobody worked on it here."""
 
 
 @dataclass(frozen=True)
@@ -86,6 +96,7 @@ class Past:
     """One solved ticket: what the customer first wrote, and what people made of it."""
 
     ticket: Ticket
+    """With its first message only, and with the values it had last."""
     group: str
     """The name of the group that had it last; empty where none had."""
 
@@ -146,5 +157,8 @@ class Connector(Protocol):
     def history(self, cursor: str, since: datetime) -> History:
         """Return tickets solved and changed since `since`; `cursor` (empty at first) continues; FeatureOff as above.
 
-        A ticket may come more than once; the last one holds.
+        A ticket may come more than once; the last one holds. Organizations may have their id only.
         """
+
+    def past(self, ticket_ids: Sequence[str]) -> tuple[Past, ...]:
+        """Return those of at most 100 tickets that are to be had, with their organizations, in any order."""

@@ -8,14 +8,14 @@ from __future__ import annotations
 
 import base64
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any, ClassVar
 
 from connectors import freshdesk_clocks, freshdesk_schedules, freshdesk_ticket
-from connectors.base import Account, Changes, Fields, History, Leak, Written
-from connectors.budget import ACCOUNT, Need
+from connectors.base import Account, Changes, Fields, History, Leak, Past, Written
+from connectors.budget import ACCOUNT, BULK_SPARE, Need
 from connectors.freshdesk_errors import FreshdeskDialect
 from connectors.freshdesk_poll import PAGE_SIZE, Place, iso
 from connectors.freshdesk_tags import TagList
@@ -30,7 +30,7 @@ from connectors.helpdesk import (
 from connectors.http import Client, StaticCredential
 from connectors.lock import ticket_lock
 from connectors.schedules import Schedule
-from connectors.ticket_rows import changed, earlier
+from connectors.ticket_rows import earlier
 from connectors.values import as_dict, ident, rows, text
 from connectors.verdict import Call
 from triage.errors import DeskLocked, Forbidden, Gone, Refused, Retry, TandemError, UnknownOutcome
@@ -265,7 +265,9 @@ class Freshdesk(Helpdesk):
         """Return tickets changed since `cursor` (empty: a minute ago; an ISO time), oldest change first."""
         self._budget.admit([Need(ACCOUNT, 1), self._dialect.list_need()])
         place = Place.parse(cursor, datetime.now(UTC))
-        listed = [changed(raw, freshdesk_ticket.status) for raw in rows(self._api.get(TICKETS, query=place.query()))]
+        found = rows(self._api.get(TICKETS, query=place.query()))
+        groups = self._groups_of(found)
+        listed = [freshdesk_ticket.listed(raw, groups) for raw in found]
         following = place.after([one.updated_at for one in listed])
         return Changes(tuple(listed), str(following), more=len(listed) >= PAGE_SIZE)
 
@@ -275,10 +277,30 @@ class Freshdesk(Helpdesk):
         self._budget.admit([Need(ACCOUNT, LIST_WITH_TEXT), self._dialect.list_need()])
         place = Place.parse(cursor or iso(since), datetime.now(UTC))
         listed = rows(self._api.get(TICKETS, query=place.query() | {"include": "description"}))
-        following = place.after([changed(raw, freshdesk_ticket.status).updated_at for raw in listed])
+        following = place.after([freshdesk_ticket.listed(raw, groups).updated_at for raw in listed])
         done = [raw for raw in listed if freshdesk_ticket.status(raw) in (Status.SOLVED, Status.CLOSED)]
-        past = tuple(freshdesk_ticket.past(self.desk, raw, groups) for raw in done)
+        past = tuple(freshdesk_ticket.past(self.desk, self._settings, raw, {}, groups) for raw in done)
         return History(past, str(following), more=len(listed) >= PAGE_SIZE)
+
+    def past(self, ticket_ids: Sequence[str]) -> tuple[Past, ...]:
+        """Return those of some tickets that are to be had, by one call each and one per company."""
+        groups = self._groups()
+        self._budget.admit([Need(ACCOUNT, len(ticket_ids))], spare=BULK_SPARE)
+        found = []
+        for ticket_id in ticket_ids:
+            raw = as_dict(self._shown(ticket_id))
+            if raw and freshdesk_ticket.status(raw) not in (Status.DELETED, Status.SPAM):
+                company_id = ident(raw.get("company_id"))
+                company = self._kept(COMPANY, company_id) if company_id else {}
+                found.append(freshdesk_ticket.past(self.desk, self._settings, raw, company, groups))
+        return tuple(found)
+
+    def _shown(self, ticket_id: str) -> Any:
+        """Return one ticket, None where it is deleted or not for us to see."""
+        try:
+            return self._api.get(TICKET, ticket_id)
+        except (Gone, Forbidden):
+            return None
 
 
 def _held(raw: dict[str, Any]) -> Callable[[str], Any]:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from typing import Any
 
-from connectors.base import Past
+from connectors.base import Changed, Past
+from connectors.ticket_rows import changed
 from connectors.values import as_dict, as_list, customer_value, ident, rows, text, when
 from triage.errors import Gone, Retry
 from triage.settings import Desk
@@ -22,6 +24,7 @@ STATUSES = {
 }
 # Low is what Freshdesk gives every new ticket, so it says nothing about anybody's choice.
 PRIORITIES = {2: "normal", 3: "high", 4: "urgent"}
+DEFAULT_PRIORITY = 1
 SOURCES = {
     1: "email",
     2: "portal",
@@ -182,15 +185,14 @@ def _organization(desk: Desk, raw: dict[str, Any], company: dict[str, Any], cont
     return Organization(text(raw.get("company_id")), text(company.get("name")), tier, plan, mrr)
 
 
-def past(name: str, raw: dict[str, Any], groups: Mapping[str, str]) -> Past:
-    """Return one solved ticket of a list that includes descriptions."""
-    ticket = Ticket(
-        desk=name,
-        id=text(raw.get("id")),
-        subject=text(raw.get("subject")),
-        status=status(raw),
-        priority=priority(raw),
-        created_at=when(raw.get("created_at")),
-        messages=(_description(raw),),
-    )
-    return Past(ticket, groups.get(ident(raw.get("group_id")) or "", ""))
+def listed(raw: dict[str, Any], groups: Mapping[str, str]) -> Changed:
+    """Return one row of a list; "low" is told from a choice by `priority_is_default`."""
+    default = raw.get("priority") == DEFAULT_PRIORITY
+    word = "low" if default else priority(raw)
+    return replace(changed(raw, status, groups), priority=word, priority_is_default=default)
+
+
+def past(name: str, desk: Desk, raw: dict[str, Any], company: dict[str, Any], groups: Mapping[str, str]) -> Past:
+    """Return one ticket of a list that includes descriptions; `company` may be empty."""
+    ticket = normalize(name, desk, raw, (), (company, {}), (), groups)
+    return Past(ticket, groups.get(ticket.group_id or "", ""))

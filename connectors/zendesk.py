@@ -8,14 +8,14 @@ https://developer.zendesk.com/api-reference/ticketing/introduction/
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 from typing import Any, ClassVar
 
 from connectors import zendesk_schedules, zendesk_ticket
-from connectors.base import Account, Changes, Fields, History, Leak, Written
-from connectors.budget import ACCOUNT, Need
+from connectors.base import Account, Changes, Fields, History, Leak, Past, Written
+from connectors.budget import ACCOUNT, BULK_SPARE, Need
 from connectors.helpdesk import (
     Helpdesk,
     check_reference,
@@ -25,7 +25,7 @@ from connectors.helpdesk import (
 )
 from connectors.http import Client, StaticCredential
 from connectors.schedules import Schedule
-from connectors.ticket_rows import changed, earlier
+from connectors.ticket_rows import earlier
 from connectors.values import as_dict, ident, rows, text
 from connectors.zendesk_auth import credential
 from connectors.zendesk_clocks import SIDELOAD, SlaProbe
@@ -42,10 +42,13 @@ MAKE_PRIVATE = "/tickets/{id}/comments/{comment}/make_private"
 REQUESTED = "/users/{id}/tickets/requested.json"
 GROUPS = "/groups.json"
 ME = "/users/me.json"
+MANY = "/tickets/show_many.json"
 EXPORT = "/incremental/tickets/cursor.json"
 TOKENS = "/oauth/tokens"
 
+DONE = (Status.SOLVED, Status.CLOSED)
 SIDELOADS = f"users,groups,organizations,comment_count,{SIDELOAD}"
+PAST_SIDELOADS = "users,organizations"
 # An export page can hold 1,000 tickets with their descriptions; this many stay well under the answer's size cap.
 EXPORT_PAGE = "200"
 MAX_COMMENT_PAGES = 3
@@ -275,31 +278,41 @@ class Zendesk(Helpdesk):
 
     def changes(self, cursor: str) -> Changes:
         """Return tickets changed since `cursor` (empty: a minute ago; digits: that epoch), oldest change first."""
-        listed, following, more = self._export(cursor)
-        return Changes(tuple(changed(raw, zendesk_ticket.status) for raw in listed), following, more)
+        page, following, more = self._export(cursor)
+        listed = rows(page.get("tickets"))
+        groups = self._groups_of(listed)
+        return Changes(tuple(zendesk_ticket.listed(raw, groups) for raw in listed), following, more)
 
     def history(self, cursor: str, since: datetime) -> History:
         """Return tickets solved since `since`, oldest change first; only admins may export."""
-        groups = self._groups()
-        listed, following, more = self._export(cursor or str(int(since.timestamp())))
-        return History(tuple(zendesk_ticket.past(self.desk, raw, groups) for raw in _solved(listed)), following, more)
+        page, following, more = self._export(cursor or str(int(since.timestamp())), PAST_SIDELOADS)
+        done = [raw for raw in rows(page.get("tickets")) if zendesk_ticket.status(raw) in DONE]
+        return History(self._past(done, page), following, more)
 
-    def _export(self, cursor: str) -> tuple[list[dict[str, Any]], str, bool]:
-        """Return changed tickets, the cursor that goes on after them, and whether there are more now."""
+    def past(self, ticket_ids: Sequence[str]) -> tuple[Past, ...]:
+        """Return those of at most 100 tickets that are to be had, by one call."""
+        self._budget.admit([Need(ACCOUNT, 1)], spare=BULK_SPARE)
+        wanted = ",".join(one for one in ticket_ids if one.isascii() and one.isdigit())
+        page = as_dict(self._api.get(MANY, query={"ids": wanted, "include": PAST_SIDELOADS}))
+        return self._past(rows(page.get("tickets")), page)
+
+    def _past(self, listed: Iterable[dict[str, Any]], page: dict[str, Any]) -> tuple[Past, ...]:
+        groups = self._groups()
+        known = zendesk_ticket.people(page)
+        return tuple(zendesk_ticket.past(self.desk, self._settings, page, raw, known, groups) for raw in listed)
+
+    def _export(self, cursor: str, sideloads: str = "") -> tuple[dict[str, Any], str, bool]:
+        """Return a page of changed tickets, the cursor that goes on after it, and whether there are more now."""
         self._budget.admit([Need(ACCOUNT, 1), Need(EXPORTS[0], 1, EXPORTS[1])])
         newest = int(time.time()) - EXPORT_DELAY
         start = min(int(cursor), newest) if cursor.isdigit() else newest
         where = {"cursor": cursor} if cursor and not cursor.isdigit() else {"start_time": str(start)}
+        where |= {"per_page": EXPORT_PAGE} | ({"include": sideloads} if sideloads else {})
         # Only admins may export; FeatureOff tells the caller to poll otherwise.
-        page = as_dict(self._api.get(EXPORT, query=where | {"per_page": EXPORT_PAGE}, optional=True))
+        page = as_dict(self._api.get(EXPORT, query=where, optional=True))
         following = text(page.get("after_cursor"))
         more = page.get("end_of_stream") is False and following not in ("", cursor)
-        return rows(page.get("tickets")), following or cursor or str(start), more
-
-
-def _solved(listed: Iterable[dict[str, Any]]) -> Iterator[dict[str, Any]]:
-    """Yield the tickets that people are done with."""
-    return (raw for raw in listed if zendesk_ticket.status(raw) in (Status.SOLVED, Status.CLOSED))
+        return page, following or cursor or str(start), more
 
 
 def _payload(wanted: Mapping[str, Any]) -> dict[str, Any]:

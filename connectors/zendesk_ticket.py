@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
-from connectors.base import Past
+from connectors.base import Changed, Past
+from connectors.ticket_rows import changed
 from connectors.values import as_dict, as_list, customer_value, ident, rows, text, when
 from triage.errors import Gone, Retry
 from triage.settings import Desk
@@ -184,15 +186,20 @@ def _organization(desk: Desk, answer: dict[str, Any], raw: dict[str, Any], user:
     return Organization(wanted, text(found.get("name")), tier, plan, mrr)
 
 
-def past(name: str, raw: dict[str, Any], groups: Mapping[str, str]) -> Past:
-    """Return one solved ticket of the incremental export, which holds the first comment as plain text."""
-    ticket = Ticket(
-        desk=name,
-        id=text(raw.get("id")),
-        subject=text(raw.get("subject")),
-        status=status(raw),
-        priority=raw.get("priority") or None,
-        created_at=when(raw.get("created_at")),
-        messages=(description(raw, {}),),
-    )
-    return Past(ticket, groups.get(ident(raw.get("group_id")) or "", ""))
+def listed(raw: dict[str, Any], groups: Mapping[str, str]) -> Changed:
+    """Return one row of the incremental export; a priority is only there where somebody gave it."""
+    row = changed(raw, status, groups)
+    return replace(row, priority=raw.get("priority") or None, merged=MERGED_TAG in row.tags)
+
+
+def past(
+    name: str, desk: Desk, page: dict[str, Any], raw: dict[str, Any], known: People, groups: Mapping[str, str]
+) -> Past:
+    """Return one ticket of a page of tickets with sideloads, which holds the first comment as plain text."""
+    # Of the page only what this ticket names: a page may have hundreds of each.
+    user = known.get(text(raw.get("requester_id")))
+    wanted = text(raw.get("organization_id"))
+    companies = [one for one in rows(page.get("organizations")) if text(one.get("id")) == wanted]
+    answer = {"ticket": raw, "users": [user] if user else [], "organizations": companies}
+    ticket = normalize(name, desk, answer, (description(raw, known),), ())
+    return Past(ticket, groups.get(ticket.group_id or "", ""))

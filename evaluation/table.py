@@ -10,8 +10,9 @@ import numpy as np
 from evaluation import measures
 from evaluation.baselines import majority
 from evaluation.items import Item, Source
-from evaluation.measures import Figure, Outcome
+from evaluation.measures import Outcome
 from triage.classification import DECIDED_FIELDS
+from triage.classify.measures import Figure
 
 HEADER = (
     "| set | n | field | majority | TF-IDF acc / F1 | **accuracy** | **macro-F1** | ECE | coverage at 95 % | more |\n"

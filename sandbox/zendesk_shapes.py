@@ -95,6 +95,21 @@ def ticket(desk: Desk, one: Ticket) -> JSON:
     }
 
 
+def sideloads(desk: Desk, tickets: list[Ticket], wanted: set[str]) -> JSON:
+    """Show the people, groups and organizations that `tickets` name, each once."""
+    shown: JSON = {}
+    if "users" in wanted:
+        people = dict.fromkeys(n for one in tickets for n in (one.requester_id, one.assignee_id) if n)
+        shown["users"] = [user(desk.people[number]) for number in people]
+    if "groups" in wanted:
+        groups = dict.fromkeys(one.group_id for one in tickets if one.group_id)
+        shown["groups"] = [group(desk.groups[number]) for number in groups]
+    if "organizations" in wanted:
+        companies = dict.fromkeys(one.organization_id for one in tickets if one.organization_id)
+        shown["organizations"] = [organization(desk.organizations[number]) for number in companies]
+    return shown
+
+
 def comment(one: Comment) -> JSON:
     """Show a comment of the comments list."""
     return {

@@ -69,14 +69,7 @@ def show_ticket(ticket_id: int) -> ResponseReturnValue:
     wanted = set(request.args.get("include", "").split(","))
     if "comment_count" in wanted:
         shown["ticket"]["comment_count"] = len(ticket.comments)
-    if "users" in wanted:
-        ids = dict.fromkeys(filter(None, (ticket.requester_id, ticket.assignee_id)))
-        shown["users"] = [shapes.user(account.people[number]) for number in ids]
-    if "groups" in wanted:
-        shown["groups"] = [shapes.group(account.groups[ticket.group_id])] if ticket.group_id else []
-    if "organizations" in wanted:
-        known = account.organizations.get(ticket.organization_id or 0)
-        shown["organizations"] = [shapes.organization(known)] if known else []
+    shown |= shapes.sideloads(account, [ticket], wanted)
     if "metric_sets" in wanted:
         shown["metric_sets"] = [shapes.metric_set(account, ticket)]
     if "slas" in wanted and here().config.zendesk_slas and here().config.zendesk_sla_sideload:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import threading
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any
 
-from connectors.base import Account, Changed, Changes, Fields, History, Leak, Written
+from connectors.base import Account, Changed, Changes, Fields, History, Leak, Past, Written
 from triage.classification import CHURN_RISKS, PRIORITIES, SENTIMENTS, Classification
 from triage.errors import Conflict, Gone
 from triage.settings import DEFAULT_TEAMS
@@ -246,6 +246,10 @@ class FakeConnector:
     def history(self, cursor: str, since: datetime) -> History:
         """Return no past: the tests of learning bring their own."""
         return History((), cursor, more=False)
+
+    def past(self, ticket_ids: Sequence[str]) -> tuple[Past, ...]:
+        """Return no past, as above."""
+        return ()
 
     def changes(self, cursor: str) -> Changes:
         """Return the next queued page, then empty ones."""

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
+import math
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -47,14 +48,37 @@ class Reply:
     headers: dict[str, str] = field(default_factory=dict)
 
 
-def says(content: str | None, *, finish: str = "stop", refusal: str | None = None, usage: Any = USAGE) -> Reply:
+def says(
+    content: str | None, *, finish: str = "stop", refusal: str | None = None, usage: Any = USAGE, logprobs: Any = None
+) -> Reply:
     """Return a chat completion that says `content`."""
+    return Reply(body=json.dumps(completion(content, finish, refusal, usage, logprobs)).encode())
+
+
+def completion(
+    content: str | None, finish: str = "stop", refusal: str | None = None, usage: Any = USAGE, logprobs: Any = None
+) -> dict[str, Any]:
+    """Return the body of a chat completion."""
     message = {"role": "assistant", "content": content, "refusal": refusal}
-    completion = {
+    return {
         "id": "c-1", "object": "chat.completion", "created": 1, "model": "scripted",
-        "choices": [{"index": 0, "message": message, "finish_reason": finish}], "usage": usage,
+        "choices": [{"index": 0, "message": message, "finish_reason": finish, "logprobs": logprobs}], "usage": usage,
     }  # fmt: skip
-    return Reply(body=json.dumps(completion).encode())
+
+
+def spoken(pieces: Sequence[str | tuple[str, dict[str, float]]], *, with_bytes: bool = True) -> Reply:
+    """Return a chat completion said in these tokens; beside a token may stand text -> probability at its place."""
+    content = []
+    for piece in pieces:
+        text, chances = (piece, {piece: 1.0}) if isinstance(piece, str) else piece
+        top = [_entry(other, chance, with_bytes) for other, chance in chances.items()]
+        content.append(_entry(text, chances[text], with_bytes) | {"top_logprobs": top})
+    said = "".join(piece if isinstance(piece, str) else piece[0] for piece in pieces)
+    return says(said, logprobs={"content": content})
+
+
+def _entry(text: str, chance: float, with_bytes: bool) -> dict[str, Any]:
+    return {"token": text, "logprob": math.log(chance), "bytes": list(text.encode()) if with_bytes else None}
 
 
 def answers(**changed: Any) -> Reply:

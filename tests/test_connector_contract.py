@@ -463,6 +463,12 @@ class TestAddTags:
             connector.add_tags(ticket, ("ai_triaged",))
 
 
+def tickets_of(body: Any) -> list[dict[str, Any]]:
+    """Return the tickets of a vendor's list."""
+    listed: list[dict[str, Any]] = body["tickets"] if isinstance(body, dict) else body
+    return listed
+
+
 class TestChanges:
     def test_gives_changed_tickets_and_where_to_go_on(self, desk: Recordings, connector: Connector) -> None:
         desk.answer("changes_last")
@@ -476,9 +482,43 @@ class TestChanges:
         desk.answer("changes_last")
         first = connector.changes({"zendesk": "1600000000", "freshdesk": "2022-05-26T00:00:00Z"}[desk.vendor])
         connector.changes(first.cursor)
-        asked = [str(call.request.params) for call in desk.mock.calls if "/oauth/" not in str(call.request.url)]
+        urls = [(str(call.request.url), str(call.request.params)) for call in desk.mock.calls]
+        asked = [params for url, params in urls if "/oauth/" not in url and "/groups" not in url]
         assert asked[0] != asked[1]
         assert first.cursor in asked[1]
+
+    def test_names_groups_with_one_call_for_many_pages(self, desk: Recordings, connector: Connector) -> None:
+        desk.answer("groups")
+        facts = FACTS[desk.vendor]
+        desk.answer("changes_last", lambda body: tickets_of(body)[0].update(group_id=facts.group_id, tags=["vip"]))
+        first = connector.changes("").tickets[0]
+        assert (first.group, first.tags) == (facts.group, ("vip",))
+        connector.changes("")
+        assert len([call for call in desk.mock.calls if "/groups" in str(call.request.url)]) == 1
+
+    def test_groups_that_cannot_be_had_cost_only_the_names(self, desk: Recordings, connector: Connector) -> None:
+        desk.answer("changes_last", lambda body: tickets_of(body)[0].update(group_id=17))
+        desk.fail("GET", exchange(desk.vendor, "groups")["request"]["path"], 500, "down")
+        page = connector.changes("")
+        assert len(page.tickets) >= 2
+        assert page.tickets[0].group is None
+
+    def test_no_group_on_the_page_costs_no_call(self, desk: Recordings, connector: Connector) -> None:
+        desk.answer("changes_last", lambda body: [one.update(group_id=None) for one in tickets_of(body)])
+        connector.changes("")
+        assert not [call for call in desk.mock.calls if "/groups" in str(call.request.url)]
+
+    def test_tells_a_priority_somebody_gave_from_the_vendors_own(self, desk: Recordings, connector: Connector) -> None:
+        unset, high = {"zendesk": (None, "high"), "freshdesk": (1, 3)}[desk.vendor]
+
+        def give(body: Any) -> None:
+            for one, priority in zip(tickets_of(body), (unset, high), strict=False):
+                one.update(priority=priority, group_id=None)
+
+        desk.answer("changes_last", give)
+        first, second = connector.changes("").tickets[:2]
+        assert first.priority is None or first.priority_is_default
+        assert (second.priority, second.priority_is_default) == ("high", False)
 
 
 class TestAccount:

@@ -28,6 +28,7 @@ from triage.store.migrate import is_current, migrate
 from triage.store.runs import DONE as RUN_DONE
 from triage.store.runs import RUNNING, SKIPPED, WAITING, new_reference
 from triage.store.tables import metadata
+from webhooks.metrics import StoreCollector
 
 
 def receive(store: Store, key: str = "k1", now: float = 1000.0, ticket_id: str = "7") -> int:
@@ -349,3 +350,19 @@ def test_a_database_that_was_deleted_is_noticed_and_not_written_into(tmp_path: P
     with pytest.raises(OperationalError):
         receive(store, key="k2")
     assert not is_current(store.engine)
+
+
+def test_what_each_classifier_answered_and_cost_is_counted(store: Store) -> None:
+    for number, (classifier, tokens) in enumerate([("llm", 900), ("llm", 100), ("embedded", 0)]):
+        run, _ = store.runs.claim("acme", str(number), "created", owner="a", now=0.0, lease_until=10.0)
+        assert store.runs.save(
+            run, classifier=classifier, model="m", tokens_in=tokens, tokens_out=tokens // 10, cost_usd=tokens / 1000
+        )
+    store.runs.claim("acme", "9", "created", owner="a", now=0.0, lease_until=10.0)  # nobody has answered it yet
+    spent = {one.classifier: (one.runs, one.tokens_in, one.tokens_out, one.cost_usd) for one in store.runs.spending()}
+    assert spent == {"llm": (2, 1000, 100, pytest.approx(1.0)), "embedded": (1, 0, 0, 0.0)}
+    families = {family.name: family for family in StoreCollector(store).collect()}
+    assert {
+        (sample.labels["classifier"], sample.labels["direction"]): sample.value
+        for sample in families["tandem_tokens"].samples
+    } == {("llm", "in"): 1000, ("llm", "out"): 100, ("embedded", "in"): 0, ("embedded", "out"): 0}

@@ -51,8 +51,14 @@ class Classification(BaseModel):
     escalation_reason: str = ""
 
     probabilities: Probabilities
+    raw_probabilities: Probabilities = Field(default_factory=dict)
+    """What the classifier said before outcomes corrected it, for the fields where they did."""
     thresholds: dict[str, float] = Field(default_factory=dict)
     """Field -> probability it needs, where a learned model knows which one keeps the target precision."""
+    probability_sources: dict[str, str] = Field(default_factory=dict)
+    """Field -> where a language model's probability came from: `logprobs` or `self_report`."""
+    temperatures: dict[str, float] = Field(default_factory=dict)
+    """Field -> temperature already in `probabilities` (see classify/recalibrate.py); 1 where none is named."""
     classifier: str
     """Who answered: `embedded`, `llm`; with a reason after it where another was asked first."""
     evidence: list[str] = Field(default_factory=list)
@@ -67,6 +73,10 @@ class Classification(BaseModel):
     def probability(self, name: str) -> float:
         """Return the probability of the label chosen for field `name`."""
         return self.probabilities[name].get(str(getattr(self, name)), 0.0)
+
+    def raw(self, name: str) -> dict[str, float]:
+        """Return the probabilities of field `name` as the classifier gave them, before any correction by outcomes."""
+        return self.raw_probabilities.get(name, self.probabilities[name])
 
     def needed(self, name: str, default: float) -> float:
         """Return the probability from which field `name` counts as decided; `default` is the settings'."""

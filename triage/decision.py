@@ -103,22 +103,26 @@ def _escalate(decision: Decision, answer: Classification, settings: Settings) ->
 def _tag(decision: Decision, answer: Classification, prefix: str, mode: Mode, modes: dict[DecidedField, Mode]) -> None:
     if not any(one.allows(Mode.TAG) for one in (mode, *modes.values())):
         return
-    labels = {"primary_team": f"team_{answer.primary_team}"}
-    # Tags are for the contract's labels; a desk's own have no tag.
-    if answer.priority in PRIORITIES:
-        labels["priority"] = "priority_" + answer.priority.split("_")[0].lower()
-    if answer.sentiment in SENTIMENTS:
-        labels["sentiment"] = f"sentiment_{answer.sentiment}"
-    if answer.churn_risk in CHURN_RISKS:
-        labels["churn_risk"] = f"churn_{answer.churn_risk}"
     decision.tags.append(prefix + "triaged")
     for name in FIELDS:
-        if name in labels and name not in decision.abstained and modes[name].allows(Mode.TAG):
-            decision.tags.append(prefix + labels[name])
+        tag = tag_of(name, str(getattr(answer, name)), prefix)
+        if tag and name not in decision.abstained and modes[name].allows(Mode.TAG):
+            decision.tags.append(tag)
     if decision.needs_triage:
         decision.tags.append(prefix + "needs_triage")
     if decision.escalate:
         decision.tags.append(prefix + "escalate")
+
+
+def tag_of(field: str, label: str, prefix: str) -> str | None:
+    """Return the tag for `label` of `field`; None for a desk's own label: tags are for the contract's."""
+    if field == "primary_team":
+        return f"{prefix}team_{label}"
+    if field == "priority" and label in PRIORITIES:
+        return f"{prefix}priority_{label.split('_')[0].lower()}"
+    if field == "sentiment" and label in SENTIMENTS:
+        return f"{prefix}sentiment_{label}"
+    return f"{prefix}churn_{label}" if field == "churn_risk" and label in CHURN_RISKS else None
 
 
 def _write(

@@ -207,7 +207,7 @@ class Retention(Section):
     delivery_bodies: int = Field(default=14, ge=1)
     """Webhook bodies as received."""
     run_details: int = Field(default=180, ge=1)
-    """What a run said: verdict, quoted sentences, draft, policy steps. Ids, states and costs stay."""
+    """What a run said: verdict, quoted sentences, draft, policy steps. Ids, states and costs stay. Whole backtests."""
 
 
 DEFAULT_TEAMS = {

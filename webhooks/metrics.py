@@ -12,7 +12,7 @@ from triage.store import Store
 
 
 class StoreCollector(Collector):
-    """Counts deliveries and runs by state and tells what has waited longest."""
+    """Counts deliveries, runs and what models cost, and tells what has waited longest."""
 
     def __init__(self, store: Store) -> None:
         self._store = store
@@ -28,6 +28,7 @@ class StoreCollector(Collector):
             for state, count in sorted(counts.items()):
                 family.add_metric([state], count)
             yield family
+        yield from self._spending()
         oldest = self._store.deliveries.oldest_open()
         yield GaugeMetricFamily(
             "tandem_oldest_open_delivery_seconds",
@@ -41,6 +42,20 @@ class StoreCollector(Collector):
             "How long the SLA clock that waits longest has been due",
             value=max(0.0, time.time() - due) if due else 0.0,
         )
+
+    def _spending(self) -> Iterator[Metric]:
+        spent = self._store.runs.spending()
+        labels = ["classifier", "model"]
+        answers = GaugeMetricFamily("tandem_answers", "Runs by who answered", labels=labels)
+        tokens = GaugeMetricFamily("tandem_tokens", "Tokens of the language model", labels=[*labels, "direction"])
+        cost = GaugeMetricFamily("tandem_cost_usd", "US dollars the language model has cost", labels=labels)
+        for one in sorted(spent, key=lambda one: (one.classifier, one.model)):
+            who = [one.classifier, one.model]
+            answers.add_metric(who, one.runs)
+            tokens.add_metric([*who, "in"], one.tokens_in)
+            tokens.add_metric([*who, "out"], one.tokens_out)
+            cost.add_metric(who, one.cost_usd)
+        yield from (answers, tokens, cost)
 
     def describe(self) -> Iterator[Metric]:
         """Yield nothing: registering must not touch the database."""

@@ -7,8 +7,11 @@ one stored changes nothing, and of two at once one starts over.
 from __future__ import annotations
 
 import logging
+import time
+from collections.abc import Sequence
 from dataclasses import replace
 
+from connectors.base import Changed
 from triage.clock_sources import clocks_of
 from triage.clocks import Held, Judged, Picture
 from triage.errors import Retry
@@ -17,6 +20,7 @@ from triage.sla import Stage, quiet_until
 from triage.store import Store
 from triage.store.acts import FIELDS, MESSAGE, NOTE, TAGS
 from triage.store.clocks import Clock, NewAct, Watch
+from triage.store.deliveries import CLOCK
 from triage.store.runs import new_reference
 from triage.ticket import Status, Ticket
 
@@ -59,6 +63,18 @@ def let_go(desk: str, ticket_id: str, store: Store, now: float) -> None:
         gone = replace(old, status=str(Status.DELETED), looked_at=now, stage=str(Stage.OK), episode=episode)
         if store.clocks.save(gone, [], [], now):
             return
+
+
+def tell_clocks(store: Store, name: str, tickets: Sequence[Changed]) -> None:
+    """Have the tickets of desk `name` looked at that are followed and have changed since they were last read."""
+    seen = store.clocks.seen(name, [ticket.ticket_id for ticket in tickets])
+    for ticket in tickets:
+        changed_at = ticket.updated_at.timestamp()
+        if changed_at > seen.get(ticket.ticket_id, changed_at):
+            key = f"clock:{ticket.ticket_id}:{changed_at:.0f}"
+            store.deliveries.receive(
+                name, key, ticket_id=ticket.ticket_id, event="reconcile", body=b"", now=time.time(), occasion=CLOCK
+            )
 
 
 def mode_of(desk: Desk, team: str) -> Mode:

@@ -139,7 +139,7 @@ class Runtime:
 
     def _spent_today(self) -> float:
         midnight = datetime.now(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
-        return self.store.runs.spent_since(midnight.timestamp())
+        return sum(one.spent_since(midnight.timestamp()) for one in (self.store.runs, self.store.backtests))
 
 
 def crash_here(step: str) -> None:

@@ -33,7 +33,7 @@ def shared_encoder() -> Encoder:
 
 
 def with_learned(base: Classifier, models: Mapping[str, bytes], settings: Settings, desk: str) -> Classifier:
-    """Return `base` with the learned models (field -> stored bytes) of `desk` over it.
+    """Return `base` with the learned models (field -> stored bytes) of `desk` over its embedded classifier.
 
     A model this version cannot read is left out and logged: the field is then answered as if nothing was learned.
     """
@@ -47,10 +47,15 @@ def with_learned(base: Classifier, models: Mapping[str, bytes], settings: Settin
             log.error("desk %s, %s: %s", desk, field, error)
     if not heads:
         return base
-    learned: Classifier = import_module("triage.classify.learned").LearnedClassifier(
-        base, heads, shared_encoder(), settings.teams, settings.target_precision_of(desk)
-    )
-    return learned
+
+    def learned(own: Classifier) -> Classifier:
+        made: Classifier = import_module("triage.classify.learned").LearnedClassifier(
+            own, heads, shared_encoder(), settings.teams, settings.target_precision_of(desk)
+        )
+        return made
+
+    # A cascade judges what was learned, so that stands below it.
+    return base.over(learned, heads) if isinstance(base, Cascade) else learned(base)
 
 
 def build_classifier(
@@ -91,4 +96,4 @@ def build_classifier(
     # embedded one does, and the answer says so: a long batch never ends because of one ticket.
     asked_for: dict[str, Ask] = {"llm": "always", "cascade": "unsure"}
     ask = asked_for.get(which, settings.llm.ask)
-    return Cascade(embedded(), llm() if ask != "never" else None, ask, settings.thresholds_of)
+    return Cascade(embedded(), llm() if ask != "never" else None, ask, settings)

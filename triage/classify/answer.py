@@ -13,12 +13,14 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, ValidationError
 from triage.classification import NO_TEAM, Probabilities
 from triage.classify.hostile import harmless, one_line, words
 from triage.classify.prompt import DECIDED, MAX_CATEGORY, MAX_DRAFT, MAX_EVIDENCE, MAX_SUMMARY
+from triage.classify.recalibrate import LOGPROBS, SELF_REPORT
+from triage.classify.token_odds import Token, label_odds
 from triage.errors import ModelError
 
 MAX_JSON = 100_000
 DRAFT_WORDS = 120
 SUREST = 0.99
-"""No model is certain; this is self-report and not calibrated yet (the classification issue does that)."""
+"""No model is certain."""
 NOT_JSON = "it is no JSON object"
 WRONG_SHAPE = "wrong or missing: {fields}"
 WRONG_LABEL = "'{field}' must be one of {labels}"
@@ -89,25 +91,41 @@ class Verdict:
 
     fields: dict[str, Any]
     probabilities: Probabilities
+    """As the model gave them, not calibrated."""
+    sources: dict[str, str]
+    """Field -> LOGPROBS or SELF_REPORT."""
 
 
-def parse_answer(content: str, labels: Labels, ticket_text: str) -> Verdict:
-    """Return the checked answer. Raises InvalidAnswer where it is not JSON or a label is not configured."""
+def parse_answer(content: str, labels: Labels, ticket_text: str, tokens: Sequence[Token] = ()) -> Verdict:
+    """Return the checked answer. Raises InvalidAnswer where it is not JSON or a label is not configured.
+
+    `tokens`: those the answer was written in, where the endpoint gives their probabilities.
+    """
     answer = _loaded(content)
     chosen = {name: _label(name, getattr(answer, name), labels[name]) for name in DECIDED}
-    runners = {name: _match(getattr(answer, f"{name}_runner_up"), labels[name]) for name in DECIDED}
+    odds = label_odds(content, tokens, {name: labels[name] for name in DECIDED})
+    probabilities = {
+        name: _bounded(odds[name]) if name in odds else _reported(answer, name, chosen[name], labels[name])
+        for name in DECIDED
+    }
+    # A model that is not asked at temperature 0 draws its words: the label it holds most likely counts.
+    chosen |= {name: max(labels[name], key=probabilities[name].__getitem__) for name in odds}
     second = _match(answer.secondary_team, labels["primary_team"])
     if second in (NO_TEAM, chosen["primary_team"]) or chosen["primary_team"] == NO_TEAM:
         second = None
-    probabilities = {
-        name: _spread(
-            labels[name],
-            (chosen[name], getattr(answer, f"{name}_confidence")),
-            (runners[name], getattr(answer, f"{name}_runner_up_confidence")),
-        )
-        for name in DECIDED
-    }
-    return Verdict(chosen | {"secondary_team": second} | _texts_of(answer, ticket_text), probabilities)
+    sources = {name: LOGPROBS if name in odds else SELF_REPORT for name in DECIDED}
+    return Verdict(chosen | {"secondary_team": second} | _texts_of(answer, ticket_text), probabilities, sources)
+
+
+def _bounded(spread: Mapping[str, float]) -> dict[str, float]:
+    return {label: SUREST * p + (1.0 - SUREST) / len(spread) for label, p in spread.items()}
+
+
+def _reported(answer: Answer, name: str, label: str, allowed: Sequence[str]) -> dict[str, float]:
+    """Return the probabilities that the model wrote down itself."""
+    runner_up = _match(getattr(answer, f"{name}_runner_up"), allowed)
+    confidence, second = getattr(answer, f"{name}_confidence"), getattr(answer, f"{name}_runner_up_confidence")
+    return _spread(allowed, (label, confidence), (runner_up, second))
 
 
 def _loaded(content: str) -> Answer:

@@ -55,6 +55,8 @@ class LearnedClassifier:
         update["probabilities"] = {**answer.probabilities, **learned}
         update["classifier"] = f"{answer.classifier}+{LEARNED}"
         update["thresholds"] = self._thresholds()
+        update["probability_sources"] = _without(answer.probability_sources, learned)
+        update["temperatures"] = _without(answer.temperatures, learned)
         if "primary_team" in learned:
             update["secondary_team"] = _second(learned["primary_team"])
             if update["primary_team"] != answer.primary_team:
@@ -81,7 +83,13 @@ class LearnedClassifier:
             "probabilities": {**answer.probabilities, **spread},
             "classifier": f"{answer.classifier}+{LEARNED}",
             "thresholds": self._thresholds(),
+            "probability_sources": _without(answer.probability_sources, spread),
+            "temperatures": _without(answer.temperatures, spread),
         }
+
+
+def _without(known: Mapping[str, Any], replaced: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in known.items() if name not in replaced}
 
 
 def _second(chances: Mapping[str, float]) -> str | None:

@@ -13,7 +13,6 @@ from functools import reduce
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.metrics import f1_score
 from threadpoolctl import threadpool_limits
 
 from triage.classify.calibration import (
@@ -29,6 +28,7 @@ from triage.classify.calibration import (
 )
 from triage.classify.head import LearnedHead, fingerprint, scores_of
 from triage.classify.learned_features import Features
+from triage.classify.measures import macro_f1
 from triage.classify.splits import Rows, folds, split
 from triage.classify.views import Linear, Recipe, Truth, Wording, fit_view
 from triage.errors import TandemError
@@ -164,11 +164,6 @@ def _learn(material: Material, encoder: str) -> Lesson:
     )
 
 
-def macro_f1(truth: Sequence[str], said: Sequence[str]) -> float:
-    """Return the mean F1 over the labels that occur in `truth`."""
-    return float(f1_score(truth, said, labels=sorted(set(truth)), average="macro", zero_division=0.0))
-
-
 @dataclass(frozen=True)
 class _Model:
     """The chosen views, fitted, each already weighed as in the mix."""
@@ -249,7 +244,7 @@ def _best(held: dict[Recipe, Scores], truth: Truth, choices: Sequence[tuple[Reci
         views = [held[recipe] for recipe in recipes]
         mix = fit_weights(views, truth)
         mixed = np.asarray(sum(weight * view for weight, view in zip(mix, views, strict=True)))
-        quality = float(f1_score(truth, mixed.argmax(axis=1), average="macro", zero_division=0.0))
+        quality = macro_f1(truth.tolist(), mixed.argmax(axis=1).tolist())
         tried.append((round(quality, 4), -log_loss(mixed, truth), _Chosen(recipes, mix, mixed)))
     return max(tried, key=lambda entry: entry[:2])[2]
 
@@ -260,11 +255,10 @@ def _confidence(scores: Scores, truth: Truth) -> tuple[Scores, NDArray[np.bool_]
 
 def _figures(tested: Scores, truth: Truth, held: Scores, held_truth: Truth) -> Figures:
     confidence, right = _confidence(tested, truth)
-    said = [str(column) for column in tested.argmax(axis=1)]
     threshold = threshold_for(PRECISION, *_confidence(held, held_truth))
     return Figures(
         tickets=len(truth),
-        macro_f1=macro_f1([str(column) for column in truth], said),
+        macro_f1=macro_f1(truth.tolist(), tested.argmax(axis=1).tolist()),
         accuracy=float(right.mean()),
         error=calibration_error(confidence, right),
         at_target=coverage(confidence, right, threshold),
@@ -283,14 +277,14 @@ def _curve(
     train, test = parts
     asked = features.part(test)
     shuffled = np.random.default_rng(0).permutation(train)
-    names = [str(column) for column in truth[test]]
+    names = truth[test].tolist()
     points = []
     for share in (4, 2):
         rows = shuffled[: len(train) // share]
         if len(set(truth[rows])) >= 2:
             scores = _fit(features.part(rows), truth[rows], labels, chosen).scores(asked)
-            points.append((len(rows), macro_f1(names, [str(column) for column in scores.argmax(axis=1)])))
-    return (*points, (len(train), macro_f1(names, [str(column) for column in tested.argmax(axis=1)])))
+            points.append((len(rows), macro_f1(names, scores.argmax(axis=1).tolist())))
+    return (*points, (len(train), macro_f1(names, tested.argmax(axis=1).tolist())))
 
 
 def _confused(labels: Sequence[str], truth: Truth, said: Truth) -> tuple[tuple[str, str, int], ...]:

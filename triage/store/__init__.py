@@ -1,4 +1,4 @@
-"""The database: deliveries, runs, effects, clocks, acts, cursors, alarms and models behind one `Store`."""
+"""The database: deliveries, runs, effects, outcomes, clocks, acts and what else there is behind one `Store`."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from sqlalchemy import Engine
 
 from triage.store.acts import Acts
+from triage.store.backtests import Backtests
 from triage.store.clock_views import ClockViews
 from triage.store.clocks import Clocks
 from triage.store.deliveries import Deliveries
@@ -14,6 +15,7 @@ from triage.store.effects import Effects
 from triage.store.engine import PATIENCE_SECONDS, open_engine
 from triage.store.marks import Alarms, Cursors
 from triage.store.models import Models
+from triage.store.outcomes import Outcomes
 from triage.store.runs import Runs
 
 
@@ -31,6 +33,8 @@ class Store:
     clocks: Clocks
     clock_views: ClockViews
     acts: Acts
+    outcomes: Outcomes
+    backtests: Backtests
 
 
 def open_store(url: str, patience: float = PATIENCE_SECONDS) -> Store:
@@ -47,4 +51,6 @@ def open_store(url: str, patience: float = PATIENCE_SECONDS) -> Store:
         clocks=Clocks(engine),
         clock_views=ClockViews(engine),
         acts=Acts(engine),
+        outcomes=Outcomes(engine),
+        backtests=Backtests(engine),
     )

@@ -142,6 +142,93 @@ models = Table(
     Index(None, "desk", "field", unique=True, sqlite_where=text("active"), postgresql_where=text("active")),
 )
 
+outcomes = Table(
+    "outcomes",
+    metadata,
+    Column("id", Id, primary_key=True, autoincrement=True),
+    Column("desk", String(40), nullable=False),
+    Column("ticket_id", String(40), nullable=False),
+    Column("run_id", Id, ForeignKey("runs.id"), nullable=False),
+    Column("field", String(20), nullable=False),  # primary_team, priority, sentiment, churn_risk
+    Column("ours", String(200), nullable=False),  # the label we chose
+    Column("theirs", String(200), nullable=False),  # what people ended with: our label, or the helpdesk's own name
+    Column("agreed", Boolean, nullable=False),
+    Column("written", Boolean, nullable=False),  # we had set or tagged it, not only watched
+    Column("probability", Float, nullable=False),  # ours, as it was shown
+    Column("probabilities", JSON),  # label -> probability before any recalibration, until the retention days are over
+    Column("classifier", String(40), nullable=False),
+    Column("final", Boolean, nullable=False),  # the ticket is solved or closed, so the label holds
+    Column("observed_at", Float, nullable=False),  # when the ticket changed to what was seen
+    UniqueConstraint("run_id", "field"),
+    Index(None, "desk", "field", "observed_at"),
+    Index(None, "observed_at"),
+)
+
+calibrations = Table(
+    "calibrations",
+    metadata,
+    Column("id", Id, primary_key=True, autoincrement=True),
+    Column("desk", String(40), nullable=False),
+    Column("classifier", String(40), nullable=False),
+    Column("field", String(20), nullable=False),
+    Column("created_at", Float, nullable=False),
+    Column("temperature", Float, nullable=False),  # 1 leaves probabilities as they are
+    Column("thresholds", JSON, nullable=False),  # target precision -> probability; empty: the classifier's own
+    Column("metrics", JSON, nullable=False),  # log-loss and calibration error before and after
+    Column("tickets", Integer, nullable=False),  # how many outcomes it was fitted on
+    Column("active", Boolean, nullable=False),
+    # At most one is applied, also when two workers refit at once.
+    Index(
+        None, "desk", "classifier", "field", unique=True, sqlite_where=text("active"), postgresql_where=text("active")
+    ),
+)
+
+backtests = Table(
+    "backtests",
+    metadata,
+    Column("id", Id, primary_key=True, autoincrement=True),
+    Column("desk", String(40), nullable=False),
+    Column("arguments", String(200), nullable=False),  # what was asked for, as text: the same again goes on
+    Column("serial", Integer, nullable=False),  # which of those with the same arguments this is
+    Column("policy", String(20), nullable=False),  # settings, models and prompt it replays
+    Column("state", String(12), nullable=False),  # reading, working, done
+    Column("since", Float, nullable=False),
+    Column("until", Float, nullable=False),
+    Column("cursor", Text, nullable=False, default=""),  # how far the closed tickets were listed
+    Column("created_at", Float, nullable=False),
+    Column("finished_at", Float),
+    # Two commands at once begin one backtest.
+    UniqueConstraint("desk", "arguments", "serial"),
+    Index(None, "created_at"),
+)
+
+# No text of a customer: tickets are read again by their ids.
+backtest_tickets = Table(
+    "backtest_tickets",
+    metadata,
+    Column("id", Id, primary_key=True, autoincrement=True),
+    Column("backtest_id", Id, ForeignKey("backtests.id"), nullable=False),
+    Column("ticket_id", String(80), nullable=False),
+    Column("state", String(12), nullable=False),  # context, waiting, running, done, skipped
+    Column("place", Float, nullable=False),  # by chance, so that a part of them stands for all
+    Column("owner", String(80), nullable=False, default=""),
+    Column("lease_until", Float),
+    Column("attempts", Integer, nullable=False, default=0),
+    Column("created_at", Float),  # when the customer wrote; null where a file does not say
+    Column("requester", String(40), nullable=False, default=""),
+    Column("url", String(300), nullable=False, default=""),
+    Column("truth", JSON, nullable=False),  # field -> label that people gave
+    Column("answer", JSON),  # the classification without a word of the ticket
+    Column("seen", JSON, nullable=False),  # fields whose learned model has learned from this very text
+    Column("reason", Text, nullable=False, default=""),
+    Column("finished_at", Float),
+    Column("cost_usd", Float, nullable=False, default=0.0),
+    UniqueConstraint("backtest_id", "ticket_id"),
+    Index(None, "backtest_id", "state", "place"),
+    Index(None, "backtest_id", "requester"),
+    Index(None, "finished_at"),
+)
+
 # What is known of a ticket whose SLA clocks are kept; every change of its clocks goes through this row's version.
 watches = Table(
     "watches",
