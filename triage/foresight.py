@@ -131,6 +131,11 @@ def breach_probabilities(queue: Sequence[Waiting], pace: Pace, habits: Habits, n
     return [1.0 if each.due_at <= now else chance for each, chance in zip(queue, chances, strict=True)]
 
 
+def breach_probability(ticket: Waiting, ahead: int, pace: Pace, habits: Habits, now: float) -> float:
+    """Return the probability that one ticket breaches, `ahead` others of its team being due before it."""
+    return 1.0 if ticket.due_at <= now else habits.probability(_signs(ticket, ahead, pace, now))
+
+
 def plan(queue: Sequence[Waiting], pace: Pace, now: float, horizon: float = HOUR) -> Plan:
     """Return what one team should do in the next `horizon` seconds so that the least weight breaches.
 

@@ -67,7 +67,18 @@ class WorkList:
     later: int
     """How many can wait."""
     lost: tuple[Ranked, ...]
-    """Breached, or will breach whatever is done; what costs most comes first."""
+    """Given up by the plan; what costs most comes first."""
+    now: float
+
+    @property
+    def late(self) -> tuple[Ranked, ...]:
+        """Return those whose time is up."""
+        return tuple(one for one in self.lost if one.clock.due_at <= self.now)
+
+    @property
+    def too_many(self) -> tuple[Ranked, ...]:
+        """Return those in time still, but more than the team can answer until they are due."""
+        return tuple(one for one in self.lost if one.clock.due_at > self.now)
 
 
 def work_lists(
@@ -101,7 +112,7 @@ def _work_list(
     def ranked(tickets: Iterable[Waiting]) -> tuple[Ranked, ...]:
         return tuple(Ranked(by_id[one.ticket_id], chance.get(one.ticket_id)) for one in tickets)
 
-    return WorkList(*key, known is not None, capacity, ranked(made.first), len(made.later), ranked(made.lost))
+    return WorkList(*key, known is not None, capacity, ranked(made.first), len(made.later), ranked(made.lost), now)
 
 
 def _clock_order(clocks: list[OpenClock], now: float) -> Plan:

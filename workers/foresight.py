@@ -9,13 +9,13 @@ import logging
 from collections import defaultdict
 from collections.abc import Sequence
 
-from triage.foresight import Waiting, pace_of
+from triage.foresight import Waiting, breach_probability, pace_of
 from triage.habits import FORGOTTEN, Answered, learn_habits, look_back
 from triage.settings import Settings
 from triage.sla_report import WEEKS, OpenClock, Reply, monday_of, week_of
 from triage.store import Store
 from triage.store.clock_views import REPLIES
-from triage.work_list import Learned, chances
+from triage.work_list import Learned
 
 logger = logging.getLogger(__name__)
 HISTORY_SECONDS = 56 * 86_400.0
@@ -27,7 +27,6 @@ LEAST_REPLIES = 60
 LEAST_SECONDS = 7 * 86_400.0
 """A team is known from so many answers over so long a time."""
 LEARN_EVERY_SECONDS = 3600.0
-LONGEST_QUEUE = 5000
 
 
 def refresh(settings: Settings, store: Store, now: float) -> None:
@@ -78,10 +77,10 @@ def _waiting(clock: OpenClock) -> Waiting:
     return Waiting(clock.ticket_id, clock.started_at, clock.due_at)
 
 
-def chance(store: Store, desk: str, team: str, ticket_id: str, now: float) -> float | None:
+def chance(store: Store, clock: OpenClock, now: float) -> float | None:
     """Return how likely the answer to a ticket comes too late; None where the team's past does not say."""
-    known = store.clock_views.learned([desk]).get((desk, team))
-    if known is None:
+    known = store.clock_views.learned([clock.desk]).get((clock.desk, clock.team))
+    if known is None or clock.metric not in REPLIES or clock.due_at <= now:
         return None
-    queue = [clock for clock in store.clock_views.due_next(now, LONGEST_QUEUE, desk, REPLIES) if clock.team == team]
-    return chances(queue, known, now).get(ticket_id)
+    ahead = store.clock_views.due_before(clock, now)
+    return breach_probability(_waiting(clock), ahead, known.pace, known.habits, now)

@@ -15,12 +15,14 @@ from triage.note import REFERENCE_LINE, Part, render_html
 from triage.settings import Mode
 from triage.sla import TAGS as TAG_NAMES
 from triage.sla import Stage
+from triage.sla_report import OpenClock
 from triage.sla_words import TITLES, message, stage_lines, title
 from triage.store.acts import FIELDS, NOTE, SENT, TAGS, Act
 from triage.store.marks import DESK_LOCKED, PUBLIC_NOTE, SLA_ACT
 from triage.ticket import Ticket
 from workers.clocks import follow, let_go, mode_of
 from workers.deliver import describe, pause_after
+from workers.foresight import chance
 from workers.pipeline import CONFLICTS, HELD_UP, LEAKS, PAUSE_SECONDS
 from workers.sla_tools import LEASE_SECONDS, SlaTools, View
 
@@ -36,6 +38,7 @@ NO_NOTE = "there is no note to bring up to date"
 NOTE_DELETED = "somebody has deleted the note"
 A_PERSONS = "a person has set it, or it stands already"
 TICKET_GONE = "the ticket is gone"
+OUTLOOK = "Chance that the answer comes too late, by this team's queue and usual pace: {chance:.0%}"
 IN_TROUBLE = "{kind} about the SLA could not be done: {reason}"
 
 
@@ -78,7 +81,7 @@ def send_message(act: Act, tools: SlaTools, view: View) -> None:
         tools.store.acts.drop(act, reason)
         return
     head = title(Stage(act.stage), act.desk, act.ticket_id, view.picture)
-    text = message(view.picture, view.ticket.url)
+    text = "\n".join([*_outlook(act, view, tools), message(view.picture, view.ticket.url)])
     _announce(act, tools)
     tools.notify(act.channel, head, text)
     tools.checkpoint("sla_message")
@@ -131,7 +134,7 @@ def _note(act: Act, view: View, tools: SlaTools) -> None:
         return
     doubtful = act.state == SENT
     for _ in range(CONFLICTS):
-        html = _html(act, view)
+        html = _html(act, view, _outlook(act, view, tools))
         if doubtful and not note_id and (found := connector.find_note(act.ticket_id, act.reference)):
             _record_note(act, found, tools)
             return
@@ -159,8 +162,29 @@ def _note(act: Act, view: View, tools: SlaTools) -> None:
     raise Retry("the ticket was changed by others each time the SLA note was to be written")
 
 
-def _html(act: Act, view: View) -> str:
-    parts = [Part(f"{TITLES[Stage(act.stage)]}.", items=tuple(stage_lines(view.picture)), strong=True)]
+def _outlook(act: Act, view: View, tools: SlaTools) -> list[str]:
+    """Return one line on how likely the answer comes too late, where the team's past says so."""
+    clock = view.picture.most_urgent
+    if act.stage != Stage.AT_RISK or clock is None or clock.reading.due_at is None:
+        return []
+    shown = OpenClock(
+        desk=act.desk,
+        ticket_id=act.ticket_id,
+        metric=clock.metric,
+        stage=str(clock.reading.stage),
+        source=clock.source,
+        priority=view.watch.priority,
+        team=view.watch.team,
+        tier=view.watch.tier,
+        started_at=clock.started_at,
+        due_at=clock.reading.due_at,
+    )
+    known = chance(tools.store, shown, view.now)
+    return [] if known is None else [OUTLOOK.format(chance=known)]
+
+
+def _html(act: Act, view: View, outlook: list[str]) -> str:
+    parts = [Part(f"{TITLES[Stage(act.stage)]}.", items=(*stage_lines(view.picture), *outlook), strong=True)]
     return render_html([*parts, Part(REFERENCE_LINE.format(reference=act.reference))])
 
 

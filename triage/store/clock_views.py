@@ -105,6 +105,13 @@ class ClockViews:
             rows = connection.execute(query.order_by(clocks.c.ended_at.desc()).limit(limit)).mappings()
             return [Reply(**row) for row in rows]
 
+    def due_before(self, clock: OpenClock, now: float) -> int:
+        """Return how many tickets of the same team wait for an answer that is due before that of `clock`."""
+        ahead = clocks.c.ended_at.is_(None), clocks.c.due_at > now, clocks.c.due_at < clock.due_at
+        query = select(func.count()).where(*ahead, _is(clock.desk), clocks.c.metric.in_(REPLIES))
+        with self._reader.connect() as connection:
+            return connection.execute(query.where(clocks.c.team == clock.team)).scalar_one()
+
     def _due(self, which: tuple[Any, Any], limit: int, desk: str, metrics: Iterable[str]) -> list[OpenClock]:
         query = select(*SHOWN).where(clocks.c.ended_at.is_(None), clocks.c.due_at.isnot(None), which[0])
         if wanted := tuple(metrics):
