@@ -9,12 +9,14 @@ import logging
 from collections import defaultdict
 from collections.abc import Sequence
 
+from triage.clocks import Picture
 from triage.foresight import Waiting, breach_probability, pace_of
 from triage.habits import FORGOTTEN, Answered, learn_habits, look_back
 from triage.settings import Settings
 from triage.sla_report import WEEKS, OpenClock, Reply, monday_of, week_of
 from triage.store import Store
 from triage.store.clock_views import REPLIES
+from triage.store.clocks import Watch
 from triage.work_list import Learned
 
 logger = logging.getLogger(__name__)
@@ -23,6 +25,7 @@ MOST_REPLIES = 100_000
 """Of one desk; a desk that answers more is known from fewer days."""
 MOST_UNANSWERED = 2000
 NEVER = float("inf")
+OUTLOOK = "Chance that the answer comes too late, by this team's queue and usual pace: {chance:.0%}"
 LEAST_REPLIES = 60
 LEAST_SECONDS = 7 * 86_400.0
 """A team is known from so many answers over so long a time."""
@@ -84,3 +87,24 @@ def chance(store: Store, clock: OpenClock, now: float) -> float | None:
         return None
     ahead = store.clock_views.due_before(clock, now)
     return breach_probability(_waiting(clock), ahead, known.pace, known.habits, now)
+
+
+def outlook(store: Store, watch: Watch, picture: Picture, now: float) -> list[str]:
+    """Return one line on how likely the most urgent answer comes too late; none where the team's past is not known."""
+    clock = picture.most_urgent
+    if clock is None or clock.reading.due_at is None:
+        return []
+    shown = OpenClock(
+        desk=watch.desk,
+        ticket_id=watch.ticket_id,
+        metric=clock.metric,
+        stage=str(clock.reading.stage),
+        source=clock.source,
+        priority=watch.priority,
+        team=watch.team,
+        tier=watch.tier,
+        started_at=clock.started_at,
+        due_at=clock.reading.due_at,
+    )
+    known = chance(store, shown, now)
+    return [] if known is None else [OUTLOOK.format(chance=known)]

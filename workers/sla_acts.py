@@ -15,14 +15,13 @@ from triage.note import REFERENCE_LINE, Part, render_html
 from triage.settings import Mode
 from triage.sla import TAGS as TAG_NAMES
 from triage.sla import Stage
-from triage.sla_report import OpenClock
 from triage.sla_words import TITLES, message, stage_lines, title
 from triage.store.acts import FIELDS, NOTE, SENT, TAGS, Act
 from triage.store.marks import DESK_LOCKED, PUBLIC_NOTE, SLA_ACT
 from triage.ticket import Ticket
 from workers.clocks import follow, let_go, mode_of
 from workers.deliver import describe, pause_after
-from workers.foresight import chance
+from workers.foresight import outlook
 from workers.pipeline import CONFLICTS, HELD_UP, LEAKS, PAUSE_SECONDS
 from workers.sla_tools import LEASE_SECONDS, SlaTools, View
 
@@ -38,7 +37,6 @@ NO_NOTE = "there is no note to bring up to date"
 NOTE_DELETED = "somebody has deleted the note"
 A_PERSONS = "a person has set it, or it stands already"
 TICKET_GONE = "the ticket is gone"
-OUTLOOK = "Chance that the answer comes too late, by this team's queue and usual pace: {chance:.0%}"
 IN_TROUBLE = "{kind} about the SLA could not be done: {reason}"
 
 
@@ -163,28 +161,11 @@ def _note(act: Act, view: View, tools: SlaTools) -> None:
 
 
 def _outlook(act: Act, view: View, tools: SlaTools) -> list[str]:
-    """Return one line on how likely the answer comes too late, where the team's past says so."""
-    clock = view.picture.most_urgent
-    if act.stage != Stage.AT_RISK or clock is None or clock.reading.due_at is None:
-        return []
-    shown = OpenClock(
-        desk=act.desk,
-        ticket_id=act.ticket_id,
-        metric=clock.metric,
-        stage=str(clock.reading.stage),
-        source=clock.source,
-        priority=view.watch.priority,
-        team=view.watch.team,
-        tier=view.watch.tier,
-        started_at=clock.started_at,
-        due_at=clock.reading.due_at,
-    )
-    known = chance(tools.store, shown, view.now)
-    return [] if known is None else [OUTLOOK.format(chance=known)]
+    return outlook(tools.store, view.watch, view.picture, time.time()) if act.stage == Stage.AT_RISK else []
 
 
-def _html(act: Act, view: View, outlook: list[str]) -> str:
-    parts = [Part(f"{TITLES[Stage(act.stage)]}.", items=(*stage_lines(view.picture), *outlook), strong=True)]
+def _html(act: Act, view: View, ahead: list[str]) -> str:
+    parts = [Part(f"{TITLES[Stage(act.stage)]}.", items=(*stage_lines(view.picture), *ahead), strong=True)]
     return render_html([*parts, Part(REFERENCE_LINE.format(reference=act.reference))])
 
 
