@@ -50,7 +50,7 @@ def show_work(work: Sequence[WorkList], now: float, say: Say) -> None:
     if not work:
         say("Nobody waits for an answer.")
     for one in work:
-        say(f"{_words(one.team) or 'no team'} ({one.desk}): {how(one)}")
+        say(_cut(f"{_words(one.team) or 'no team'} ({one.desk})", 32) + f": {how(one)}")
         for number, each in enumerate(one.first, 1):
             say(_ranked(f"{number:>4}.", each, now))
         if not one.first:
@@ -85,7 +85,7 @@ def _clocks(rows: Sequence[OpenClock], now: float) -> Iterator[str]:
         yield "  none"
     for row in rows:
         ticket = _cut(f"#{row.ticket_id} {row.desk}", 18)
-        words = f"{metric_words(row.metric)}, {_words(row.priority)}, {_words(row.team) or 'no team'}"
+        words = f"{metric_words(row.metric)}, {row.priority.partition('_')[0]}, {_words(row.team) or 'no team'}"
         yield _cut(f"  {left(row, now):<15}{ticket:<19}{words}", WIDTH - 10).ljust(WIDTH - 9) + row.source
 
 
