@@ -71,6 +71,8 @@ TESTED_BY = {
     "commands.past": ("test_learn_past.py", "against both sandbox helpdesks"),
     "commands.rows": ("test_learn.py", "through learn and classify"),
     "commands.migrate": ("test_commands.py", "through the command line"),
+    "commands.sla": ("test_sla_views.py", "through the command line"),
+    "commands.sla_table": ("test_sla_views.py", "through the command line"),
     "commands.smoke": ("test_commands.py", "--help; the gate runs the command itself"),
     "commands.triage": ("test_commands.py", "through the command line"),
     "commands.up": ("test_e2e.py", "started as a process and killed"),
@@ -296,12 +298,19 @@ def test_every_command_is_in_the_readme() -> None:
     assert set(commands()) <= named
 
 
+def parameters(command: Any, arguments: str) -> list[Any]:
+    """Return the parameters of a command, or of the one below it that `arguments` names."""
+    first = (arguments.split() or [""])[0]
+    below = getattr(command, "commands", {})
+    return list(below.get(first, command).params)
+
+
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 def test_every_command_and_option_in_the_docs_exists(page: Path) -> None:
     known = commands()
     for name, arguments in COMMAND.findall(code_of(page)):
         assert name in known, f"{page.name}: manage.py {name}"
-        options = {option for parameter in known[name].params for option in parameter.opts} | {"--help"}
+        options = {option for parameter in parameters(known[name], arguments) for option in parameter.opts} | {"--help"}
         assert set(re.findall(r"--[a-z]+", arguments)) <= options, f"{page.name}: manage.py {name}{arguments}"
 
 
