@@ -13,7 +13,21 @@ from triage.errors import TandemError
 
 FOLDER = Path(__file__).parent / "commands"
 # Helpers of the commands; every other file is a command.
-HELPERS = {"__init__", "shared", "stack", "sandboxed", "rows", "lessons", "past", "calendar_yaml", "sla_table"}
+HELPERS = {
+    "__init__",
+    "backtest_screen",
+    "calendar_yaml",
+    "closed",
+    "crew",
+    "lessons",
+    "past",
+    "period",
+    "rows",
+    "sandboxed",
+    "shared",
+    "sla_table",
+    "stack",
+}
 
 
 class Commands(click.Group):

@@ -13,7 +13,7 @@ from triage.store import Store
 
 
 class StoreCollector(Collector):
-    """Counts deliveries, runs and what models cost, and tells what has waited longest."""
+    """Counts deliveries, runs, clocks, outcomes and what models cost, and tells what has waited longest."""
 
     def __init__(self, store: Store) -> None:
         self._store = store
@@ -29,6 +29,7 @@ class StoreCollector(Collector):
             for state, count in sorted(counts.items()):
                 family.add_metric([state], count)
             yield family
+        yield self._outcomes()
         yield from self._spending()
         oldest = self._store.deliveries.oldest_open()
         yield GaugeMetricFamily(
@@ -52,6 +53,15 @@ class StoreCollector(Collector):
         for one in self._store.clock_views.standings():
             found[one.desk, one.metric, one.stage] += one.count
         return found
+
+    def _outcomes(self) -> Metric:
+        # A gauge for all its name: an agent who changes their mind moves a ticket from one side to the other.
+        family = GaugeMetricFamily(
+            "tandem_outcomes_total", "What people made of decided fields", labels=["desk", "field", "agreed"]
+        )
+        for (desk, field, agreed), count in sorted(self._store.outcomes.counts().items()):
+            family.add_metric([desk, field, "true" if agreed else "false"], count)
+        return family
 
     def _spending(self) -> Iterator[Metric]:
         spent = self._store.runs.spending()

@@ -8,6 +8,7 @@ from sqlalchemy import Engine
 
 from triage.store.acts import Acts
 from triage.store.backtests import Backtests
+from triage.store.calibrations import Calibrations
 from triage.store.clock_views import ClockViews
 from triage.store.clocks import Clocks
 from triage.store.deliveries import Deliveries
@@ -34,6 +35,7 @@ class Store:
     clock_views: ClockViews
     acts: Acts
     outcomes: Outcomes
+    calibrations: Calibrations
     backtests: Backtests
 
 
@@ -52,5 +54,6 @@ def open_store(url: str, patience: float = PATIENCE_SECONDS) -> Store:
         clock_views=ClockViews(engine),
         acts=Acts(engine),
         outcomes=Outcomes(engine),
+        calibrations=Calibrations(engine),
         backtests=Backtests(engine),
     )

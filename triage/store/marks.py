@@ -11,6 +11,7 @@ from triage.store.tables import alarms, cursors
 
 POLL, POLLED, BOT, BEAT, WORKER, READY = "poll", "polled", "bot", "beat", "worker", "ready"
 SLA_SWEPT = "sla_swept"
+CALIBRATED = "calibrated"
 EVERY_DESK = "*"
 PUBLIC_NOTE, DESK_LOCKED, CATCH_UP_OFF = "public_note", "desk_locked", "catch_up_off"
 SLA_STUCK, SLA_ACT = "sla_stuck", "sla_act"
