@@ -116,6 +116,7 @@ TESTED_BY = {
     "connectors.zendesk_tags": ("test_connector_contract.py", "through the connector"),
     "triage.logs": ("test_e2e.py", "every process sets it up"),
     "triage.store.models": ("test_learned_parts.py", "through the store, on both databases"),
+    "triage.store.clock_views": ("test_sla_report.py", "through the store, on both databases"),
     "triage.store.engine": ("test_store.py", "through the store, on both databases"),
     "webhooks.console": ("test_console.py", "through the application"),
     "webhooks.edge": ("test_edge.py", "through the application"),

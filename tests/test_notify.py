@@ -12,7 +12,7 @@ import pytest
 from pydantic import SecretStr
 
 from triage.errors import Refused, Retry
-from workers.notify import send
+from workers.notify import check, send
 
 
 class Listener(ThreadingHTTPServer):
@@ -88,5 +88,7 @@ def test_addresses_nobody_knows_are_refused_without_being_shown() -> None:
     with pytest.raises(Refused, match="none that Apprise knows") as raised:
         send({"ops": SecretStr("nonsense://secret-path")}, "ops", "t", "b")
     assert "secret-path" not in str(raised.value)
+    with pytest.raises(Refused):
+        check({"ops": SecretStr("nonsense://secret-path")}, "ops")
     with pytest.raises(Refused, match="no longer in the settings"):
         send({}, "ops", "t", "b")

@@ -228,6 +228,21 @@ class TestFollow:
         let_go("acme", "8", bench.store, time.time())
 
 
+class TestRetention:
+    def test_forgets_finished_tickets_and_keeps_open_ones(self, bench: Bench) -> None:
+        for ticket_id in ("7", "8"):
+            bench.add(70, ticket_id)
+        bench.due()
+        bench.sweep()
+        bench.answer("8", status=Status.SOLVED)
+        later = time.time() + 10
+        assert bench.store.clocks.drop(later - 100) == 0
+        assert bench.store.clocks.drop(later) == 1
+        assert bench.store.clocks.watch("acme", "8") is None
+        assert bench.acts("8") == [] != bench.acts("7")
+        assert bench.store.clocks.watch("acme", "7") is not None
+
+
 class TestSweep:
     def test_nothing_due_reads_nothing(self, bench: Bench) -> None:
         bench.add(10)

@@ -162,6 +162,11 @@ class TestForgiving:
             assert knock(body).ticket_id == "11"
 
 
+def test_a_change_an_admins_rule_tells_of_is_for_the_clocks() -> None:
+    got = knock('{"event":"ticket_updated","ticket_id":"11"}')
+    assert (got.kind, got.ticket_id, got.event) == (Kind.CLOCK, "11", "ticket_updated")
+
+
 class TestKey:
     def test_a_creation_is_told_once_whatever_the_hour_and_the_rest_of_the_body(self) -> None:
         """A retry comes up to hours later, and an edited ticket has another subject by then."""

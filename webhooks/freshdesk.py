@@ -20,6 +20,8 @@ WRAPPER = "freshdesk_webhook"
 # clocks. Freshdesk's own repeats come minutes later too, and cost one reading each.
 REPEAT_WINDOW_SECONDS = 5
 # Our own notes come back like this too; no clock minds them.
+# In the event an admin writes into the rule for changes; such a ticket need not be one Tandem is to triage.
+UPDATED = "updated"
 PRIVATE_NOTE = "note_type:private"
 TRAILING_COMMA = re.compile(r",(\s*[}\]])")
 # A form sent by Rails' rules nests by brackets: freshdesk_webhook[ticket_id]=11.
@@ -68,7 +70,7 @@ def _knock(ticket_id: str, data: dict[str, Any], body: bytes, now: float) -> Kno
     key = f"{ticket_id}:{digest(event, b'' if created else body, window)}"
     if PRIVATE_NOTE in triggered:
         return Knock(Kind.IGNORE, key, ticket_id, event, reason="this event needs no triage")
-    if triggered and not created:
+    if not created and (triggered or UPDATED in event):
         return Knock(Kind.CLOCK, key, ticket_id, event)
     return Knock(Kind.WORK, key, ticket_id, event)
 

@@ -6,6 +6,7 @@ import logging
 import threading
 from collections.abc import Mapping
 from importlib import import_module
+from typing import Any
 
 from pydantic import SecretStr
 
@@ -18,17 +19,14 @@ FAILED = "channel '{}' did not take the message"
 TOO_SLOW = "channel '{}' did not answer in {:.0f} s"
 
 
+def check(channels: Mapping[str, SecretStr], name: str) -> None:
+    """Raise Refused where Apprise does not know the kind of address; nothing is sent."""
+    _sender(channels, name)
+
+
 def send(channels: Mapping[str, SecretStr], name: str, title: str, body: str, limit: float = LIMIT_SECONDS) -> None:
     """Send one message. Refused for a channel that cannot work, Retry for one that does not now or is too slow."""
-    if name not in channels:
-        raise Refused(NO_CHANNEL.format(name))
-    # Loaded by the first message: most processes send none.
-    apprise = import_module("apprise")
-    # Its own lines name addresses.
-    logging.getLogger("apprise").setLevel(logging.CRITICAL + 1)
-    sender = apprise.Apprise()
-    if not sender.add(channels[name].get_secret_value()):
-        raise Refused(BAD_ADDRESS.format(name))
+    sender = _sender(channels, name)
     done: list[bool] = []
 
     def work() -> None:
@@ -42,3 +40,16 @@ def send(channels: Mapping[str, SecretStr], name: str, title: str, body: str, li
         raise Retry(TOO_SLOW.format(name, limit) if thread.is_alive() else FAILED.format(name))
     if not done[0]:
         raise Retry(FAILED.format(name))
+
+
+def _sender(channels: Mapping[str, SecretStr], name: str) -> Any:
+    if name not in channels:
+        raise Refused(NO_CHANNEL.format(name))
+    # Loaded by the first message: most processes send none.
+    apprise = import_module("apprise")
+    # Its own lines name addresses.
+    logging.getLogger("apprise").setLevel(logging.CRITICAL + 1)
+    sender = apprise.Apprise()
+    if not sender.add(channels[name].get_secret_value()):
+        raise Refused(BAD_ADDRESS.format(name))
+    return sender

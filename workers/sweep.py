@@ -104,7 +104,7 @@ def remember_bot(name: str, connector: Connector, store: Store, now: float) -> N
 
 
 def forget(settings: Settings, store: Store, now: float) -> int:
-    """Drop bodies, run details and backtests that are older than the retention allows; returns how many."""
+    """Drop bodies, run details, clocks and backtests that are older than the retention allows; returns how many."""
     dropped = 0
     kept = settings.retention
     while some := store.deliveries.drop_bodies(now - kept.delivery_bodies * DAY_SECONDS):
@@ -112,6 +112,8 @@ def forget(settings: Settings, store: Store, now: float) -> int:
     while some := store.runs.drop_details(now - kept.run_details * DAY_SECONDS):
         dropped += some
     while some := store.outcomes.drop_probabilities(now - kept.run_details * DAY_SECONDS):
+        dropped += some
+    while some := store.clocks.drop(now - kept.run_details * DAY_SECONDS):
         dropped += some
     return dropped + store.backtests.drop(now - kept.run_details * DAY_SECONDS)
 

@@ -10,7 +10,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from sqlalchemy import Connection, Engine, RowMapping, and_, func, select, update
+from sqlalchemy import Connection, Engine, RowMapping, and_, delete, exists, func, select, update
 
 from triage.store.engine import insert_into, reader_of
 from triage.store.tables import acts, clocks, watches
@@ -223,6 +223,21 @@ class Clocks:
         mine = and_(clocks.c.id.in_(list(ids)), clocks.c.next_check_at.isnot(None))
         with self._engine.begin() as connection:
             connection.execute(update(clocks).where(mine).values(values))
+
+    def drop(self, before: float, limit: int = 1000) -> int:
+        """Forget tickets without an open clock that were last read before `before`; returns how many."""
+        still_open = exists().where(
+            clocks.c.desk == watches.c.desk,
+            clocks.c.ticket_id == watches.c.ticket_id,
+            clocks.c.state.in_(OPEN_STATES),
+        )
+        old = select(watches.c.desk, watches.c.ticket_id).where(watches.c.looked_at < before, ~still_open).limit(limit)
+        with self._engine.begin() as connection:
+            found = connection.execute(old).all()
+            for desk, ticket_id in found:
+                for table in (acts, clocks, watches):
+                    connection.execute(delete(table).where(_same(table, desk, ticket_id)))
+        return len(found)
 
     def oldest_due(self) -> float | None:
         """Return the earliest moment at which a clock is to be looked at."""
