@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import json
+import re
+import time
 from dataclasses import replace
 
 import pytest
 from sla_data import DAY, clock, ended, history, put
+from test_sla_sweep import Bench
 
 from triage.foresight import FIRST_MONDAY, HOUR, WEEK, Habits, Pace, Rates
 from triage.settings import Settings
@@ -135,3 +138,29 @@ class TestLearning:
     def test_what_is_kept_is_plain_text(self) -> None:
         back = Learned.from_json(json.loads(json.dumps(KNOWN.as_json())))
         assert back == KNOWN
+
+
+class TestWarnings:
+    """Message and note name the chance, and only where it is known."""
+
+    def warned(self, store: Store) -> tuple[str, str]:
+        bench = Bench(store, mode="note")
+        bench.add(50)
+        bench.due()
+        bench.sweep()
+        [(_, _, message)] = bench.phone.sent
+        [note] = bench.desk.tickets["7"].notes
+        return message, note.html
+
+    def test_with_a_past(self, store: Store) -> None:
+        now = time.time()
+        put(store, history(now, team=""))
+        learn(store, "acme", now)
+        for said in self.warned(store):
+            found = re.search(r"usual pace: (\d+)%", said)
+            assert found
+            assert 0 < int(found[1]) < 100
+
+    def test_without(self, store: Store) -> None:
+        for said in self.warned(store):
+            assert "usual pace" not in said
