@@ -26,6 +26,8 @@ HELPERS = {
     "sandboxed",
     "shared",
     "sla_table",
+    "tuning_material",
+    "tuning_state",
     "stack",
 }
 

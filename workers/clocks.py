@@ -29,11 +29,18 @@ TRIES = 5
 
 
 def follow(
-    ticket: Ticket, settings: Settings, store: Store, now: float, *, judged: Judged | None = None, edits_notes: bool
+    ticket: Ticket,
+    settings: Settings,
+    store: Store,
+    now: float,
+    *,
+    edits_notes: bool,
+    judged: Judged | None = None,
+    wait: float = 0.0,
 ) -> tuple[Watch, Picture]:
     """Store the clocks of a ticket read at `now` and plan what follows from them; return both as stored.
 
-    `judged` is what triage has just decided; without it what it decided before stands.
+    `judged` is what triage has just decided; without it what it decided before stands. Acts wait `wait` seconds.
     """
     for _ in range(TRIES):
         known = store.clocks.watch(ticket.desk, ticket.id)
@@ -44,7 +51,7 @@ def follow(
         if seen_at < old.seen_at:
             return old, picture
         watch = _watch(old, ticket, picture, sure, seen_at, now)
-        planned = _plan(old, watch, settings, edits_notes, now)
+        planned = _plan(old, watch, settings, edits_notes, now + wait)
         if store.clocks.save(watch, _rows(ticket, picture, store, now), planned, now):
             if planned:
                 kinds = ", ".join(one.kind for one in planned)
@@ -147,8 +154,8 @@ def _rows(ticket: Ticket, picture: Picture, store: Store, now: float) -> list[Cl
     return rows
 
 
-def _plan(old: Watch, new: Watch, settings: Settings, edits_notes: bool, now: float) -> list[NewAct]:
-    """Return what is to be done about a stage the ticket has just come to."""
+def _plan(old: Watch, new: Watch, settings: Settings, edits_notes: bool, at: float) -> list[NewAct]:
+    """Return what is to be done from `at` on about a stage the ticket has just come to."""
     desk = settings.desks.get(new.desk)
     if new.stage == old.stage or desk is None or desk.mode is Mode.OFF:
         return []
@@ -157,12 +164,12 @@ def _plan(old: Watch, new: Watch, settings: Settings, edits_notes: bool, now: fl
     action = {Stage.AT_RISK: sla.on_risk, Stage.BREACHED: sla.on_breach}.get(Stage(new.stage))
     wants_note = action.note if action else edits_notes and bool(old.note_id)
     if wants_note and mode.allows(Mode.NOTE):
-        acts.append(NewAct(NOTE, reference=new_reference()))
+        acts.append(NewAct(NOTE, at, reference=new_reference()))
     escalates = new.stage == Stage.BREACHED and (sla.on_breach.priority or sla.on_breach.group)
     if escalates and mode.allows(Mode.WRITE):
-        acts.append(NewAct(FIELDS))
+        acts.append(NewAct(FIELDS, at))
     if (sla.on_risk.tag or sla.on_breach.tag) and mode.allows(Mode.TAG):
-        acts.append(NewAct(TAGS))
-    quiet = quiet_until(settings, new.priority, now)
-    acts += [NewAct(MESSAGE, channel=name, try_at=quiet) for name in (action.notify if action else ())]
+        acts.append(NewAct(TAGS, at))
+    loud = quiet_until(settings, new.priority, at) or at
+    acts += [NewAct(MESSAGE, loud, channel=name) for name in (action.notify if action else ())]
     return acts

@@ -39,6 +39,8 @@ OVER = {
     Status.SOLVED: "the ticket is solved",
 }
 CONFLICTS = 3
+# A ticket that is late already when it is triaged: its own note and fields first, what the SLA asks for after them.
+SLA_WAIT_SECONDS = 20.0
 # Between the last look at the lease and the call; longer means that this process stood still and the lease may be gone.
 # With connectors.http.WRITE_LIMITS this stays below a lease.
 PAUSE_SECONDS = 4.0
@@ -107,6 +109,7 @@ def triage(run: Run, tools: Tools) -> None:
         time.time(),
         judged=decision.judged(answer),
         edits_notes=tools.connector.edits_notes,
+        wait=SLA_WAIT_SECONDS,
     )
     if NOTE not in effects or effects[NOTE].state == PLANNED:
         # Later attempts see what the first one set as set by somebody: their decision is not the one to keep.

@@ -81,10 +81,9 @@ class NewAct:
     """Something to be done about a stage."""
 
     kind: str
+    try_at: float
     channel: str = ""
     reference: str = ""
-    try_at: float | None = None
-    """None is at once."""
 
 
 @dataclass(frozen=True)
@@ -158,7 +157,7 @@ class Clocks:
                         reference=act.reference,
                         state="planned",
                         created_at=now,
-                        try_at=now if act.try_at is None else act.try_at,
+                        try_at=act.try_at,
                     )
                     .on_conflict_do_nothing()
                 )
