@@ -12,6 +12,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any, Protocol
 
+from connectors.schedules import Schedule
 from triage.ticket import Status, Ticket
 
 
@@ -142,6 +143,9 @@ class Connector(Protocol):
 
     def remove_tags(self, ticket: Ticket, tags: tuple[str, ...]) -> Written:
         """Take `tags` away, keeping every other tag."""
+
+    def schedules(self) -> tuple[Schedule, ...]:
+        """Return the helpdesk's business hours; FeatureOff where the plan or our role has none."""
 
     def changes(self, cursor: str) -> Changes:
         """Return tickets changed since `cursor` (empty: since one minute ago), oldest change first.

@@ -9,10 +9,11 @@ from __future__ import annotations
 import base64
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any, ClassVar
 
-from connectors import freshdesk_ticket
+from connectors import freshdesk_clocks, freshdesk_schedules, freshdesk_ticket
 from connectors.base import Account, Changes, Fields, History, Leak, Past, Written
 from connectors.budget import ACCOUNT, BULK_SPARE, Need
 from connectors.freshdesk_errors import FreshdeskDialect
@@ -28,6 +29,7 @@ from connectors.helpdesk import (
 )
 from connectors.http import Client, StaticCredential
 from connectors.lock import ticket_lock
+from connectors.schedules import Schedule
 from connectors.ticket_rows import earlier
 from connectors.values import as_dict, ident, rows, text
 from connectors.verdict import Call
@@ -116,7 +118,8 @@ class Freshdesk(Helpdesk):
         if len(conversations) >= EMBEDDED:
             conversations = list(self._listed(CONVERSATIONS, text(raw["id"])))
         customer = self._customer(raw)
-        return freshdesk_ticket.normalize(self.desk, self._settings, raw, conversations, customer, others, groups)
+        ticket = freshdesk_ticket.normalize(self.desk, self._settings, raw, conversations, customer, others, groups)
+        return replace(ticket, clocks=freshdesk_clocks.clocks(raw)) if self._own_clocks else ticket
 
     def _ticket(self, ticket_id: str, includes: str) -> Any:
         try:
@@ -253,6 +256,10 @@ class Freshdesk(Helpdesk):
         with ticket_lock(self._budget.redis, f"{self._budget.account}:{ticket.id}"):
             before, after = TagList(self._api, ticket.id).remove(tags)
         return Written(before={"tags": before}, after={"tags": after})
+
+    def schedules(self) -> tuple[Schedule, ...]:
+        """Return the helpdesk's business hours; FeatureOff where the plan or our role has none."""
+        return freshdesk_schedules.schedules(self._api)
 
     def changes(self, cursor: str) -> Changes:
         """Return tickets changed since `cursor` (empty: a minute ago; an ISO time), oldest change first."""

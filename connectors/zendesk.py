@@ -9,10 +9,11 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime
 from typing import Any, ClassVar
 
-from connectors import zendesk_ticket
+from connectors import zendesk_schedules, zendesk_ticket
 from connectors.base import Account, Changes, Fields, History, Leak, Past, Written
 from connectors.budget import ACCOUNT, BULK_SPARE, Need
 from connectors.helpdesk import (
@@ -23,15 +24,17 @@ from connectors.helpdesk import (
     set_together_else_alone,
 )
 from connectors.http import Client, StaticCredential
+from connectors.schedules import Schedule
 from connectors.ticket_rows import earlier
 from connectors.values import as_dict, ident, rows, text
 from connectors.zendesk_auth import credential
+from connectors.zendesk_clocks import SIDELOAD, SlaProbe
 from connectors.zendesk_errors import EXPORTS, UPDATES, ZendeskDialect
 from connectors.zendesk_pages import PAGE_SIZE, pages
 from connectors.zendesk_tags import TagSet
 from connectors.zendesk_ticket import HALF_AN_ANSWER
 from triage.errors import Conflict, DeskLocked, FeatureOff, Refused, Retry, TandemError, UnknownOutcome
-from triage.ticket import Message, Ticket
+from triage.ticket import EarlierTicket, Message, Ticket
 
 TICKET = "/tickets/{id}.json"
 COMMENTS = "/tickets/{id}/comments.json"
@@ -43,7 +46,7 @@ MANY = "/tickets/show_many.json"
 EXPORT = "/incremental/tickets/cursor.json"
 TOKENS = "/oauth/tokens"
 
-SIDELOADS = "users,groups,organizations,comment_count"
+SIDELOADS = f"users,groups,organizations,comment_count,{SIDELOAD}"
 PAST_SIDELOADS = "users,organizations"
 # An export page can hold 1,000 tickets with their descriptions; this many stay well under the answer's size cap.
 EXPORT_PAGE = "200"
@@ -54,7 +57,8 @@ EXPORT_DELAY = 60
 # Ticket, comments, history, note, tags; two of them count against the limit on updates.
 TICKET_CALLS = 5.0
 TICKET_UPDATES = 2.0
-LOOK_CALLS = 2.0
+# Ticket, comments, SLA clocks.
+LOOK_CALLS = 3.0
 NOBODY = "Zendesk answers, but the credential signs in nobody: check this desk's `auth`"
 NO_FIELD = "'{}' is no Zendesk field id (a number)"
 NO_COMMENT = "Zendesk took the note but shows no comment"
@@ -86,7 +90,9 @@ class Zendesk(Helpdesk):
         def fetch(body: dict[str, str]) -> Any:
             return sign_in.send("POST", TOKENS, body=body, repeatable=True)
 
-        return client(f"{desk.url}/api/v2", credential(desk.auth, fetch))
+        api = client(f"{desk.url}/api/v2", credential(desk.auth, fetch))
+        self._sla = SlaProbe(api)
+        return api
 
     def account(self) -> Account:
         """Return who we are; proves the credential with a call that really needs it."""
@@ -114,16 +120,19 @@ class Zendesk(Helpdesk):
         requester_id = ident(raw.get("requester_id"))
         listed = self._api.get_if_possible(REQUESTED, requester_id, query=query) if requester_id else None
         others = earlier(as_dict(listed).get("tickets"), text(raw["id"]), self._month_ago(), zendesk_ticket.status)
-        messages = self._messages(raw, zendesk_ticket.people(answer))
-        return zendesk_ticket.normalize(self.desk, self._settings, answer, messages, others)
+        return self._normal(answer, raw, others)
 
     def look(self, ticket_id: str) -> Ticket:
         """Return the ticket as `read` does without the earlier ones, solved and closed ones too; Gone if deleted."""
         self._budget.admit([Need(ACCOUNT, LOOK_CALLS)])
         answer = self._api.get(TICKET, ticket_id, query={"include": f"{SIDELOADS},metric_sets"})
         raw = zendesk_ticket.existing(answer)
+        return self._normal(answer, raw, ())
+
+    def _normal(self, answer: dict[str, Any], raw: dict[str, Any], others: tuple[EarlierTicket, ...]) -> Ticket:
         messages = self._messages(raw, zendesk_ticket.people(answer))
-        return zendesk_ticket.normalize(self.desk, self._settings, answer, messages, ())
+        ticket = zendesk_ticket.normalize(self.desk, self._settings, answer, messages, others)
+        return replace(ticket, clocks=self._sla.clocks(answer)) if self._own_clocks else ticket
 
     def _messages(self, raw: dict[str, Any], known: zendesk_ticket.People) -> list[Message]:
         if zendesk_ticket.description_is_all(raw, known):
@@ -261,6 +270,10 @@ class Zendesk(Helpdesk):
     def remove_tags(self, ticket: Ticket, tags: tuple[str, ...]) -> Written:
         """Take `tags` away, keeping every other tag."""
         return TagSet(self._api, ticket).remove(tags)
+
+    def schedules(self) -> tuple[Schedule, ...]:
+        """Return the helpdesk's business hours; FeatureOff where the plan or our role has none."""
+        return zendesk_schedules.schedules(self._api)
 
     def changes(self, cursor: str) -> Changes:
         """Return tickets changed since `cursor` (empty: a minute ago; digits: that epoch), oldest change first."""

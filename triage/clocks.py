@@ -75,6 +75,14 @@ class Clock:
     state: str
     reading: Reading
     source: str = POLICY
+    look_again_at: float | None = None
+    """Before its stage changes: when the helpdesk will have worked its own time out."""
+
+    @property
+    def next_check_at(self) -> float | None:
+        """Return when to look at it again; None for one that has ended."""
+        known = [at for at in (self.reading.next_check_at, self.look_again_at) if at is not None]
+        return min(known, default=None) if self.is_open else None
 
     @property
     def is_open(self) -> bool:

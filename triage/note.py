@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from triage.classification import NO_TEAM, Classification
-from triage.clocks import count
+from triage.clock_sources import clocks_of
 from triage.decision import Decision
 from triage.settings import Settings
 from triage.sla_words import note_line
@@ -157,7 +157,7 @@ def _sla(ticket: Ticket, answer: Classification, decision: Decision, settings: S
     judged = decision.judged(answer)
     if ticket.created_at is None or not (judged.priority or ticket.priority):
         return ""
-    return note_line(count(ticket, settings, now.timestamp(), judged))
+    return note_line(clocks_of(ticket, settings, now.timestamp(), judged))
 
 
 def _draft(answer: Classification, decision: Decision) -> list[Part]:

@@ -12,7 +12,8 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from connectors.base import Changed
-from triage.clocks import Held, Judged, Picture, count
+from triage.clock_sources import clocks_of
+from triage.clocks import Held, Judged, Picture
 from triage.errors import Retry
 from triage.settings import Desk, Mode, Settings
 from triage.sla import Stage, quiet_until
@@ -96,7 +97,7 @@ def _count(ticket: Ticket, settings: Settings, now: float, judged: Judged, old: 
         # Handed over by us: the clocks still count for the team that had it.
         ticket = replace(ticket, group="")
         judged = replace(judged, team=old.team or judged.team)
-    return count(ticket, settings, now, judged, Held.from_json(old.held), own)
+    return clocks_of(ticket, settings, now, judged, Held.from_json(old.held), own, old.priority)
 
 
 def _watch(old: Watch, ticket: Ticket, picture: Picture, judged: Judged, seen_at: float, now: float) -> Watch:
@@ -145,7 +146,7 @@ def _rows(ticket: Ticket, picture: Picture, store: Store, now: float) -> list[Cl
                 remaining=reading.left,
                 at_risk_at=reading.at_risk_at,
                 due_at=reading.due_at,
-                next_check_at=reading.next_check_at if clock.is_open else None,
+                next_check_at=clock.next_check_at,
                 ended_at=clock.ended_at,
                 updated_at=now,
             )

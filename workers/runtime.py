@@ -122,9 +122,10 @@ class Runtime:
         with self._lock:
             if name not in self._connectors:
                 desk = self.settings.desks[name]
+                own = self.settings.sla.source == "helpdesk"
                 # By address: two desks on one account share its limit.
                 budget = Budget(self.environment.redis_url, desk.url.partition("://")[2], desk.rate_limit)
-                self._connectors[name] = open_connector(name, desk, budget)
+                self._connectors[name] = open_connector(name, desk, budget, own_clocks=own)
         return self._connectors[name]
 
     def tools(self, name: str) -> Tools:

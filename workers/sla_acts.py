@@ -21,6 +21,7 @@ from triage.store.marks import DESK_LOCKED, PUBLIC_NOTE, SLA_ACT
 from triage.ticket import Ticket
 from workers.clocks import follow, let_go, mode_of
 from workers.deliver import describe, pause_after
+from workers.foresight import outlook
 from workers.pipeline import CONFLICTS, HELD_UP, LEAKS, PAUSE_SECONDS
 from workers.sla_tools import LEASE_SECONDS, SlaTools, View
 
@@ -78,7 +79,7 @@ def send_message(act: Act, tools: SlaTools, view: View) -> None:
         tools.store.acts.drop(act, reason)
         return
     head = title(Stage(act.stage), act.desk, act.ticket_id, view.picture)
-    text = message(view.picture, view.ticket.url)
+    text = "\n".join([*_outlook(act, view, tools), message(view.picture, view.ticket.url)])
     _announce(act, tools)
     tools.notify(act.channel, head, text)
     tools.checkpoint("sla_message")
@@ -131,7 +132,7 @@ def _note(act: Act, view: View, tools: SlaTools) -> None:
         return
     doubtful = act.state == SENT
     for _ in range(CONFLICTS):
-        html = _html(act, view)
+        html = _html(act, view, _outlook(act, view, tools))
         if doubtful and not note_id and (found := connector.find_note(act.ticket_id, act.reference)):
             _record_note(act, found, tools)
             return
@@ -159,8 +160,12 @@ def _note(act: Act, view: View, tools: SlaTools) -> None:
     raise Retry("the ticket was changed by others each time the SLA note was to be written")
 
 
-def _html(act: Act, view: View) -> str:
-    parts = [Part(f"{TITLES[Stage(act.stage)]}.", items=tuple(stage_lines(view.picture)), strong=True)]
+def _outlook(act: Act, view: View, tools: SlaTools) -> list[str]:
+    return outlook(tools.store, view.watch, view.picture, time.time()) if act.stage == Stage.AT_RISK else []
+
+
+def _html(act: Act, view: View, ahead: list[str]) -> str:
+    parts = [Part(f"{TITLES[Stage(act.stage)]}.", items=(*stage_lines(view.picture), *ahead), strong=True)]
     return render_html([*parts, Part(REFERENCE_LINE.format(reference=act.reference))])
 
 

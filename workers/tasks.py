@@ -23,6 +23,7 @@ from workers.app import app
 from workers.bulk import go_on
 from workers.calibrate import calibrate_due
 from workers.deliver import deliver
+from workers.foresight import refresh
 from workers.runtime import Runtime, crash_here
 from workers.sla_sweep import sweep_due
 from workers.sweep import forget, reconcile_due, remember_bot, requeue
@@ -89,6 +90,12 @@ def reconcile_desks() -> None:
 def sweep_clocks() -> None:
     """Look at the SLA clocks that are due, once a tick."""
     sweep_due(runtime().sla, time.time())
+
+
+@app.task(name=names.FORESIGHT, shared=False)
+def look_ahead() -> None:
+    """Count attainment and learn how fast the teams answer."""
+    refresh(runtime().settings, runtime().store, time.time())
 
 
 @app.task(name=names.RETENTION, shared=False)

@@ -9,6 +9,7 @@ from sqlalchemy import Engine
 from triage.store.acts import Acts
 from triage.store.backtests import Backtests
 from triage.store.calibrations import Calibrations
+from triage.store.clock_views import ClockViews
 from triage.store.clocks import Clocks
 from triage.store.deliveries import Deliveries
 from triage.store.effects import Effects
@@ -31,6 +32,7 @@ class Store:
     alarms: Alarms
     models: Models
     clocks: Clocks
+    clock_views: ClockViews
     acts: Acts
     outcomes: Outcomes
     calibrations: Calibrations
@@ -49,6 +51,7 @@ def open_store(url: str, patience: float = PATIENCE_SECONDS) -> Store:
         alarms=Alarms(engine),
         models=Models(engine),
         clocks=Clocks(engine),
+        clock_views=ClockViews(engine),
         acts=Acts(engine),
         outcomes=Outcomes(engine),
         calibrations=Calibrations(engine),

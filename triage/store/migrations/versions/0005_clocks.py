@@ -79,11 +79,25 @@ def upgrade() -> None:
     )
     with op.batch_alter_table("clocks", schema=None) as batch_op:
         batch_op.create_index(
-            batch_op.f("ix_clocks_ended_at"),
-            ["ended_at"],
+            "ix_clocks_ended",
+            ["ended_at", "state", "stage", "desk", "team", "priority", "metric"],
             unique=False,
             sqlite_where=sa.text("ended_at IS NOT NULL"),
             postgresql_where=sa.text("ended_at IS NOT NULL"),
+        )
+        batch_op.create_index(
+            "ix_clocks_open",
+            ["desk", "team", "priority", "metric", "stage", "source"],
+            unique=False,
+            sqlite_where=sa.text("ended_at IS NULL"),
+            postgresql_where=sa.text("ended_at IS NULL"),
+        )
+        batch_op.create_index(
+            "ix_clocks_due",
+            ["due_at", "desk", "metric"],
+            unique=False,
+            sqlite_where=sa.text("ended_at IS NULL AND due_at IS NOT NULL"),
+            postgresql_where=sa.text("ended_at IS NULL AND due_at IS NOT NULL"),
         )
         batch_op.create_index(
             batch_op.f("ix_clocks_next_check_at"),
