@@ -79,15 +79,9 @@ class Reading:
         return unit(self.vectors[self.matters].mean(axis=0))
 
     @property
-    def views(self) -> Vectors:
-        """Return the ways to see the ticket that heads are trained on, shape (2, dim)."""
-        return np.stack([self.focus, self.whole])
-
-    @property
     def gist(self) -> Vectors:
-        """Return the mean of the views: what heads judge a ticket by."""
-        mean: Vectors = self.views.mean(axis=0)
-        return mean
+        """Return the direction between focus and whole: what heads judge a ticket by."""
+        return unit(self.focus + self.whole)
 
 
 class Reader:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import string
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
@@ -14,6 +15,9 @@ from ruamel.yaml import YAML
 
 from triage.classification import DECIDED_FIELDS
 
+FOLDS = 5
+NEIGHBOURS = 8
+"""Groups numbered one after the other often tell variants of one case."""
 LANGUAGES = ("en", "de", "fr", "es", "pt")
 FILES = (
     "teams.yaml",
@@ -48,6 +52,11 @@ class TicketSeed:
     body: str
     labels: dict[str, str]
     """Decided field -> label."""
+
+
+def fold_of(group: str) -> str:
+    """Return the cross-validation fold of a ticket's group: neighbours were written in one go and stay together."""
+    return f"fold{int(group.lstrip(string.ascii_letters)) // NEIGHBOURS % FOLDS}"
 
 
 @cache
