@@ -35,7 +35,16 @@ from triage.classify.fields import (
 )
 from triage.classify.heads import ALWAYS_TRAIN, TRANSFER, Examples, Head
 from triage.classify.reading import MATTER, Reader, Reading
-from triage.classify.seeds import TicketSeed, field_seeds, fingerprint, fold_of, team_seeds, ticket_seeds
+from triage.classify.seeds import (
+    Seed,
+    TicketSeed,
+    field_seeds,
+    fingerprint,
+    fold_of,
+    other_seeds,
+    team_seeds,
+    ticket_seeds,
+)
 from triage.classify.sentences import split_sentences
 from triage.classify.teams import Known, fit_teams
 from triage.classify.weights import Weights, as_saved
@@ -84,21 +93,27 @@ def read_tickets(encoder: Encoder, noise: Head) -> list[Read]:
 
 
 def read_sentences(encoder: Encoder, noise: Head) -> list[Read]:
-    """Return the team examples read as tickets of one sentence: short tickets are told from long ones by them."""
+    """Return the example sentences read as tickets of one sentence: short tickets are told from long ones by them."""
+    told = [(number, seed, _labels_of(seed)) for number, seed in enumerate(team_seeds()) if seed.label != NO_TEAM]
+    more = enumerate(other_seeds(), len(team_seeds()))
+    told += [(number, seed, {field: seed.label}) for number, (field, seed) in more]
     reader = Reader(encoder, noise)
     reads = []
-    for number, seed in enumerate(team_seeds()):
-        if seed.label == NO_TEAM:
-            continue
-        labels = {"sentiment": "neutral"}
-        if seed.category not in MAY_LEAVE:
-            labels["churn_risk"] = "low"
-        if seed.priority:
-            labels["priority"] = seed.priority
+    for number, seed, labels in told:
         ticket = TicketSeed(f"s{number}", f"s{number}", seed.group, "", seed.text, labels)
         reading = reader.read(clean_ticket(ticket_of(ticket)))
         reads += [Read(ticket, reading, number)] if reading else []
     return reads
+
+
+def _labels_of(seed: Seed) -> dict[str, str]:
+    """Return what an example sentence of a team says about the other fields."""
+    labels = {"sentiment": "neutral"}
+    if seed.category not in MAY_LEAVE:
+        labels["churn_risk"] = "low"
+    if seed.priority:
+        labels["priority"] = seed.priority
+    return labels
 
 
 def noise_head(encoder: Encoder) -> Head:
@@ -127,18 +142,20 @@ def sentence_heads(encoder: Encoder, data: Path) -> dict[str, Head]:
 
 
 def ticket_heads(sentences: Mapping[str, Head], reads: Sequence[Read], points: Vectors) -> dict[str, Head]:
-    """Fit the heads over whole tickets; `points` holds the team examples and then the tickets among `reads`."""
+    """Fit the heads over whole tickets; `points` holds the example sentences and then the tickets among `reads`."""
     fields = FieldHeads(sentences, points)
-    tickets = count(len(team_seeds()))
+    tickets = count(len(team_seeds()) + len(other_seeds()))
     rows = [next(tickets) if each.sentence is None else each.sentence for each in reads]
     alike = partial(_by_likeness, reads, points, rows)
     heads = {
         "sentiment": _mood(reads, fields),
-        "churn": alike(fields.leaving_extras, lambda seed: seed.labels.get("churn_risk"), CHURN_RATES),
+        "churn": alike(fields.leaving_extras, lambda seed: seed.labels.get("churn_risk"), CHURN_RATES, CHURN_SHARPNESS),
     }
     for name in PRIORITIES[:-1]:
         rates = {YES: AT_LEAST_RATES[name], NO: 1 - AT_LEAST_RATES[name]}
-        heads[f"at_least_{name}"] = alike(fields.urgency_extras, partial(_reaches, priority=name), rates)
+        heads[f"at_least_{name}"] = alike(
+            fields.urgency_extras, partial(_reaches, priority=name), rates, PRIORITY_SHARPNESS
+        )
     return heads
 
 
@@ -148,7 +165,8 @@ def build(encoder: Encoder, sentences: Mapping[str, Head], tickets: Sequence[Rea
     seeds = encoder.encode([seed.text for seed in team_seeds()])
     gists = np.stack([each.reading.gist for each in tickets])
     names = tuple(each.seed.id for each in tickets)
-    made = Weights({}, as_saved(seeds), as_saved(gists), names, fingerprint(), encoder.model_id)
+    others = encoder.encode([seed.text for _, seed in other_seeds()])
+    made = Weights({}, as_saved(seeds), as_saved(others), as_saved(gists), names, fingerprint(), encoder.model_id)
     teams = {"team": fit_teams(Known.of(encoder, DEFAULT_TEAMS, made))}
     return replace(made, heads={**sentences, **ticket_heads(sentences, reads, made.points), **teams})
 
@@ -161,6 +179,7 @@ def _reaches(seed: TicketSeed, priority: str) -> str | None:
 
 def _mood(reads: Sequence[Read], fields: FieldHeads) -> Head:
     """Fit moods by the sentences that show them; likeness to whole examples says no more, held out."""
+    reads = [each for each in reads if "sentiment" in each.seed.labels]
     rows = [beside(GIST_WEIGHT * fields.mood(each.reading), fields.mood_extras(each.reading)) for each in reads]
     labels = [each.seed.labels["sentiment"] for each in reads]
     groups = [ALWAYS_TRAIN if each.sentence is not None else fold_of(each.seed.group) for each in reads]
@@ -176,6 +195,7 @@ def _by_likeness(
     extras: Callable[[Reading], list[float]],
     label: Callable[[TicketSeed], str | None],
     rates: Mapping[str, float],
+    sharpness: float,
 ) -> Head:
     """Return a head over the likeness to all `points`; those that say nothing about the field weigh nothing."""
     told = [(label(each.seed), row, each) for each, row in zip(reads, rows, strict=True)]
@@ -183,7 +203,7 @@ def _by_likeness(
     places = [row for _, row, _ in known]
     examples = Examples(points[places], [name for name, _, _ in known], [], [weight_of(each) for _, _, each in known])
     more = np.asarray([extras(each.reading) for _, _, each in known])
-    head = kernel.fit(examples, rates, extras=more)
+    head = kernel.fit(examples, rates, extras=more, sharpness=sharpness)
     weights = np.zeros((len(points) + more.shape[1], len(head.labels)))
     weights[places] = head.weights[: len(places)]
     weights[len(points) :] = head.weights[len(places) :]
@@ -195,6 +215,8 @@ def weight_of(read: Read) -> float:
     return SENTENCE_WEIGHT if read.sentence is not None else 1.0
 
 
+PRIORITY_SHARPNESS, CHURN_SHARPNESS = 5.0, 8.0
+"""Log-odds per unit of the regression (see kernel.SHARPNESS)."""
 TICKET_TRANSFER = 1.2
 """Whole tickets are closer to what customers send than sentences are (see heads.TRANSFER)."""
 

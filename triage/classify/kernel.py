@@ -7,6 +7,7 @@ languages agree more often; it needs no iterations, so a desk's own teams are re
 from __future__ import annotations
 
 from collections.abc import Mapping
+from importlib import import_module
 
 import numpy as np
 
@@ -68,7 +69,9 @@ def _balanced(examples: Examples, truth: np.ndarray) -> Scores:
 
 def _solved(kernel: Scores, truth: np.ndarray, weights: Scores, labels: int) -> Scores:
     targets = np.eye(labels)[truth] - 1.0 / labels
-    solved: Scores = np.linalg.solve(kernel + np.diag(RIDGE / weights), targets)
+    # scipy costs half a second at start, which a desk with shipped weights never has to pay.
+    solve = import_module("scipy.linalg").solve
+    solved: Scores = solve(kernel + np.diag(RIDGE / weights), targets, assume_a="pos", overwrite_a=True)
     return solved
 
 

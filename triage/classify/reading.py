@@ -71,7 +71,7 @@ class Reading:
     """Belongs to the newest message, not to the subject or to earlier messages."""
     only_noise: bool
     whole: Vectors
-    """All that is said to people as one text: how the sentences hang together."""
+    """All sentences that matter as one text: how they hang together. Venting is left out: tone moves no priority."""
 
     @property
     def focus(self) -> Vectors:
@@ -107,7 +107,7 @@ class Reader:
         felt = (chances[:, self._head.index(BOILERPLATE)] < POLITE_FROM) & to_people
         felt = felt if felt.any() else to_people
         felt = felt if felt.any() else matters
-        whole = self._whole(sentences, matters | felt)
+        whole = self._whole(sentences, matters)
         return Reading(tuple(sentences), vectors, matters, felt, np.asarray(newest, np.bool_), only_noise, whole)
 
     def _whole(self, sentences: Sequence[str], kept: Mask) -> Vectors:

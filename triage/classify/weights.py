@@ -29,6 +29,8 @@ class Weights:
     heads: Mapping[str, Head]
     team_seeds: Vectors
     """One row per `team_seeds()`."""
+    other_seeds: Vectors
+    """One row per `other_seeds()` of the examples: how pressing something is, and who is about to leave."""
     ticket_gists: Vectors
     """One row per ticket that `tickets` names."""
     tickets: tuple[str, ...]
@@ -40,12 +42,13 @@ class Weights:
     @property
     def points(self) -> Vectors:
         """Return all shipped examples, which tickets are compared with: sentences, then tickets."""
-        return np.vstack([self.team_seeds, self.ticket_gists])
+        return np.vstack([self.team_seeds, self.other_seeds, self.ticket_gists])
 
     def save(self, path: Path) -> None:
         """Write everything to `path`; vectors lose the digits that change no answer."""
         arrays = {
             "team_seeds": self.team_seeds.astype(SAVED),
+            "other_seeds": self.other_seeds.astype(SAVED),
             "ticket_gists": self.ticket_gists.astype(SAVED),
         }
         for name, head in self.heads.items():
@@ -70,8 +73,9 @@ def load(path: Path) -> Weights:
     with np.load(path, allow_pickle=False) as held:
         facts = json.loads(str(held["facts"]))
         heads = {name: _head(tuple(labels), held[f"{HEAD}{name}"]) for name, labels in facts["labels"].items()}
-        seeds, gists = (held[name].astype(np.float32) for name in ("team_seeds", "ticket_gists"))
-    return Weights(heads, seeds, gists, tuple(facts["tickets"]), facts["made_from"], facts["model_id"])
+        names = ("team_seeds", "other_seeds", "ticket_gists")
+        seeds, others, gists = (held[name].astype(np.float32) for name in names)
+    return Weights(heads, seeds, others, gists, tuple(facts["tickets"]), facts["made_from"], facts["model_id"])
 
 
 @cache

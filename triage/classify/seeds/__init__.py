@@ -101,6 +101,13 @@ def field_seeds(name: str) -> tuple[Seed, ...]:
     )
 
 
+@cache
+def other_seeds() -> tuple[tuple[str, Seed], ...]:
+    """Return the examples that tickets are compared with for a field of their own, as (field, example)."""
+    files_of = {"priority": "priority", "churn_risk": "churn"}
+    return tuple((field, seed) for field, name in files_of.items() for seed in field_seeds(name))
+
+
 def _read(name: str) -> dict[str, dict[str, Any]]:
     loaded: dict[str, dict[str, Any]] = YAML(typ="safe").load(_file(f"{name}.yaml"))
     return loaded
