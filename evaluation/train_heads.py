@@ -215,7 +215,7 @@ def weight_of(read: Read) -> float:
     return SENTENCE_WEIGHT if read.sentence is not None else 1.0
 
 
-PRIORITY_SHARPNESS, CHURN_SHARPNESS = 5.0, 8.0
+PRIORITY_SHARPNESS, CHURN_SHARPNESS = 5.0, 6.0
 """Log-odds per unit of the regression (see kernel.SHARPNESS)."""
 TICKET_TRANSFER = 1.2
 """Whole tickets are closer to what customers send than sentences are (see heads.TRANSFER)."""

@@ -37,7 +37,9 @@ ORDER_FROM = 0.4
 DOUBTFUL_FROM = 0.12
 """The same for a sentence that names the machine's own things."""
 BESIDE_FROM = 0.25
-"""The same for a sentence that stands beside an order."""
+"""The same for a sentence that stands beside an order, if it does not sound much more like a matter."""
+SHORT, SANDWICHED = 2, 6
+"""Words of a sentence that says nothing by itself beside an order, or between two."""
 _MACHINE = re.compile(
     r"\b(?:system ?(?:note|prompt|update|message|hinweis)|(?:previous|prior|your|hidden|operating) instructions?|"
     r"(?:no|without) restrictions|sin restricciones|ohne (?:ein|be)schränkungen|senza restrizioni|developer mode|"
@@ -99,7 +101,7 @@ class Reader:
         vectors = self._encoder.encode(sentences)
         chances = softmax(self._head.scores(vectors))
         matter = chances[:, self._head.index(MATTER)]
-        to_people = ~_orders(sentences, chances[:, self._head.index(INSTRUCTION)])
+        to_people = ~_orders(sentences, chances[:, self._head.index(INSTRUCTION)], matter)
         matters = (matter >= KEEP_FROM) & to_people
         only_noise = not matters.any()
         if only_noise:
@@ -116,12 +118,16 @@ class Reader:
         return vector
 
 
-def _orders(sentences: Sequence[str], chances: Scores) -> Mask:
+def _orders(sentences: Sequence[str], chances: Scores, matter: Scores) -> Mask:
     """Return which sentences speak to the machine: the plain ones, and doubtful ones that stand beside them."""
     hinted = np.asarray([bool(_MACHINE.search(sentence)) for sentence in sentences])
     encoded = np.asarray([bool(_ENCODED.search(_LINK.sub("", sentence))) for sentence in sentences])
     found: Mask = encoded | (chances >= np.where(hinted, DOUBTFUL_FROM, ORDER_FROM))
-    doubtful = chances >= BESIDE_FROM
+    words = np.asarray([len(sentence.split()) for sentence in sentences])
+    between = np.zeros(len(found), bool)
+    between[1:-1] = found[:-2] & found[2:] & (words[1:-1] <= SANDWICHED)
+    found |= between
+    doubtful = ((chances >= BESIDE_FROM) & (2 * chances >= matter)) | (words <= SHORT)
     for order in (range(len(found)), reversed(range(len(found)))):  # an attack is told in one piece
         beside = False
         for row in order:
