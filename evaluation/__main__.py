@@ -6,6 +6,7 @@ import argparse
 import sys
 from pathlib import Path
 
+from evaluation import injection, own
 from evaluation.baselines import Baseline
 from evaluation.cache import CACHE, CachedEncoder
 from evaluation.items import Role, Source, sample
@@ -23,6 +24,9 @@ TITLES = {
     Role.TEST: "### Reported sets: never used to choose anything\n\n",
     Role.DEV: "### Development sets: looked at while choosing, so these figures flatter\n\n",
 }
+OWN_TITLE = "### Our own example tickets, held out by group of neighbours\n\n"
+AGREEMENT_TITLE = "\n### The same held-out ticket in five languages\n\n"
+INJECTION_TITLE = "\n### Attack texts beside a ticket\n\n"
 
 
 def measured(sources: tuple[Source, ...], data: Path) -> str:
@@ -46,15 +50,28 @@ def measured(sources: tuple[Source, ...], data: Path) -> str:
     return "".join(parts)
 
 
+def own_figures(data: Path) -> str:
+    """Return the tables about our own examples and about attack texts."""
+    encoder = CachedEncoder(UseEncoder(), CACHE)
+    answers = own.held_out(encoder, data)
+    classifier = EmbeddedClassifier(DEFAULT_TEAMS, DEFAULT_PRIORITIES, encoder)
+    parts = [OWN_TITLE, own.figures(answers), AGREEMENT_TITLE, own.agreement(answers)]
+    return "".join([*parts, INJECTION_TITLE, injection.table(classifier, data), "\n"])
+
+
 def main() -> None:
     """Print the tables and put them between the marks of the page."""
     reader = argparse.ArgumentParser(description=__doc__)
     reader.add_argument("data", type=Path)
     reader.add_argument("--out", type=Path)
-    reader.add_argument("--only", choices=[role.value for role in Role], help="measure the sets of one role")
+    reader.add_argument("--only", choices=[*(role.value for role in Role), "own"], help="measure one part")
     asked = reader.parse_args()
     sources = tuple(source for source in SOURCES if asked.only in (None, source.role.value))
-    figures = measured(sources, asked.data)
+    figures = measured(sources, asked.data) if asked.only != "own" else ""
+    if asked.only in (None, "own"):
+        ours = own_figures(asked.data)
+        sys.stdout.write(ours)
+        figures += ours
     if asked.out:
         put(asked.out, START, END, figures)
 

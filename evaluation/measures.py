@@ -13,6 +13,9 @@ from triage.classify.measures import Figure, Weights
 
 TARGET = 0.95
 """The precision at which coverage is reported."""
+ALARMS = 0.15
+"""The share of false alarms at which the recall of urgent tickets is compared."""
+LEAVING = "high"
 URGENT = ("P0_critical", "P1_high")
 
 
@@ -49,6 +52,11 @@ def with_interval(outcome: Outcome, measure: measures.Measure) -> Figure:
     """Return `measure` with its interval when groups are drawn with replacement."""
     return measures.with_interval(measure, outcome.groups)
 
+    @property
+    def text(self) -> str:
+        """Return the number and its interval as they stand in a table."""
+        return f"{self.value:.2f} ({self.low:.2f}-{self.high:.2f})"
+
 
 def accuracy(right: NDArray[np.bool_]) -> measures.Measure:
     """Return the weighted share of right answers as a function of the weights."""
@@ -74,6 +82,31 @@ def urgent_recall_and_alarms(outcome: Outcome) -> tuple[float, float]:
     """Return the share of P0 and P1 tickets called so, and the share of the others called so too."""
     urgent = [np.isin(np.asarray(labels), URGENT) for labels in (outcome.truth, outcome.chosen)]
     return measures.recall_and_alarms(*urgent)
+
+
+def urgent_recall_at(outcome: Outcome, alarms: float = ALARMS) -> float:
+    """Return the share of P0 and P1 tickets found where the bar lets `alarms` of the other tickets pass."""
+    truth = np.isin(np.asarray(outcome.truth), URGENT)
+    score = np.asarray([sum(chance[label] for label in URGENT) for chance in outcome.chances])
+    if truth.all() or not truth.any():
+        return float("nan")
+    bar = np.quantile(score[~truth], 1 - alarms, method="higher")
+    return float((score[truth] > bar).mean())
+
+
+def beyond_accuracy(field: str, outcome: Outcome, baseline: Outcome | None = None) -> str:
+    """Return what else is worth knowing about a field's answers, in words."""
+    if field == "priority":
+        recall, alarms = urgent_recall_and_alarms(outcome)
+        at = urgent_recall_at(outcome)
+        return f"P0/P1 recall {recall:.2f} at {alarms:.0%} false alarms; {at:.2f} with the bar at {ALARMS:.0%}"
+    if field == "churn_risk":
+        ours, base = average_precision(outcome, LEAVING)
+        plain = f", TF-IDF {average_precision(baseline, LEAVING)[0]:.2f}" if baseline else ""
+        return f"average precision {ours:.2f} (base rate {base:.2f}{plain})"
+    if any(outcome.also_right):
+        return f"counting the annotator's second choice {outcome.right_or_second().mean():.2f}"
+    return ""
 
 
 def average_precision(outcome: Outcome, label: str) -> tuple[float, float]:

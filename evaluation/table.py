@@ -12,13 +12,11 @@ from evaluation.baselines import majority
 from evaluation.items import Item, Source
 from evaluation.measures import Outcome
 from triage.classification import DECIDED_FIELDS
-from triage.classify.measures import Figure
 
 HEADER = (
     "| set | n | field | majority | TF-IDF acc / F1 | **accuracy** | **macro-F1** | ECE | coverage at 95 % | more |\n"
     "| --- | --- | --- | --- | --- | --- | --- | --- | --- | --- |\n"
 )
-LEAVING = "high"
 
 
 @dataclass(frozen=True)
@@ -57,24 +55,11 @@ def line(row: Row) -> str:
     ones = np.ones(len(plain.truth))
     cells = [
         row.source.name, str(len(outcome.truth)), row.field, f"{majority(outcome.truth):.2f}",
-        f"{plain.right().mean():.2f} / {measures.macro_f1(plain)(ones):.2f}", _figure(accuracy), _figure(macro),
-        f"{measures.calibration_error(outcome):.2f}", f"{measures.coverage(outcome):.0%}", _more(row),
+        f"{plain.right().mean():.2f} / {measures.macro_f1(plain)(ones):.2f}", accuracy.text, macro.text,
+        f"{measures.calibration_error(outcome):.2f}", f"{measures.coverage(outcome):.0%}",
+        measures.beyond_accuracy(row.field, outcome, plain),
     ]  # fmt: skip
     return f"| {' | '.join(cells)} |\n"
-
-
-def _more(row: Row) -> str:
-    outcome = row.outcome
-    if row.field == "priority":
-        recall, alarms = measures.urgent_recall_and_alarms(outcome)
-        return f"P0/P1 recall {recall:.2f} at {alarms:.0%} false alarms"
-    if row.field == "churn_risk":
-        ours, base = measures.average_precision(outcome, LEAVING)
-        plain, _ = measures.average_precision(row.baseline, LEAVING)
-        return f"average precision {ours:.2f} (base rate {base:.2f}, TF-IDF {plain:.2f})"
-    if any(outcome.also_right):
-        return f"counting the annotator's second choice {outcome.right_or_second().mean():.2f}"
-    return ""
 
 
 def _outcome(items: Sequence[Item], field: str, chances: Sequence[dict[str, float]]) -> Outcome:
@@ -84,7 +69,3 @@ def _outcome(items: Sequence[Item], field: str, chances: Sequence[dict[str, floa
         [item.group for item in items],
         [item.also_right.get(field, "") for item in items],
     )
-
-
-def _figure(figure: Figure) -> str:
-    return f"{figure.value:.2f} ({figure.low:.2f}-{figure.high:.2f})"

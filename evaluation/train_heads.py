@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
+from itertools import count
 from pathlib import Path
 
 import numpy as np
@@ -18,8 +19,9 @@ from evaluation.cache import CACHE, CachedEncoder
 from evaluation.items import sample
 from evaluation.sources import goemotions
 from triage.classification import NO_TEAM, PRIORITIES
+from triage.classify import kernel
 from triage.classify import weights as weights_module
-from triage.classify.encoder import Encoder, UseEncoder
+from triage.classify.encoder import Encoder, UseEncoder, Vectors
 from triage.classify.features import beside
 from triage.classify.fields import (
     AT_LEAST_RATES,
@@ -31,12 +33,21 @@ from triage.classify.fields import (
     YES,
     FieldHeads,
 )
-from triage.classify.heads import ALWAYS_TRAIN, TRANSFER, Examples, Head, Scores
+from triage.classify.heads import ALWAYS_TRAIN, TRANSFER, Examples, Head
 from triage.classify.reading import MATTER, Reader, Reading
-from triage.classify.seeds import TicketSeed, field_seeds, fingerprint, team_seeds, ticket_seeds
+from triage.classify.seeds import (
+    Seed,
+    TicketSeed,
+    field_seeds,
+    fingerprint,
+    fold_of,
+    other_seeds,
+    team_seeds,
+    ticket_seeds,
+)
 from triage.classify.sentences import split_sentences
 from triage.classify.teams import Known, fit_teams
-from triage.classify.weights import Weights
+from triage.classify.weights import Weights, as_saved
 from triage.clean import clean_ticket
 from triage.settings import DEFAULT_TEAMS
 from triage.ticket import Author, Message, Ticket
@@ -52,7 +63,6 @@ TICKET_SENTENCE_WEIGHT = 0.3
 """Sentences of example tickets are about the matter, mostly."""
 SIGNAL_RATE = 0.3
 OTHER = "other"
-FOLDS = 5
 SENTENCE_WEIGHT = 0.3
 """What a ticket of one sentence counts against a whole one."""
 MAY_LEAVE = ("cancel", "sla", "contract")
@@ -66,6 +76,8 @@ class Read:
 
     seed: TicketSeed
     reading: Reading
+    sentence: int | None = None
+    """Its row among the team examples, where it is one of them."""
 
 
 def ticket_of(seed: TicketSeed) -> Ticket:
@@ -81,19 +93,27 @@ def read_tickets(encoder: Encoder, noise: Head) -> list[Read]:
 
 
 def read_sentences(encoder: Encoder, noise: Head) -> list[Read]:
-    """Return the team examples read as tickets of one sentence: short tickets are told from long ones by them."""
+    """Return the example sentences read as tickets of one sentence: short tickets are told from long ones by them."""
+    told = [(number, seed, _labels_of(seed)) for number, seed in enumerate(team_seeds()) if seed.label != NO_TEAM]
+    more = enumerate(other_seeds(), len(team_seeds()))
+    told += [(number, seed, {field: seed.label}) for number, (field, seed) in more]
     reader = Reader(encoder, noise)
     reads = []
-    for number, seed in enumerate(seed for seed in team_seeds() if seed.label != NO_TEAM):
-        labels = {"sentiment": "neutral"}
-        if seed.category not in MAY_LEAVE:
-            labels["churn_risk"] = "low"
-        if seed.priority:
-            labels["priority"] = seed.priority
+    for number, seed, labels in told:
         ticket = TicketSeed(f"s{number}", f"s{number}", seed.group, "", seed.text, labels)
         reading = reader.read(clean_ticket(ticket_of(ticket)))
-        reads += [Read(ticket, reading)] if reading else []
+        reads += [Read(ticket, reading, number)] if reading else []
     return reads
+
+
+def _labels_of(seed: Seed) -> dict[str, str]:
+    """Return what an example sentence of a team says about the other fields."""
+    labels = {"sentiment": "neutral"}
+    if seed.category not in MAY_LEAVE:
+        labels["churn_risk"] = "low"
+    if seed.priority:
+        labels["priority"] = seed.priority
+    return labels
 
 
 def noise_head(encoder: Encoder) -> Head:
@@ -121,25 +141,21 @@ def sentence_heads(encoder: Encoder, data: Path) -> dict[str, Head]:
     return heads | {name: _signal(encoder, name) for name in SIGNALS}
 
 
-def ticket_heads(sentences: Mapping[str, Head], reads: Sequence[Read]) -> dict[str, Head]:
-    """Fit the heads over whole tickets."""
-    fields = FieldHeads(sentences)
+def ticket_heads(sentences: Mapping[str, Head], reads: Sequence[Read], points: Vectors) -> dict[str, Head]:
+    """Fit the heads over whole tickets; `points` holds the example sentences and then the tickets among `reads`."""
+    fields = FieldHeads(sentences, points)
+    tickets = count(len(team_seeds()) + len(other_seeds()))
+    rows = [next(tickets) if each.sentence is None else each.sentence for each in reads]
+    alike = partial(_by_likeness, reads, points, rows)
     heads = {
-        "sentiment": _over_tickets(
-            reads, lambda each: [beside(GIST_WEIGHT * fields.mood(each), fields.mood_extras(each))],
-            lambda seed: seed.labels.get("sentiment"), SENTIMENT_RATES,
-        ),
-        "churn": _over_tickets(
-            reads, lambda each: [beside(GIST_WEIGHT * view, fields.leaving_extras(each)) for view in each.views],
-            lambda seed: seed.labels.get("churn_risk"), CHURN_RATES,
-        ),
-    }  # fmt: skip
+        "sentiment": _mood(reads, fields),
+        "churn": alike(fields.leaving_extras, lambda seed: seed.labels.get("churn_risk"), CHURN_RATES, CHURN_SHARPNESS),
+    }
     for name in PRIORITIES[:-1]:
-        rate = AT_LEAST_RATES[name]
-        heads[f"at_least_{name}"] = _over_tickets(
-            reads, lambda each: [beside(view, fields.urgency_extras(each)) for view in each.views],
-            partial(_reaches, priority=name), {YES: rate, NO: 1 - rate},
-        )  # fmt: skip
+        rates = {YES: AT_LEAST_RATES[name], NO: 1 - AT_LEAST_RATES[name]}
+        heads[f"at_least_{name}"] = alike(
+            fields.urgency_extras, partial(_reaches, priority=name), rates, PRIORITY_SHARPNESS
+        )
     return heads
 
 
@@ -147,13 +163,12 @@ def build(encoder: Encoder, sentences: Mapping[str, Head], tickets: Sequence[Rea
     """Return everything that ships, fitted on `tickets`, the team examples and the sentence heads."""
     reads = [*tickets, *read_sentences(encoder, sentences["noise"])]
     seeds = encoder.encode([seed.text for seed in team_seeds()])
-    views = np.stack([each.reading.views for each in tickets])
+    gists = np.stack([each.reading.gist for each in tickets])
     names = tuple(each.seed.id for each in tickets)
-    made = Weights({}, seeds, views, names, fingerprint(), encoder.model_id)
+    others = encoder.encode([seed.text for _, seed in other_seeds()])
+    made = Weights({}, as_saved(seeds), as_saved(others), as_saved(gists), names, fingerprint(), encoder.model_id)
     teams = {"team": fit_teams(Known.of(encoder, DEFAULT_TEAMS, made))}
-    return Weights(
-        {**sentences, **ticket_heads(sentences, reads), **teams}, seeds, views, names, made.made_from, made.model_id
-    )
+    return replace(made, heads={**sentences, **ticket_heads(sentences, reads, made.points), **teams})
 
 
 def _reaches(seed: TicketSeed, priority: str) -> str | None:
@@ -162,36 +177,46 @@ def _reaches(seed: TicketSeed, priority: str) -> str | None:
     return YES if PRIORITIES.index(seed.labels["priority"]) <= PRIORITIES.index(priority) else NO
 
 
-def _over_tickets(
+def _mood(reads: Sequence[Read], fields: FieldHeads) -> Head:
+    """Fit moods by the sentences that show them; likeness to whole examples says no more, held out."""
+    reads = [each for each in reads if "sentiment" in each.seed.labels]
+    rows = [beside(GIST_WEIGHT * fields.mood(each.reading), fields.mood_extras(each.reading)) for each in reads]
+    labels = [each.seed.labels["sentiment"] for each in reads]
+    groups = [ALWAYS_TRAIN if each.sentence is not None else fold_of(each.seed.group) for each in reads]
+    shares = [weight_of(each) for each in reads]
+    examples = Examples(np.stack(rows).astype(np.float32), labels, groups, shares)
+    return Head.fit(examples, SENTIMENT_RATES, TICKET_TRANSFER)
+
+
+def _by_likeness(
     reads: Sequence[Read],
-    features: Callable[[Reading], Sequence[Scores]],
+    points: Vectors,
+    rows: Sequence[int],
+    extras: Callable[[Reading], list[float]],
     label: Callable[[TicketSeed], str | None],
     rates: Mapping[str, float],
+    sharpness: float,
 ) -> Head:
-    rows: list[Scores] = []
-    labels, groups, shares = [], [], []
-    for each in reads:
-        name = label(each.seed)
-        if name is not None:
-            views = features(each.reading)
-            rows += views
-            labels += [name] * len(views)
-            groups += [fold_of(each.seed)] * len(views)
-            shares += [weight_of(each.seed) / len(views)] * len(views)
-    features_of_all = np.stack(rows).astype(np.float32)
-    return Head.fit(Examples(features_of_all, labels, groups, shares), rates, TICKET_TRANSFER)
+    """Return a head over the likeness to all `points`; those that say nothing about the field weigh nothing."""
+    told = [(label(each.seed), row, each) for each, row in zip(reads, rows, strict=True)]
+    known = [(name, row, each) for name, row, each in told if name is not None]
+    places = [row for _, row, _ in known]
+    examples = Examples(points[places], [name for name, _, _ in known], [], [weight_of(each) for _, _, each in known])
+    more = np.asarray([extras(each.reading) for _, _, each in known])
+    head = kernel.fit(examples, rates, extras=more, sharpness=sharpness)
+    weights = np.zeros((len(points) + more.shape[1], len(head.labels)))
+    weights[places] = head.weights[: len(places)]
+    weights[len(points) :] = head.weights[len(places) :]
+    return Head(head.labels, weights, head.bias)
 
 
-def fold_of(seed: TicketSeed) -> str:
-    """Return the fold of a ticket; its translations fall in the same one, single sentences in none."""
-    return ALWAYS_TRAIN if seed.group.startswith("s") else f"fold{int(seed.group[1:]) % FOLDS}"
+def weight_of(read: Read) -> float:
+    """Return what an example counts in training."""
+    return SENTENCE_WEIGHT if read.sentence is not None else 1.0
 
 
-def weight_of(seed: TicketSeed) -> float:
-    """Return what a ticket counts in training."""
-    return SENTENCE_WEIGHT if seed.group.startswith("s") else 1.0
-
-
+PRIORITY_SHARPNESS, CHURN_SHARPNESS = 5.0, 6.0
+"""Log-odds per unit of the regression (see kernel.SHARPNESS)."""
 TICKET_TRANSFER = 1.2
 """Whole tickets are closer to what customers send than sentences are (see heads.TRANSFER)."""
 

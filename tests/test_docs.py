@@ -102,6 +102,7 @@ TESTED_BY = {
     "triage.classify.features": ("test_embedded.py", "what the heads of the shipped weights see"),
     "triage.classify.fitting": ("test_embedded.py", "fitted where the shipped weights do not serve"),
     "triage.classify.fields": ("test_embedded.py", "through the classifier"),
+    "triage.classify.kernel": ("test_embedded.py", "through the classifier; its arithmetic in test_heads.py"),
     "triage.classify.learned_features": ("test_learned_parts.py", "through the models learned from them"),
     "triage.classify.head": ("test_learned_parts.py", "stored, damaged and read back"),
     "triage.classify.heads": ("test_embedded.py", "through the classifier"),

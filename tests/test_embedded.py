@@ -18,7 +18,7 @@ from triage.classification import DECIDED_FIELDS, NO_TEAM, PRIORITIES, Classific
 from triage.classify.embedded import EmbeddedClassifier
 from triage.classify.encoder import UseEncoder
 from triage.classify.reading import Reader
-from triage.classify.seeds import fingerprint, team_seeds, ticket_seeds
+from triage.classify.seeds import fingerprint, other_seeds, team_seeds, ticket_seeds
 from triage.classify.sentences import MAX_SENTENCE, MAX_SENTENCES, split_sentences
 from triage.classify.weights import load, shipped
 from triage.clean import clean_ticket
@@ -360,6 +360,7 @@ def test_shipped_weights_are_those_of_the_examples() -> None:
     assert shipped().made_from == fingerprint(), "an example changed: run `make heads DATA=...`"
     assert shipped().model_id == UseEncoder.model_id
     assert len(shipped().team_seeds) == len(team_seeds())
+    assert len(shipped().other_seeds) == len(other_seeds())
     assert set(shipped().tickets) <= {seed.id for seed in ticket_seeds()}
 
 
@@ -370,7 +371,7 @@ def test_shipped_vectors_are_what_the_reader_sees(encoder: UseEncoder) -> None:
         told = ticket(tickets[name].body, tickets[name].subject)
         reading = reader.read(clean_ticket(told))
         assert reading is not None
-        assert np.abs(reading.views - shipped().ticket_views[row]).max() < 2e-3
+        assert np.abs(reading.gist - shipped().ticket_gists[row]).max() < 2e-3
 
 
 def test_weights_survive_saving(tmp_path: Path) -> None:

@@ -44,7 +44,7 @@ class EmbeddedClassifier:
         self._model = encoder.model_id
         self._reader = Reader(encoder, weights.heads["noise"])
         self._team_head = TeamHead(encoder, teams, weights)
-        self._heads = FieldHeads(weights.heads)
+        self._heads = FieldHeads(weights.heads, weights.points)
 
     def classify(self, ticket: Ticket) -> Classification:
         """Return the classification of `ticket`; a ticket with nothing to read belongs to no team."""

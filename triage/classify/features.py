@@ -61,6 +61,6 @@ def picked(reading: Reading, rows: Mask) -> list[str]:
     return [sentence for sentence, keep in zip(reading.sentences, rows, strict=True) if keep]
 
 
-def beside(vector: Vectors, extras: Sequence[float]) -> Scores:
+def beside(vector: Vectors | Scores, extras: Sequence[float]) -> Scores:
     """Return one feature row: the vector and the extras behind it."""
     return np.concatenate([vector.astype(np.float64), np.asarray(extras, np.float64)])

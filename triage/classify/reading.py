@@ -37,7 +37,9 @@ ORDER_FROM = 0.4
 DOUBTFUL_FROM = 0.12
 """The same for a sentence that names the machine's own things."""
 BESIDE_FROM = 0.25
-"""The same for a sentence that stands beside an order."""
+"""The same for a sentence that stands beside an order, if it does not sound much more like a matter."""
+SHORT, SANDWICHED = 2, 6
+"""Words of a sentence that says nothing by itself beside an order, or between two."""
 _MACHINE = re.compile(
     r"\b(?:system ?(?:note|prompt|update|message|hinweis)|(?:previous|prior|your|hidden|operating) instructions?|"
     r"(?:no|without) restrictions|sin restricciones|ohne (?:ein|be)schränkungen|senza restrizioni|developer mode|"
@@ -71,7 +73,7 @@ class Reading:
     """Belongs to the newest message, not to the subject or to earlier messages."""
     only_noise: bool
     whole: Vectors
-    """All that is said to people as one text: how the sentences hang together."""
+    """All sentences that matter as one text: how they hang together. Venting is left out: tone moves no priority."""
 
     @property
     def focus(self) -> Vectors:
@@ -79,15 +81,9 @@ class Reading:
         return unit(self.vectors[self.matters].mean(axis=0))
 
     @property
-    def views(self) -> Vectors:
-        """Return the ways to see the ticket that heads are trained on, shape (2, dim)."""
-        return np.stack([self.focus, self.whole])
-
-    @property
     def gist(self) -> Vectors:
-        """Return the mean of the views: what heads judge a ticket by."""
-        mean: Vectors = self.views.mean(axis=0)
-        return mean
+        """Return the direction between focus and whole: what heads judge a ticket by."""
+        return unit(self.focus + self.whole)
 
 
 class Reader:
@@ -105,7 +101,7 @@ class Reader:
         vectors = self._encoder.encode(sentences)
         chances = softmax(self._head.scores(vectors))
         matter = chances[:, self._head.index(MATTER)]
-        to_people = ~_orders(sentences, chances[:, self._head.index(INSTRUCTION)])
+        to_people = ~_orders(sentences, chances[:, self._head.index(INSTRUCTION)], matter)
         matters = (matter >= KEEP_FROM) & to_people
         only_noise = not matters.any()
         if only_noise:
@@ -113,7 +109,7 @@ class Reader:
         felt = (chances[:, self._head.index(BOILERPLATE)] < POLITE_FROM) & to_people
         felt = felt if felt.any() else to_people
         felt = felt if felt.any() else matters
-        whole = self._whole(sentences, matters | felt)
+        whole = self._whole(sentences, matters)
         return Reading(tuple(sentences), vectors, matters, felt, np.asarray(newest, np.bool_), only_noise, whole)
 
     def _whole(self, sentences: Sequence[str], kept: Mask) -> Vectors:
@@ -122,12 +118,16 @@ class Reader:
         return vector
 
 
-def _orders(sentences: Sequence[str], chances: Scores) -> Mask:
+def _orders(sentences: Sequence[str], chances: Scores, matter: Scores) -> Mask:
     """Return which sentences speak to the machine: the plain ones, and doubtful ones that stand beside them."""
     hinted = np.asarray([bool(_MACHINE.search(sentence)) for sentence in sentences])
     encoded = np.asarray([bool(_ENCODED.search(_LINK.sub("", sentence))) for sentence in sentences])
     found: Mask = encoded | (chances >= np.where(hinted, DOUBTFUL_FROM, ORDER_FROM))
-    doubtful = chances >= BESIDE_FROM
+    words = np.asarray([len(sentence.split()) for sentence in sentences])
+    between = np.zeros(len(found), bool)
+    between[1:-1] = found[:-2] & found[2:] & (words[1:-1] <= SANDWICHED)
+    found |= between
+    doubtful = ((chances >= BESIDE_FROM) & (2 * chances >= matter)) | (words <= SHORT)
     for order in (range(len(found)), reversed(range(len(found)))):  # an attack is told in one piece
         beside = False
         for row in order:

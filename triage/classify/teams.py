@@ -9,24 +9,26 @@ from itertools import cycle
 import numpy as np
 
 from triage.classification import NO_TEAM
+from triage.classify import kernel
 from triage.classify.encoder import Encoder, Vectors
 from triage.classify.heads import ALWAYS_TRAIN, TRANSFER, Examples, Head, Scores
+from triage.classify.kernel import likeness
 from triage.classify.reading import Reading
-from triage.classify.seeds import LANGUAGES, Seed, team_seeds, ticket_seeds
+from triage.classify.seeds import LANGUAGES, Seed, fold_of, team_seeds, ticket_seeds
 from triage.classify.weights import Weights
 from triage.settings import DEFAULT_TEAMS, Team
 
 USUAL_RATE = 0.1
-NO_TEAM_RATE = 0.05
+NO_TEAM_RATE = 0.07
 RATES = {
-    "technical_bug": 0.2,
-    "billing": 0.12,
-    "account_management": 0.12,
-    "api_integration": 0.07,
-    "data_privacy": 0.07,
-    "enterprise_support": 0.07,
+    "technical_bug": 0.14,
+    "billing": 0.11,
+    "account_management": 0.11,
+    "api_integration": 0.085,
+    "data_privacy": 0.085,
+    "enterprise_support": 0.085,
 }
-"""How often a ticket is for one of the default teams, where that is far from USUAL_RATE."""
+"""How often a ticket is for one of the default teams, halfway to the shares of real desks: examples say it too."""
 FAR = 0.24
 """Similarity to the nearest example below which a ticket is like nothing the teams do."""
 FAR_WIDTH = 0.03
@@ -41,9 +43,6 @@ OWN = "own"
 TICKET = "ticket"
 OFF_TOPIC = "off_topic"
 """Shipped examples of what no software team does; a desk with teams of its own may well do it."""
-FOLDS = 5
-TEAM_TRANSFER = 1.1
-"""Most examples are whole tickets, nearer to what customers send than sentences are (see heads.TRANSFER)."""
 NOISE_WEIGHT = 0.6
 """Greetings and thanks without a matter belong to nobody."""
 NEAR = 0.4
@@ -78,12 +77,12 @@ class Known:
         stays = _stays(teams)
         rows = [row for row, seed in enumerate(team_seeds()) if stays(seed.label, seed.category)]
         sentences = [team_seeds()[row] for row in rows]
-        views, tickets, shares = _tickets(shipped, stays)
+        gists, tickets = _tickets(shipped, stays)
         own = _own_words(teams)
-        vectors = [shipped.team_seeds[rows], views, encoder.encode([seed.text for seed in own])]
+        vectors = [shipped.team_seeds[rows], gists, encoder.encode([seed.text for seed in own])]
         # A team that is not ours has no shipped examples to hold its own against.
         against_ours = [seed.category == OWN and seed.label in DEFAULT_TEAMS for seed in own]
-        weights = [1.0] * len(sentences) + shares + [OWN_WEIGHT if each else 1.0 for each in against_ours]
+        weights = [1.0] * (len(sentences) + len(tickets)) + [OWN_WEIGHT if each else 1.0 for each in against_ours]
         return cls((*sentences, *tickets, *own), np.vstack(vectors), tuple(weights), len(teams))
 
     @property
@@ -98,13 +97,12 @@ class Known:
 
 
 def fit_teams(known: Known) -> Head:
-    """Fit the head over all teams and "none of them"."""
+    """Fit the head over all teams and "none of them", by likeness to what is known."""
     labels = [seed.label for seed in known.seeds]
     rates = {label: RATES.get(label, USUAL_RATE) for label in labels}
     rates[NO_TEAM] = NO_TEAM_RATE * max(known.completeness, NONE_AT_LEAST)
     groups = [seed.group for seed in known.seeds]
-    transfer = TEAM_TRANSFER if known.completeness == 1.0 else TRANSFER
-    return Head.fit(Examples(known.vectors, labels, groups, known.weights), rates, transfer)
+    return kernel.fit(Examples(known.vectors, labels, groups, known.weights), rates, TRANSFER)
 
 
 class TeamHead:
@@ -120,7 +118,7 @@ class TeamHead:
 
     def judge(self, reading: Reading) -> TeamVerdict:
         """Return probabilities, first and second team and the issue category."""
-        probabilities = self._with_none(self._head.named(self._head.scores(reading.gist[None, :])[0]), reading)
+        probabilities = self._with_none(self._head.named(self._scores(reading.gist[None, :])[0]), reading)
         ranked = sorted(probabilities, key=lambda team: -probabilities[team])
         team = ranked[0]
         others = [name for name in ranked[1:] if name != NO_TEAM and probabilities[name] >= SECOND_TEAM_FROM]
@@ -129,9 +127,12 @@ class TeamHead:
 
     def support(self, team: str, vectors: Vectors) -> Scores:
         """Return how strongly each sentence speaks for `team` against the average of the others."""
-        scores = self._head.scores(vectors)
+        scores = self._scores(vectors)
         margin: Scores = scores[:, self._head.index(team)] - scores.mean(axis=1)
         return margin
+
+    def _scores(self, vectors: Vectors) -> Scores:
+        return self._head.scores(likeness(vectors, self._known.vectors))
 
     def _with_none(self, probabilities: dict[str, float], reading: Reading) -> dict[str, float]:
         nearest = float((self._known.vectors[self._of_a_team] @ reading.focus).max())
@@ -160,19 +161,13 @@ def _stays(teams: Mapping[str, Team]) -> Callable[[str, str], bool]:
     )
 
 
-def _tickets(shipped: Weights, stays: Callable[[str, str], bool]) -> tuple[Vectors, list[Seed], list[float]]:
-    """Return one row per view of each ticket that stays, the views of one ticket counting as one example together."""
+def _tickets(shipped: Weights, stays: Callable[[str, str], bool]) -> tuple[Vectors, list[Seed]]:
+    """Return the gist of each ticket that stays, and the tickets as examples."""
     tickets = {ticket.id: ticket for ticket in ticket_seeds()}
     learned = [tickets[name] for name in shipped.tickets]
     rows = [row for row, ticket in enumerate(learned) if stays(ticket.labels["primary_team"], TICKET)]
-    views = shipped.ticket_views[rows]
-    count = views.shape[1]
-    seeds = [
-        Seed("", learned[row].labels["primary_team"], f"fold{int(learned[row].group[1:]) % FOLDS}", TICKET)
-        for row in rows
-        for _ in range(count)
-    ]
-    return views.reshape(-1, views.shape[-1]), seeds, [1.0 / count] * len(seeds)
+    seeds = [Seed("", learned[row].labels["primary_team"], fold_of(learned[row].group), TICKET) for row in rows]
+    return shipped.ticket_gists[rows], seeds
 
 
 def _own_words(teams: Mapping[str, Team]) -> list[Seed]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import string
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
@@ -14,6 +15,9 @@ from ruamel.yaml import YAML
 
 from triage.classification import DECIDED_FIELDS
 
+FOLDS = 5
+NEIGHBOURS = 8
+"""Groups numbered one after the other often tell variants of one case."""
 LANGUAGES = ("en", "de", "fr", "es", "pt")
 FILES = (
     "teams.yaml",
@@ -48,6 +52,11 @@ class TicketSeed:
     body: str
     labels: dict[str, str]
     """Decided field -> label."""
+
+
+def fold_of(group: str) -> str:
+    """Return the cross-validation fold of a ticket's group: neighbours were written in one go and stay together."""
+    return f"fold{int(group.lstrip(string.ascii_letters)) // NEIGHBOURS % FOLDS}"
 
 
 @cache
@@ -90,6 +99,13 @@ def field_seeds(name: str) -> tuple[Seed, ...]:
     return tuple(
         Seed(text, label, language) for label, body in _read(name).items() for language, text in _sentences(body)
     )
+
+
+@cache
+def other_seeds() -> tuple[tuple[str, Seed], ...]:
+    """Return the examples that tickets are compared with for a field of their own, as (field, example)."""
+    files_of = {"priority": "priority", "churn_risk": "churn"}
+    return tuple((field, seed) for field, name in files_of.items() for seed in field_seeds(name))
 
 
 def _read(name: str) -> dict[str, dict[str, Any]]:
