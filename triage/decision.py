@@ -14,6 +14,7 @@ from triage.classification import (
     PRIORITIES,
     SENTIMENTS,
     Classification,
+    abstained,
 )
 from triage.clocks import Judged
 from triage.settings import DecidedField, Desk, Mode, Settings, Thresholds
@@ -69,20 +70,20 @@ def decide(ticket: Ticket, answer: Classification, settings: Settings, desk: Des
 
 
 def _abstain(decision: Decision, answer: Classification, settings: Settings, thresholds: Thresholds) -> None:
+    default = thresholds.model_dump()
+    decision.abstained = abstained(answer, default, settings.teams)
     for name in FIELDS:
-        probability, needed = answer.probability(name), answer.needed(name, getattr(thresholds, name))
-        if name == "primary_team" and answer.primary_team == NO_TEAM:
-            decision.abstained.append(name)
-            decision.steps.append("primary_team: fits none of the teams, left to a person")
+        probability, needed = answer.probability(name), answer.needed(name, default[name])
+        if name not in decision.abstained:
+            why = f"{getattr(answer, name)} with {probability:.0%} (needs {needed:.0%})"
+        elif name == "primary_team" and answer.primary_team == NO_TEAM:
+            why = "fits none of the teams, left to a person"
         elif name == "primary_team" and answer.primary_team not in settings.teams:
             # A model's invention, or a team that has left the settings: no tag and no group for it.
-            decision.abstained.append(name)
-            decision.steps.append("primary_team: the answer is no team of the settings, left to a person")
-        elif probability < needed:
-            decision.abstained.append(name)
-            decision.steps.append(f"{name}: {probability:.0%} is below {needed:.0%}, left to a person")
+            why = "the answer is no team of the settings, left to a person"
         else:
-            decision.steps.append(f"{name}: {getattr(answer, name)} with {probability:.0%} (needs {needed:.0%})")
+            why = f"{probability:.0%} is below {needed:.0%}, left to a person"
+        decision.steps.append(f"{name}: {why}")
 
 
 def _escalate(decision: Decision, answer: Classification, settings: Settings) -> None:

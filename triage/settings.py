@@ -281,7 +281,7 @@ class Settings(Section):
     )
     thresholds: Thresholds = Thresholds()
     target_precision: Precision | None = None
-    """How often written answers are to be right: a learned model then sets the threshold itself."""
+    """How often written answers are to be right: the least probability, unless a fitted threshold is known."""
     tag_prefix: str = Field(default="ai_", pattern=r"^[a-z0-9_-]{0,8}$")
     llm: Llm = Llm()
     retention: Retention = Retention()
@@ -324,12 +324,18 @@ class Settings(Section):
         return [(name, team) for name, desk in self.desks.items() for team in desk.teams if team not in self.teams]
 
     def thresholds_of(self, desk: str) -> Thresholds:
-        """Return the thresholds in force for `desk`."""
+        """Return the thresholds in force for `desk`; none is below the target precision.
+
+        Probabilities are calibrated: an answer that is given with the target or more is right at least that often. A
+        threshold fitted to the target (`Classification.thresholds`) stands for them where one is known.
+        """
         own = self.desks[desk].thresholds if desk in self.desks else None
-        return self.thresholds.model_copy(update=own.model_dump(exclude_unset=True)) if own else self.thresholds
+        ours = self.thresholds.model_copy(update=own.model_dump(exclude_unset=True)) if own else self.thresholds
+        target = self.target_precision_of(desk) or 0.0
+        return Thresholds(**{name: max(value, target) for name, value in ours.model_dump().items()})
 
     def target_precision_of(self, desk: str) -> float | None:
-        """Return how often written answers are to be right on `desk`, None where thresholds are given instead."""
+        """Return how often written answers are to be right on `desk`, None where only thresholds count."""
         own = self.desks[desk].target_precision if desk in self.desks else None
         return self.target_precision if own is None else own
 
