@@ -11,9 +11,10 @@ from triage.classify.cascade import Ask, Cascade
 from triage.classify.recalibrate import LOGPROBS, as_said, recalibrated
 from triage.errors import ModelError, SettingsError
 from triage.settings import Llm, Settings
-from triage.ticket import Ticket
+from triage.ticket import Author, Message, Ticket
 
 TICKET = Ticket("acme", "1")
+SURE = {"primary_team": "billing", "sentiment": "neutral", "churn_risk": "low"}
 
 
 class Fake:
@@ -44,7 +45,7 @@ class Fake:
     ("ask", "certainty", "who"),
     [
         ("always", 0.9, "llm"),
-        ("unsure", 0.4, "llm"),
+        ("unsure", 0.4, "llm+embedded"),
         ("unsure", 0.9, "embedded"),
         ("never", 0.1, "embedded"),
     ],
@@ -54,7 +55,7 @@ def test_who_answers(ask: Ask, certainty: float, who: str) -> None:
     answer = Cascade(embedded, llm, ask, Settings()).classify(TICKET)
     assert answer.classifier == who
     assert answer.fallback_reason == ""
-    assert llm.asked == (who == "llm")
+    assert llm.asked == who.startswith("llm")
     assert embedded.asked == (ask != "always")
 
 
@@ -65,6 +66,59 @@ def test_failing_model_is_replaced_and_said(ask: Ask) -> None:
     assert answer.classifier == "embedded"
     assert answer.fallback_reason == "the model did not answer in time"
     assert embedded.asked == 1
+
+
+class Says(Fake):
+    """Answers with the labels and certainties named: `priority=("P0_critical", 0.9)`."""
+
+    def __init__(self, name: str, **fields: tuple[str, float]) -> None:
+        super().__init__(name)
+        self.fields = fields
+
+    def classify(self, ticket: Ticket) -> Classification:
+        labels = {name: label for name, (label, _) in self.fields.items()}
+        spread = {name: {label: p, "other": 1 - p} for name, (label, p) in self.fields.items()}
+        said = super().classify(ticket)
+        return said.model_copy(update={**labels, "probabilities": said.probabilities | spread})
+
+
+def test_asked_where_unsure_the_model_answers_the_unsure_fields_alone() -> None:
+    own = Says("embedded", primary_team=("security", 0.8), priority=("P1_high", 0.4), churn_risk=("high", 0.3))
+    llm = Says("llm", primary_team=("data_privacy", 0.9), priority=("P3_low", 0.7), sentiment=("frustrated", 0.9))
+    said = Cascade(own, llm, "unsure", Settings()).classify(TICKET)
+    assert (said.primary_team, said.priority, said.sentiment) == ("security", "P3_low", "neutral")
+    assert (said.churn_risk, said.probability("churn_risk")) == ("low", 0.9)
+    assert (said.probability("primary_team"), said.probability("priority")) == (0.8, 0.7)
+    assert said.classifier == "llm+embedded"
+    assert "security" in said.escalation_reason
+
+
+def test_always_asked_the_model_answers_every_field_nobody_taught() -> None:
+    own, llm = Says("embedded", priority=("P1_high", 0.99)), Says("llm", priority=("P3_low", 0.3))
+    said = Cascade(own, llm, "always", Settings()).classify(TICKET)
+    assert (said.priority, said.classifier) == ("P3_low", "llm")
+
+
+@pytest.mark.parametrize(("certainty", "team"), [(0.7, "billing"), (0.95, "none")])
+def test_none_of_the_teams_goes_to_the_model_unless_it_is_plain(certainty: float, team: str) -> None:
+    own, llm = Says("embedded", primary_team=("none", certainty)), Fake("llm")
+    said = Cascade(own, llm, "unsure", Settings()).classify(TICKET)
+    assert (said.primary_team, llm.asked) == (team, int(team == "billing"))
+
+
+def test_automatic_mail_of_nobody_is_never_worth_a_model() -> None:
+    mail = Message("1", Author.CUSTOMER, "I am out of the office until Monday.", automatic=True)
+    own, llm = Says("embedded", primary_team=("none", 0.6), priority=("P3_low", 0.3)), Fake("llm")
+    said = Cascade(own, llm, "unsure", Settings()).classify(Ticket("acme", "1", messages=(mail,)))
+    assert (said.classifier, llm.asked) == ("embedded", 0)
+
+
+def test_the_target_precision_is_what_a_field_needs_where_nothing_was_fitted() -> None:
+    llm = Fake("llm", 0.97)
+    own = Says("embedded", **{name: (label, 0.96) for name, label in SURE.items()} | {"priority": ("P1_high", 0.9)})
+    assert Cascade(own, llm, "unsure", Settings()).classify(TICKET).classifier == "embedded"
+    said = Cascade(own, llm, "unsure", Settings(target_precision=0.95)).classify(TICKET)
+    assert (said.classifier, said.priority, said.probability("sentiment")) == ("llm+embedded", "P2_medium", 0.96)
 
 
 class Taught:

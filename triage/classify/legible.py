@@ -11,7 +11,7 @@ from collections.abc import Sequence
 
 from triage.language import UNDETERMINED
 
-READS = frozenset("ar de en es fr it ja ko nl pl pt ru th tr zh".split())
+READS = frozenset(["ar", "de", "en", "es", "fr", "it", "ja", "ko", "nl", "pl", "pt", "ru", "th", "tr", "zh"])
 """Languages of the encoder (its 16th is Chinese in traditional characters, which is `zh` too)."""
 CERTAIN_FROM = 20
 """Letters from which the language is known: of shorter texts one in ten is taken for another language."""
