@@ -12,8 +12,8 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any, ClassVar
 
-from connectors import freshdesk_ticket
-from connectors.base import Account, Changes, Fields, History, Leak, Past, Written
+from connectors import freshdesk_solutions, freshdesk_ticket
+from connectors.base import Account, Articles, Changes, Fields, History, Leak, Past, Written
 from connectors.budget import ACCOUNT, BULK_SPARE, Need
 from connectors.freshdesk_errors import FreshdeskDialect
 from connectors.freshdesk_poll import PAGE_SIZE, Place, iso
@@ -32,7 +32,7 @@ from connectors.ticket_rows import earlier
 from connectors.values import as_dict, ident, rows, text
 from connectors.verdict import Call
 from triage.errors import DeskLocked, Forbidden, Gone, Refused, Retry, TandemError, UnknownOutcome
-from triage.ticket import Status, Ticket
+from triage.ticket import Message, Status, Ticket
 
 TICKETS = "/tickets"
 TICKET = "/tickets/{id}"
@@ -259,6 +259,21 @@ class Freshdesk(Helpdesk):
                 company = self._kept(COMPANY, company_id) if company_id else {}
                 found.append(freshdesk_ticket.past(self.desk, self._settings, raw, company, groups))
         return tuple(found)
+
+    def articles(self, cursor: str) -> Articles:
+        """Return a page of the articles everybody may read: often an empty one, folders take calls of their own."""
+        self._budget.admit([Need(ACCOUNT, 1 if cursor else 2)], spare=BULK_SPARE)
+        return freshdesk_solutions.list_articles(self._api, cursor)
+
+    def replies(self, ticket: Ticket) -> tuple[Message, ...]:
+        """Return the first 100 public messages of `ticket`: the list starts at the oldest, and few are longer."""
+        self._budget.admit([Need(ACCOUNT, 1)], spare=BULK_SPARE)
+        try:
+            listed = rows(self._api.get(CONVERSATIONS, ticket.id, query={"per_page": str(PAGE_SIZE)}))
+        except (Gone, Forbidden):
+            return ()
+        found = (freshdesk_ticket.message(one, ticket.requester.id) for one in listed)
+        return tuple(one for one in found if one.public)
 
     def _shown(self, ticket_id: str) -> Any:
         """Return one ticket, None where it is deleted or not for us to see."""

@@ -12,8 +12,8 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any, ClassVar
 
-from connectors import zendesk_ticket
-from connectors.base import Account, Changes, Fields, History, Leak, Past, Written
+from connectors import zendesk_guide, zendesk_ticket
+from connectors.base import Account, Articles, Changes, Fields, History, Leak, Past, Written
 from connectors.budget import ACCOUNT, BULK_SPARE, Need
 from connectors.helpdesk import (
     Helpdesk,
@@ -27,10 +27,10 @@ from connectors.http import Client, StaticCredential
 from connectors.ticket_rows import earlier
 from connectors.values import as_dict, as_list, ident, rows, text
 from connectors.zendesk_auth import credential
-from connectors.zendesk_errors import EXPORTS, UPDATES, ZendeskDialect
+from connectors.zendesk_errors import EXPORTS, HELP_CENTER, UPDATES, ZendeskDialect
 from connectors.zendesk_pages import PAGE_SIZE, pages
 from connectors.zendesk_ticket import HALF_AN_ANSWER
-from triage.errors import Conflict, DeskLocked, Refused, Retry, TandemError, UnknownOutcome
+from triage.errors import Conflict, DeskLocked, Forbidden, Gone, Refused, Retry, TandemError, UnknownOutcome
 from triage.ticket import Message, Status, Ticket
 
 TICKET = "/tickets/{id}.json"
@@ -287,6 +287,22 @@ class Zendesk(Helpdesk):
         wanted = ",".join(one for one in ticket_ids if one.isascii() and one.isdigit())
         page = as_dict(self._api.get(MANY, query={"ids": wanted, "include": PAST_SIDELOADS}))
         return self._past(rows(page.get("tickets")), page)
+
+    def articles(self, cursor: str) -> Articles:
+        """Return a page of the articles everybody may read; the help centre counts calls apart from the tickets."""
+        self._budget.admit([Need(HELP_CENTER[0], 1, HELP_CENTER[1])], spare=BULK_SPARE)
+        return zendesk_guide.list_articles(self._api, cursor)
+
+    def replies(self, ticket: Ticket) -> tuple[Message, ...]:
+        """Return the newest public messages of `ticket`, at most 100."""
+        self._budget.admit([Need(ACCOUNT, 1)], spare=BULK_SPARE)
+        try:
+            page = next(self._comment_pages(ticket.id))
+        except (Gone, Forbidden):
+            return ()
+        known, raw = zendesk_ticket.people(page), {"requester_id": ticket.requester.id}
+        found = (zendesk_ticket.message(one, raw, known) for one in rows(page.get("comments"))[::-1])
+        return tuple(one for one in found if one.public)
 
     def _past(self, listed: Iterable[dict[str, Any]], page: dict[str, Any]) -> tuple[Past, ...]:
         groups = self._groups()

@@ -21,6 +21,7 @@ from triage.store.marks import EVERY_DESK, WORKER
 from workers import names
 from workers.app import app
 from workers.deliver import deliver
+from workers.knowledge import sync_due
 from workers.runtime import Runtime, crash_here
 from workers.sweep import forget, reconcile_due, remember_bot, requeue
 
@@ -86,6 +87,12 @@ def reconcile_desks() -> None:
 def retention() -> None:
     """Forget what is older than the retention allows."""
     forget(runtime().settings, runtime().store, time.time())
+
+
+@app.task(name=names.KNOWLEDGE, shared=False)
+def sync_knowledge() -> None:
+    """Keep help centre, files and solved tickets in step with the index."""
+    sync_due(runtime().settings, runtime().store, runtime().room, time.time())
 
 
 def send(delivery_id: int) -> bool:

@@ -1,4 +1,4 @@
-"""The database: deliveries, runs, effects, outcomes, cursors, alarms, models and backtests behind one `Store`."""
+"""The database behind one `Store`: from deliveries and runs to models and what each desk knows."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from triage.store.backtests import Backtests
 from triage.store.deliveries import Deliveries
 from triage.store.effects import Effects
 from triage.store.engine import PATIENCE_SECONDS, open_engine
+from triage.store.knowledge import Knowledge
 from triage.store.marks import Alarms, Cursors
 from triage.store.models import Models
 from triage.store.outcomes import Outcomes
@@ -29,6 +30,7 @@ class Store:
     models: Models
     outcomes: Outcomes
     backtests: Backtests
+    knowledge: Knowledge
 
 
 def open_store(url: str, patience: float = PATIENCE_SECONDS) -> Store:
@@ -44,4 +46,5 @@ def open_store(url: str, patience: float = PATIENCE_SECONDS) -> Store:
         models=Models(engine),
         outcomes=Outcomes(engine),
         backtests=Backtests(engine),
+        knowledge=Knowledge(engine),
     )
