@@ -53,7 +53,8 @@ CUSTOM_PREFIX = "cf_"
 NEXT = re.compile(r"""rel\s*=\s*["']?next\b""")
 # Ticket 3, company 1, history 1, note 1, tags 2 credits.
 TICKET_CREDITS = 8.0
-LIST_WITH_TEXT = 3.0
+# Each include of a list costs two.
+LIST_WITH_TEXT = 5.0
 SCOPES = {1: "global access", 2: "group access", 3: "restricted access"}
 NOBODY = "Freshdesk answers without saying who we are: check this desk's `auth` and `url`"
 NOT_OURS = "the ticket is deleted, or outside of what the bot's agent may see"
@@ -237,11 +238,11 @@ class Freshdesk(Helpdesk):
         return Changes(tuple(listed), str(following), more=len(listed) >= PAGE_SIZE)
 
     def history(self, cursor: str, since: datetime) -> History:
-        """Return tickets solved since `since`, oldest change first; the descriptions cost two more credits a page."""
+        """Return tickets solved since `since`, oldest change first; descriptions and names cost four more credits a page."""
         groups = self._groups()
         self._budget.admit([Need(ACCOUNT, LIST_WITH_TEXT), self._dialect.list_need()])
         place = Place.parse(cursor or iso(since), datetime.now(UTC))
-        listed = rows(self._api.get(TICKETS, query=place.query() | {"include": "description"}))
+        listed = rows(self._api.get(TICKETS, query=place.query() | {"include": "description,requester"}))
         following = place.after([freshdesk_ticket.listed(raw, groups).updated_at for raw in listed])
         done = [raw for raw in listed if freshdesk_ticket.status(raw) in (Status.SOLVED, Status.CLOSED)]
         past = tuple(freshdesk_ticket.past(self.desk, self._settings, raw, {}, groups) for raw in done)

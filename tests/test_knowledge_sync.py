@@ -16,7 +16,8 @@ from sandbox.config import SandboxConfig
 from sandbox.testing import Running, running
 from triage.classify import shared_encoder
 from triage.errors import DeskLocked, Retry
-from triage.settings import Desk, Settings
+from triage.knowledge.documents import Document
+from triage.settings import Desk, Mode, Settings
 from triage.settings_knowledge import Knowledge
 from triage.sources import ARTICLE, FILE, TICKET, Sources
 from triage.store import Store
@@ -32,6 +33,7 @@ def masked(texts: Sequence[str], names: Sequence[str]) -> list[str]:
     """Stand in for redaction: names and mail addresses go."""
     found = []
     for text in texts:
+        assert all(names), "an empty name would mask everything"
         for word in [*names, *(word for word in text.split() if "@" in word)]:
             text = text.replace(word, "[MASKED]")
         found.append(text)
@@ -125,8 +127,8 @@ def test_an_article_in_another_language_is_found_where_there_is_no_translation(
 ) -> None:
     room = room_of(Box(shared, "zendesk"), sqlite_store)
     sync_all(room)
-    body = "Seit dem Abgleich mit Outlook stehen alle Termine im Kalender eine Stunde zu spät. Was können wir tun?"
-    found = ask(room, "Termine nach Outlook-Abgleich um eine Stunde verschoben", body).articles
+    body = "Nach der Synchronisierung mit Outlook sind die Termine im Kalender um eine Stunde verschoben."
+    found = ask(room, "Kalendertermine nach Synchronisierung eine Stunde falsch", body).articles
     assert "Calendar events are one hour off after a sync" in [one.title for one in found]
 
 
@@ -154,7 +156,7 @@ def test_what_is_unpublished_deleted_or_made_internal_goes_with_the_next_round(
     sync_all(room)
     titles = {one.title for one in store.knowledge.documents(NAME)}
     gone = {"Add or remove seats", "Cancel your subscription", "Add a second location", "Ajouter ou retirer des places"}
-    assert gone & titles == (set() if vendor == "zendesk" else set())
+    assert not gone & titles
     assert "Colours" in titles
     text = kept_texts(store)
     assert "new robot" in text
@@ -181,8 +183,8 @@ def test_a_round_goes_on_where_the_last_tick_stopped_and_reads_nothing_twice(
 
 def calls_of_a_round(vendor: str) -> int:
     # Zendesk: one page of 50. Freshdesk: the start, two categories, one folder of subfolders, and two folders that
-    # everybody may see in the main language and five others.
-    return 1 if vendor == "zendesk" else 1 + 2 + 1 + 2 * 7
+    # everybody may see in six languages.
+    return 1 if vendor == "zendesk" else 1 + 2 + 1 + 2 * 6
 
 
 @pytest.mark.parametrize("state", ["absent", "forbidden"])
@@ -242,25 +244,16 @@ def wait_for_export(box: Box, sandbox: Running) -> None:
 def test_a_solved_ticket_that_is_opened_again_is_forgotten(own: Running, sqlite_store: Store, vendor: str) -> None:
     box = Box(own, vendor)
     room = room_of(box, sqlite_store)
-    cursor = box.connector.changes("").cursor
     ticket = solved(box, "Tyre sensor shows nothing", "The tyre sensor shows no value at all.", REPLY)
     wait_for_export(box, own)
     sync_all(room, TICKET)
     assert [one.key for one in sqlite_store.knowledge.documents(NAME)] == [ticket]
     box.act(ticket, customer_reply="It is broken again.")
-    own.state.desks[vendor].tickets[int(ticket)].touched -= 119  # type: ignore[index]
-    listed_again = box.connector.history("", room_since()).cursor or cursor
-    assert listed_again
-    changed = [one for one in box.connector.changes("" if vendor == "freshdesk" else str(int(time.time()) - 600)).tickets]
+    own.state.desks[vendor].tickets[int(ticket)].touched -= 120  # type: ignore[index]
+    changed = box.connector.changes("" if vendor == "freshdesk" else str(int(time.time()) - 600)).tickets
     assert ticket in [one.ticket_id for one in changed]
     forget_reopened(sqlite_store, NAME, changed)
     assert sqlite_store.knowledge.documents(NAME) == []
-
-
-def room_since() -> Any:
-    from datetime import UTC, datetime, timedelta
-
-    return datetime.now(UTC) - timedelta(days=1)
 
 
 @pytest.mark.parametrize("vendor", VENDORS)
@@ -312,7 +305,7 @@ def test_two_processes_never_read_one_desk_at_once(shared: Running, store: Store
 def test_each_desk_is_read_at_its_own_interval(shared: Running, sqlite_store: Store) -> None:
     box = Box(shared, "zendesk")
     desk = box.settings.model_copy(update={"knowledge": Knowledge(every=30)})
-    settings = Settings(desks={NAME: desk, "off": desk.model_copy(update={"mode": "off"})})
+    settings = Settings(desks={NAME: desk, "off": desk.model_copy(update={"mode": Mode.OFF})})
     opened: list[str] = []
 
     def open_(name: str) -> Room:
@@ -377,8 +370,6 @@ def test_files_are_followed_and_a_folder_that_is_away_forgets_nothing(sqlite_sto
 
 
 def test_the_same_document_is_encoded_once(sqlite_store: Store, shared: Running) -> None:
-    from triage.knowledge.documents import Document
-
     room = room_of(Box(shared, "zendesk"), sqlite_store)
     one = Document(TICKET, "7", "7", "en", "Printer", "/agent/tickets/7", "It prints nothing.", "Fill in ink.", "a")
     assert put_all(room, [one]) == 1

@@ -99,7 +99,7 @@ class TestWhatTheHelpdeskShows:
         assert run.decision is not None
         assert run.decision["tags"] == list(TAGS_OF_THE_ANSWER)
         assert run.timings is not None
-        assert set(run.timings) == {"read", "classify", "note", "tags"}
+        assert set(run.timings) == {"read", "classify", "knowledge", "note", "tags"}
         (note, _tags) = store.effects.of_run(run.id)
         assert note.note_id == bench.shown.notes[0].id
 

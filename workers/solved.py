@@ -63,7 +63,7 @@ def document_of(past: Past, replies: Sequence[Message], mask: Mask, desk_url: st
     answer = clean_message(answers[-1].body, answers[-1].html) if answers else ""
     useful = len(answer) >= LEAST_REPLY and not said.automatic and bool(said.text)
     texts = [said.subject, said.text, answer] if useful else ["", "", ""]
-    title, question, reply = mask(texts, [ticket.requester.name]) if useful else texts
+    title, question, reply = mask(texts, [ticket.requester.name] if ticket.requester.name else []) if useful else texts
     return Document(
         kind=TICKET,
         key=ticket.id,

@@ -20,10 +20,16 @@ TITLE, BODY, ANSWER = 0, 1, 2
 PARTS = 3
 WORDS_WEIGHT = 1.0
 """What the share of the question's words weighs beside the cosine."""
+FEW_WORDS = 80.0
+"""Rarity added to every question, so that one word of a short one is not most of it."""
+SHARED_CLOSENESS = 0.5
+"""What the share of the words adds to the closest row's cosine when it is asked whether anything is shown at all."""
+EXAMINED = 50
+"""Of the best documents; what comes later is not close either."""
 SAME_LANGUAGE = 0.05
 """Added for a document in the ticket's language: of two that say the same, the readable one."""
 QUERY_WORDS = 200
-_NOWHERE = -1.0
+_NOWHERE = -9.0
 
 Encode = Callable[[Sequence[str]], Vectors]
 
@@ -79,6 +85,7 @@ class Hit:
 
     entry: Entry
     score: float
+    closeness: float
     passage: int
 
 
@@ -95,34 +102,39 @@ class Index:
         self._starts = np.flatnonzero(np.diff(key, prepend=-1)) if self.size else np.empty(0, np.int64)
         self._cells = key[self._starts]
         self._languages = np.asarray([entry.language[:2] for entry in entries], "<U2")
+        self._kinds = np.asarray([entry.kind for entry in entries])
         self._groups: dict[tuple[str, str], list[int]] = {}
         for place in np.unique(rows.documents):
             entry = entries[place]
             self._groups.setdefault((entry.kind, entry.group), []).append(int(place))
 
     def search(self, query: Query, kinds: Collection[str], most: int, least: float) -> list[Hit]:
-        """Return at most `most` documents of these kinds with a score of at least `least`, best first.
+        """Return at most `most` documents of these kinds that are at least as close as `least`, best first.
 
-        Of an article's translations only one is returned: that in the question's language if there is one.
+        The score orders; closeness says whether a document is about the question at all. Of an article's translations
+        only one is returned: that in the question's language if there is one.
         """
         if not self.size:
             return []
         near = cosines(self._rows.vectors, self._rows.scales, query.vector)
         found, rarity = self._bm25.scores(query.terms)
-        shared = found / rarity if rarity else found
+        shared = found / np.float32(rarity + FEW_WORDS)
         scores = self._by_document(near, shared) + SAME_LANGUAGE * (self._languages == query.language)
+        scores[~np.isin(self._kinds, list(kinds))] = _NOWHERE
+        close = near + SHARED_CLOSENESS * shared
         hits: list[Hit] = []
         taken: set[tuple[str, str]] = set()
-        for place in np.argsort(-scores, kind="stable"):
+        for place in np.argsort(-scores, kind="stable")[: max(EXAMINED, most)]:
             entry = self.entries[place]
-            if scores[place] < least or len(hits) == most:
-                break
-            if entry.kind not in kinds or (entry.kind, entry.group) in taken:
+            mine = self._rows_of(int(place))
+            closeness = float(close[mine].max())
+            if closeness < least or scores[place] <= _NOWHERE or (entry.kind, entry.group) in taken:
                 continue
             taken.add((entry.kind, entry.group))
             shown = self._in_language(int(place), query.language)
-            passage = self._best_row(shown, near + WORDS_WEIGHT * shared)
-            hits.append(Hit(self.entries[shown], float(scores[place]), int(self._rows.passages[passage])))
+            hits.append(Hit(self.entries[shown], float(scores[place]), closeness, self._best_passage(shown, close)))
+            if len(hits) == most:
+                break
         return hits
 
     def _by_document(self, near: Vectors, shared: Vectors) -> Vectors:
@@ -145,11 +157,15 @@ class Index:
         others = self._groups[entry.kind, entry.group]
         return next((other for other in others if self.entries[other].language[:2] == language), place)
 
-    def _best_row(self, place: int, scores: Vectors) -> int:
-        mine = np.flatnonzero(self._rows.documents == place)
-        last = self._rows.parts[mine].max()
-        candidates = mine[self._rows.parts[mine] == last]
-        return int(candidates[scores[candidates].argmax()])
+    def _rows_of(self, place: int) -> slice:
+        return slice(*np.searchsorted(self._rows.documents, [place, place + 1]))
+
+    def _best_passage(self, place: int, close: Vectors) -> int:
+        """Return the closest row of the document's last part: the answer of a ticket, the body of an article."""
+        rows = self._rows_of(place)
+        last = self._rows.parts[rows] == self._rows.parts[rows].max()
+        best = int(np.where(last, close[rows], _NOWHERE).argmax())
+        return int(self._rows.passages[rows][best])
 
 
 def _mean(parts: Vectors) -> Vectors:
