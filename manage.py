@@ -13,7 +13,19 @@ from triage.errors import TandemError
 
 FOLDER = Path(__file__).parent / "commands"
 # Helpers of the commands; every other file is a command.
-HELPERS = {"__init__", "shared", "stack", "sandboxed", "rows", "lessons", "past"}
+HELPERS = {
+    "__init__",
+    "backtest_screen",
+    "closed",
+    "crew",
+    "lessons",
+    "past",
+    "period",
+    "rows",
+    "sandboxed",
+    "shared",
+    "stack",
+}
 
 
 class Commands(click.Group):

@@ -10,9 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from connectors.base import Connector, History, Past
-from triage.clean import clean_message
 from triage.errors import Retry, Wait
-from triage.people import priority_of, team_of
+from triage.people import first_words, priority_of, team_of
 from triage.settings import Settings
 
 TRIES = 5
@@ -77,12 +76,12 @@ def read_past(
 def _pages(connector: Connector, cursor: str, since: datetime) -> Iterator[History]:
     more = True
     while more:
-        page = _patiently(lambda: connector.history(cursor, since))  # noqa: B023
+        page = patiently(lambda: connector.history(cursor, since))  # noqa: B023
         yield page
         cursor, more = page.cursor, page.more
 
 
-def _patiently(ask: Callable[[], History]) -> History:
+def patiently(ask: Callable[[], History]) -> History:
     """Ask until there is an answer: a rate limit is waited for as long as it says, a fault a few times."""
     tried = 0
     while True:
@@ -100,11 +99,10 @@ def _patiently(ask: Callable[[], History]) -> History:
 def row_of(past: Past, settings: Settings) -> Row:
     """Return `past` as `learn --file` reads it: the group as the team that has it in the settings, else by its name."""
     ticket = past.ticket
-    words = [clean_message(message.body, message.html) for message in ticket.messages]
     return {
         "id": ticket.id,
         "subject": ticket.subject,
-        "body": "\n\n".join(words),
+        "body": first_words(ticket),
         "primary_team": team_of(past.group, settings),
         "priority": priority_of(ticket.priority, settings),
         "created_at": ticket.created_at.isoformat() if ticket.created_at else None,

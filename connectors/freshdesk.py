@@ -238,7 +238,7 @@ class Freshdesk(Helpdesk):
         return Changes(tuple(listed), str(following), more=len(listed) >= PAGE_SIZE)
 
     def history(self, cursor: str, since: datetime) -> History:
-        """Return tickets solved since `since`, oldest change first; descriptions and names cost four more credits a page."""
+        """Return tickets solved since `since`, oldest change first; texts and names cost four more credits a page."""
         groups = self._groups()
         self._budget.admit([Need(ACCOUNT, LIST_WITH_TEXT), self._dialect.list_need()])
         place = Place.parse(cursor or iso(since), datetime.now(UTC))

@@ -31,7 +31,7 @@ from connectors.zendesk_errors import EXPORTS, HELP_CENTER, UPDATES, ZendeskDial
 from connectors.zendesk_pages import PAGE_SIZE, pages
 from connectors.zendesk_ticket import HALF_AN_ANSWER
 from triage.errors import Conflict, DeskLocked, Forbidden, Gone, Refused, Retry, TandemError, UnknownOutcome
-from triage.ticket import Message, Status, Ticket
+from triage.ticket import Message, Ticket
 
 TICKET = "/tickets/{id}.json"
 COMMENTS = "/tickets/{id}/comments.json"
@@ -44,7 +44,6 @@ MANY = "/tickets/show_many.json"
 EXPORT = "/incremental/tickets/cursor.json"
 TOKENS = "/oauth/tokens"
 
-DONE = (Status.SOLVED, Status.CLOSED)
 SIDELOADS = "users,groups,organizations,comment_count"
 PAST_SIDELOADS = "users,organizations"
 # An export page can hold 1,000 tickets with their descriptions; this many stay well under the answer's size cap.
@@ -278,7 +277,7 @@ class Zendesk(Helpdesk):
     def history(self, cursor: str, since: datetime) -> History:
         """Return tickets solved since `since`, oldest change first; only admins may export."""
         page, following, more = self._export(cursor or str(int(since.timestamp())), PAST_SIDELOADS)
-        done = [raw for raw in rows(page.get("tickets")) if zendesk_ticket.status(raw) in DONE]
+        done = [raw for raw in rows(page.get("tickets")) if zendesk_ticket.finished(raw)]
         return History(self._past(done, page), following, more)
 
     def past(self, ticket_ids: Sequence[str]) -> tuple[Past, ...]:

@@ -51,6 +51,11 @@ def living(answer: Any) -> dict[str, Any]:
     return raw
 
 
+def finished(raw: dict[str, Any]) -> bool:
+    """Say whether people are done with it; one merged into another ended in whatever group it was found."""
+    return status(raw) in (Status.SOLVED, Status.CLOSED) and MERGED_TAG not in as_list(raw.get("tags"))
+
+
 def people(*answers: Any) -> People:
     """Return the side-loaded users of `answers` by id."""
     return {text(user.get("id")): user for answer in answers for user in rows(as_dict(answer).get("users"))}

@@ -184,7 +184,7 @@ def tables(data: Path, encode: Encode) -> str:
     parts = ["| task | documents | questions | search | recall@3 | MRR |\n| --- | --- | --- | --- | --- | --- |\n"]
     for name, task in tasks.items():
         parts += lines_of(name, task, encode)
-    parts.append("\n| questions | n | shown from | anything shown | shown on average |\n| --- | --- | --- | --- | --- |\n")
+    parts.append("\n| questions | n | shown from | anything shown | on average |\n| --- | --- | --- | --- | --- |\n")
     foreign = foreign_questions(data)
     newest = threads[int(len(threads) * OLDER) :]
     for name, kind, least in (("answer", ARTICLE, LEAST_ARTICLE), ("similar", TICKET, LEAST_TICKET)):

@@ -8,6 +8,7 @@ from triage.classification import Classification
 from triage.classify import build_classifier
 from triage.classify.base import Classifier, PaidModelError
 from triage.classify.cascade import Ask, Cascade
+from triage.classify.recalibrate import LOGPROBS, as_said, recalibrated
 from triage.errors import ModelError, SettingsError
 from triage.settings import Llm, Settings
 from triage.ticket import Ticket
@@ -111,6 +112,19 @@ def test_a_sure_learned_answer_stands_beside_the_model() -> None:
     assert said.thresholds == {"primary_team": 0.8}
     assert "security" in said.escalation_reason
     assert said.issue_category == ""
+
+
+def test_what_is_known_of_the_models_probabilities_stays_with_its_own_fields() -> None:
+    class Tempered(Fake):
+        def classify(self, ticket: Ticket) -> Classification:
+            sources = {"primary_team": LOGPROBS, "priority": LOGPROBS}
+            said = super().classify(ticket).model_copy(update={"probability_sources": sources})
+            return recalibrated(said, {"primary_team": 1.5, "priority": 1.5})
+
+    said = taught("always", Fake("embedded"), Tempered("llm"), team=0.9, priority=0.4).classify(TICKET)
+    assert said.temperatures == {"priority": 1.5}
+    assert said.probability_sources == {"priority": LOGPROBS}
+    assert as_said(said)["primary_team"] == said.probabilities["primary_team"]
 
 
 def test_the_model_cannot_name_a_team_that_the_desk_does_not_have() -> None:

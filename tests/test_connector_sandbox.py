@@ -103,6 +103,27 @@ def ticket(box: Box) -> Ticket:
     return box.connector.read(box.ticket())
 
 
+class TestPast:
+    def test_closed_tickets_come_as_they_began_with_what_is_known_of_the_customer(self, box: Box) -> None:
+        company = {"name": "Fernhill", "tier": "gold", "plan": "pro", "mrr": 640.0}
+        ids = [box.ticket(subject=f"Old {number}", organization=company) for number in range(3)]
+        for ticket_id in ids:
+            box.act(ticket_id, reply="Refunded.", group="Security", priority="high", tags_add=["vip"], status="closed")
+        found = {past.ticket.id: past for past in box.connector.past([*ids, "999999999"])}
+        assert set(found) == set(ids)
+        past = found[ids[0]]
+        assert (past.group, past.ticket.priority, past.ticket.tags) == ("Security", "high", ("vip",))
+        assert [(one.author, "charged twice" in one.body) for one in past.ticket.messages] == [(Author.CUSTOMER, True)]
+        assert (past.ticket.organization.tier, past.ticket.organization.mrr) == ("gold", 640.0)
+        assert past.ticket.url.endswith(ids[0])
+        assert box.connector.past([]) == ()
+
+    def test_deleted_tickets_are_left_out(self, box: Box) -> None:
+        gone = box.ticket()
+        box.act(gone, deleted=True)
+        assert box.connector.past([gone]) == ()
+
+
 class TestRead:
     def test_a_new_ticket(self, box: Box) -> None:
         earlier = box.connector.read(box.ticket(requester={"name": "Ann", "email": "ann@example.com"}))

@@ -297,7 +297,7 @@ def test_every_command_and_option_in_the_docs_exists(page: Path) -> None:
     for name, arguments in COMMAND.findall(code_of(page)):
         assert name in known, f"{page.name}: manage.py {name}"
         options = {option for parameter in known[name].params for option in parameter.opts} | {"--help"}
-        assert set(re.findall(r"--[a-z]+", arguments)) <= options, f"{page.name}: manage.py {name}{arguments}"
+        assert set(re.findall(r"--[a-z-]+", arguments)) <= options, f"{page.name}: manage.py {name}{arguments}"
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)

@@ -220,7 +220,7 @@ REPLY = "Dear Ada Lovely, the tyre pressure sensor needs a new battery. Order pa
 def test_solved_tickets_come_with_their_last_public_reply_masked(own: Running, store: Store, vendor: str) -> None:
     box = Box(own, vendor)
     room = room_of(box, store)
-    body = "Hello, this is Ada Lovely, write to ada@client.example. The tyre sensor of our delivery bike shows no value."
+    body = "Hello, this is Ada Lovely, write to ada@client.example. The tyre sensor of our bike shows no value."
     first = solved(box, "Tyre sensor shows nothing", body, REPLY)
     box.ticket(subject="Tyre sensor of the bike", body="Still open: the tyre sensor shows no value.")
     wait_for_export(box, own)

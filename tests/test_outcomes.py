@@ -20,13 +20,16 @@ from sandbox.config import SandboxConfig
 from sandbox.testing import Running, running
 from tests.fakes import FakeClassifier, FakeConnector, answer
 from triage.classification import NO_TEAM, Classification
+from triage.classify.correction import Correction, corrected
+from triage.classify.recalibrate import DEFAULTS, LOGPROBS
+from triage.people import agrees, labels_in, priority_beside, team_beside
 from triage.settings import Mode, Settings
 from triage.store import Store
 from triage.store.marks import POLL
 from triage.store.outcomes import Agreement, Outcome
 from triage.store.runs import Run
 from triage.ticket import Status
-from triage.truth import agrees, labels_in, priority_of, team_of
+from webhooks.metrics import StoreCollector
 from workers.outcomes import observe
 from workers.pipeline import Tools, triage
 from workers.sweep import DAY_SECONDS, forget, reconcile, reconcile_due
@@ -189,6 +192,25 @@ class TestOtherCases:
         found = case.see(case.row_of(2 * LATER, group="Security", status=Status.SOLVED))
         assert not found["primary_team"].agreed
 
+    def test_what_was_said_before_a_correction_is_kept(self, store: Store, settings: Settings) -> None:
+        """Else the next fit would start from the last one's result."""
+        said = answer(sure=0.97)
+        shown = corrected(said, {("fake", "primary_team"): Correction(2.0, {})}, None)
+        case = Case(store, settings, Mode.WRITE, shown)
+        team = case.see(case.row_of(status=Status.SOLVED))["primary_team"]
+        assert team.probability == pytest.approx(shown.probability("primary_team"))
+        assert team.probability < 0.9
+        assert team.probabilities == pytest.approx(said.probabilities["primary_team"])
+
+    @pytest.mark.parametrize(("source", "temperature"), [({}, 1.0), ({"priority": LOGPROBS}, DEFAULTS[LOGPROBS])])
+    def test_the_temperature_it_is_shown_with_anyway_is_kept(
+        self, sqlite_store: Store, settings: Settings, source: dict[str, str], temperature: float
+    ) -> None:
+        case = Case(sqlite_store, settings, Mode.WRITE, answer(probability_sources=source))
+        found = case.see(case.row_of(status=Status.SOLVED))
+        assert found["priority"].default_temperature == temperature
+        assert found["primary_team"].default_temperature == 1.0
+
     def test_what_was_read_before_we_wrote_is_no_override(self, written: Case) -> None:
         assert written.see(written.row_of(-2.0, group=None, priority="low", priority_is_default=True)) == {}
 
@@ -251,7 +273,7 @@ class TestOrder:
         assert sum(written.store.outcomes.counts().values()) == 4
 
 
-class TestTruth:
+class TestInOurWords:
     def test_ties_are_for_what_we_chose(self, settings: Settings) -> None:
         teams = {
             name: team.model_copy(update={"group": "Support"}) if name in ("billing", "onboarding") else team
@@ -262,14 +284,14 @@ class TestTruth:
             for name, priority in settings.priorities.items()
         }
         shared = settings.model_copy(update={"teams": teams, "priorities": priorities})
-        assert team_of("SUPPORT", shared, "onboarding") == "onboarding"
-        assert team_of("support", shared, "security") == "billing"
-        assert priority_of("normal", shared, "P3_low") == "P3_low"
-        assert priority_of("normal", shared, "P0_critical") == "P1_high"
-        assert priority_of("low", shared) == "low"
+        assert team_beside("billing", "SUPPORT", shared) == "billing"
+        assert team_beside("security", "support", shared) == "onboarding"
+        assert priority_beside("P2_medium", "normal", shared) == "P2_medium"
+        assert priority_beside("P0_critical", "normal", shared) == "P3_low"
+        assert priority_beside("P1_high", "low", shared) == "low"
 
     def test_a_desks_own_labels_are_compared_by_name(self, settings: Settings) -> None:
-        assert team_of("Fleet", settings, "fleet") == "fleet"
+        assert team_beside("fleet", "Fleet", settings) == "fleet"
         assert agrees("primary_team", "fleet", "fleet", settings)
 
     def test_labels_are_read_back_from_tags(self, settings: Settings) -> None:
@@ -279,29 +301,31 @@ class TestTruth:
         assert labels_in(tags, "sentiment", settings) == set()
 
 
-class TestStore:
-    def outcome(self, run_id: int, **changes: Any) -> Outcome:
-        values: dict[str, Any] = {
-            "desk": "acme",
-            "ticket_id": str(run_id),
-            "run_id": run_id,
-            "field": "priority",
-            "ours": "P1_high",
-            "theirs": "P1_high",
-            "agreed": True,
-            "written": False,
-            "probability": 0.9,
-            "probabilities": {"P1_high": 0.9, "P2_medium": 0.1},
-            "classifier": "embedded",
-            "final": True,
-            "observed_at": START,
-        }
-        return Outcome(**{**values, **changes})
+def outcome_of(run_id: int, **changes: Any) -> Outcome:
+    """Return an outcome that agreed, with what `changes` says otherwise."""
+    values: dict[str, Any] = {
+        "desk": "acme",
+        "ticket_id": str(run_id),
+        "run_id": run_id,
+        "field": "priority",
+        "ours": "P1_high",
+        "theirs": "P1_high",
+        "agreed": True,
+        "written": False,
+        "probability": 0.9,
+        "probabilities": {"P1_high": 0.9, "P2_medium": 0.1},
+        "classifier": "embedded",
+        "final": True,
+        "observed_at": START,
+    }
+    return Outcome(**{**values, **changes})
 
+
+class TestStore:
     def fill(self, store: Store, *changes: dict[str, Any]) -> None:
         for number, change in enumerate(changes):
-            run, _ = store.runs.claim("acme", str(number), "created", owner="w", now=START, lease_until=START)
-            store.outcomes.save([self.outcome(run.id, **change)])
+            run, _ = store.runs.claim("acme", str(number), "created", owner="w", now=START + number, lease_until=START)
+            store.outcomes.save([outcome_of(run.id, **change)])
 
     def test_agreement_is_counted_by_field_and_classifier(self, store: Store) -> None:
         wrong = {"theirs": "P2_medium", "agreed": False}
@@ -322,6 +346,16 @@ class TestStore:
         assert (priority.n, priority.agreed, priority.overridden, priority.share) == (4, 2, 2, 0.5)
         assert dict(priority.by_classifier) == {"embedded": Agreement(3, 2), "llm": Agreement(1, 0)}
         assert store.outcomes.agreement("initech", 0, START * 2) == {}
+
+    def test_metrics_count_every_outcome(self, store: Store) -> None:
+        wrong = {"theirs": "P2_medium", "agreed": False}
+        self.fill(store, {}, {}, wrong, {"final": False, **wrong}, {"desk": "globex"})
+        (family,) = (one for one in StoreCollector(store).collect() if one.name == "tandem_outcomes_total")
+        assert {tuple(one.labels.values()): one.value for one in family.samples} == {
+            ("acme", "priority", "true"): 2,
+            ("acme", "priority", "false"): 2,
+            ("globex", "priority", "true"): 1,
+        }
 
     def test_the_newest_final_ones_are_given_oldest_first(self, store: Store) -> None:
         self.fill(

@@ -51,8 +51,6 @@ class Classification(BaseModel):
     escalation_reason: str = ""
 
     probabilities: Probabilities
-    raw_probabilities: Probabilities = Field(default_factory=dict)
-    """What the classifier said before outcomes corrected it, for the fields where they did."""
     thresholds: dict[str, float] = Field(default_factory=dict)
     """Field -> probability it needs, where a learned model knows which one keeps the target precision."""
     probability_sources: dict[str, str] = Field(default_factory=dict)
@@ -73,10 +71,6 @@ class Classification(BaseModel):
     def probability(self, name: str) -> float:
         """Return the probability of the label chosen for field `name`."""
         return self.probabilities[name].get(str(getattr(self, name)), 0.0)
-
-    def raw(self, name: str) -> dict[str, float]:
-        """Return the probabilities of field `name` as the classifier gave them, before any correction by outcomes."""
-        return self.raw_probabilities.get(name, self.probabilities[name])
 
     def needed(self, name: str, default: float) -> float:
         """Return the probability from which field `name` counts as decided; `default` is the settings'."""

@@ -49,6 +49,11 @@ class Environment(BaseModel):
         return self.broker_url or self.redis_url
 
     @property
+    def has_model(self) -> bool:
+        """Say whether a language model is set."""
+        return bool(self.openai_base_url or self.openai_api_key.get_secret_value())
+
+    @property
     def public(self) -> str:
         """Return the address the helpdesks reach us at, without a slash at the end."""
         return (self.public_url or f"http://127.0.0.1:{self.port}").rstrip("/")

@@ -12,7 +12,7 @@ from triage.store import Store
 
 
 class StoreCollector(Collector):
-    """Counts deliveries, runs and what models cost, and tells how old the oldest open delivery is."""
+    """Counts deliveries, runs, outcomes and what models cost, and tells how old the oldest open delivery is."""
 
     def __init__(self, store: Store) -> None:
         self._store = store
@@ -28,6 +28,7 @@ class StoreCollector(Collector):
             for state, count in sorted(counts.items()):
                 family.add_metric([state], count)
             yield family
+        yield self._outcomes()
         yield from self._spending()
         oldest = self._store.deliveries.oldest_open()
         yield GaugeMetricFamily(
@@ -35,6 +36,15 @@ class StoreCollector(Collector):
             "Age of the oldest delivery that is not finished",
             value=max(0.0, time.time() - oldest) if oldest else 0.0,
         )
+
+    def _outcomes(self) -> Metric:
+        # A gauge for all its name: an agent who changes their mind moves a ticket from one side to the other.
+        family = GaugeMetricFamily(
+            "tandem_outcomes_total", "What people made of decided fields", labels=["desk", "field", "agreed"]
+        )
+        for (desk, field, agreed), count in sorted(self._store.outcomes.counts().items()):
+            family.add_metric([desk, field, "true" if agreed else "false"], count)
+        return family
 
     def _spending(self) -> Iterator[Metric]:
         spent = self._store.runs.spending()

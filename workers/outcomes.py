@@ -25,14 +25,15 @@ from pydantic import ValidationError
 
 from connectors.base import Changed
 from triage.classification import DECIDED_FIELDS, Classification
+from triage.classify.recalibrate import DEFAULTS, as_said
 from triage.decision import tag_of
+from triage.people import agrees, labels_in, priority_beside, team_beside
 from triage.settings import Settings
 from triage.store import Store
 from triage.store.effects import CONFIRMED, TAGS, Effect
 from triage.store.outcomes import Outcome
 from triage.store.runs import Run
 from triage.ticket import Status
-from triage.truth import agrees, labels_in, priority_of, team_of
 
 logger = logging.getLogger(__name__)
 OVER = (Status.SOLVED, Status.CLOSED)
@@ -130,7 +131,7 @@ def _look(field: str, ours: str, wrote: _Wrote, ticket: Changed, settings: Setti
         return None  # taken away, or its name cannot be read: not what it should be instead
     if shown is None or (mine is None and field == "priority" and ticket.priority_is_default):
         return by_tag
-    label = team_of(shown, settings, ours) if field == "primary_team" else priority_of(shown, settings, ours)
+    label = (team_beside if field == "primary_team" else priority_beside)(ours, shown, settings)
     tagged = tag_of(field, ours, settings.tag_prefix) in wrote.tags
     changed = mine is not None and shown.strip().casefold() != mine.strip().casefold()
     return _Seen(label, written=mine is not None or tagged, changed=changed)
@@ -158,7 +159,8 @@ def _outcome(run: Run, answer: Classification, field: str, seen: _Seen, ticket: 
         agreed=agrees(field, ours, seen.theirs, settings),
         written=seen.written,
         probability=answer.probability(field),
-        probabilities=answer.raw(field),
+        probabilities=as_said(answer)[field],
+        default_temperature=DEFAULTS.get(answer.probability_sources.get(field, ""), 1.0),
         classifier=run.classifier,
         final=ticket.status in OVER,
         observed_at=ticket.updated_at.timestamp(),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import logging
 import os
 import signal
@@ -24,6 +25,7 @@ from triage.errors import Stop
 from triage.settings import Settings
 from triage.settings_file import load_settings
 from triage.store import Store, open_store
+from workers.corrections import with_corrections
 from workers.knowledge import Room
 from workers.leases import Leases
 from workers.lookup import Lookup
@@ -32,15 +34,16 @@ from workers.pipeline import Tools
 logger = logging.getLogger(__name__)
 # For the tests of what a killed worker leaves behind: the process ends itself, as by kill -9, at this step.
 CRASH_VARIABLE = "TANDEM_CRASH_AT"
-# A model activated by `learn` answers in every worker after this time at the latest, without a restart.
+# A model activated by `learn`, or a fit by `calibrate`, is used by every worker after this time at the latest, without
+# a restart.
 LOOK_EVERY_SECONDS = 30.0
 
 
 @dataclass(frozen=True)
 class _Learned:
-    """A desk's classifier, the models it is made of, and when the database was last asked for newer ones."""
+    """A desk's classifier, what it is made of, and when the database was last asked for newer models and fits."""
 
-    ids: tuple[int, ...]
+    ids: tuple[tuple[int, ...], tuple[int, ...]]
     classifier: Classifier
     checked_at: float
 
@@ -94,13 +97,23 @@ class Runtime:
                     logger.warning("desk %s: learned models cannot be read (%s)", name, type(error).__name__)
             return known.classifier if known else self.classifier
 
+    def policy_of(self, name: str) -> str:
+        """Return a short fingerprint of everything that answers and decides on desk `name` in this process."""
+        classifier = self.classifier_of(name)
+        with self._lock:
+            learned = self._learned.get(name)
+        model = self.environment.openai_model if self.environment.has_model else ""
+        parts = (self.settings.policy_version(), learned.ids if learned else (), classifier.name, model)
+        return hashlib.sha256(repr(parts).encode()).hexdigest()[:12]
+
     def _look(self, name: str, known: _Learned | None) -> _Learned:
         now = time.monotonic()
-        ids = self.store.models.active_ids(name)
+        ids = self.store.models.active_ids(name), self.store.calibrations.active_ids(name)
         if known and ids == known.ids:
             return replace(known, checked_at=now)
-        models = {model.field: model.blob for model in self.store.models.active(name)} if ids else {}
-        return _Learned(ids, with_learned(self.classifier, models, self.settings, name), now)
+        models = {model.field: model.blob for model in self.store.models.active(name)} if ids[0] else {}
+        learned = with_learned(self.classifier, models, self.settings, name)
+        return _Learned(ids, with_corrections(learned, self.store, self.settings, name) if ids[1] else learned, now)
 
     def connector(self, name: str) -> Connector:
         """Return the connector of desk `name`. Raises Stop when the settings no longer hold it."""

@@ -219,6 +219,9 @@ def _table(one: Scored) -> Json:
     """Return the confusion table: the most frequent labels by name, the rest as one."""
     counted = Counter(one.truth) + Counter(one.chosen)
     named = [label for label, _ in counted.most_common(HEAT_LABELS)]
+    if one.field != "primary_team":
+        # P0 to P3, high to low: their names are in order.
+        named.sort()
     labels = [*named, OTHERS] if len(counted) > len(named) else named
     place = {label: number for number, label in enumerate(labels)}
     rows = np.zeros((len(labels), len(labels)), int)

@@ -18,12 +18,15 @@ DAY_SECONDS = 86_400.0
 LEAST_DAYS = 7.0
 """A forecast per month from less would be a guess."""
 FLATTERS = (
-    "{field}: the running model has learned from nearly all of these tickets ({learned} of {n}), so its figures flatter; "
-    "it learned on {day}: look again when {least} newer tickets are closed, or see what `learn` printed"
+    "{field}: the running model has learned from nearly all of these tickets ({learned} of {n}), so its figures "
+    "flatter; it learned on {day}: look again when {least} newer tickets are closed, or see what `learn` printed"
 )
 LEFT_OUT = "{field}: {learned} tickets the running model has learned from (on {day}) are not scored"
 OLDER = "{field}: its model was learned on {day} from tickets of the same time: newer tickets may be harder"
-NO_TEAM_HAS = "{share:.0%} of the tickets ended in groups that no team stands for ({names}): set `group` of a team, or run `learn`"
+NO_TEAM_HAS = (
+    "{share:.0%} of the tickets ended in groups that no team stands for ({names}): set `group` of a team, "
+    "or run `learn`"
+)
 NO_PEOPLE = "no closed ticket has a group or a priority that people set, so nothing can be compared"
 OURS = "{count} tickets have a value that Tandem itself wrote; that value is not taken for what people think"
 FEW = "{field}: {n} tickets are too few for firm figures; mind the intervals"

@@ -12,6 +12,7 @@ from triage.classify.base import Classifier
 from triage.classify.cascade import Ask, Cascade
 from triage.errors import SettingsError, TandemError
 from triage.settings import Settings
+from triage.ticket import Ticket
 
 if TYPE_CHECKING:
     from triage.classify.encoder import Encoder
@@ -56,6 +57,12 @@ def with_learned(base: Classifier, models: Mapping[str, bytes], settings: Settin
 
     # A cascade judges what was learned, so that stands below it.
     return base.over(learned, heads) if isinstance(base, Cascade) else learned(base)
+
+
+def learned_from(classifier: Classifier, ticket: Ticket) -> list[str]:
+    """Return the fields that `classifier` answers by a model which has learned from this very ticket."""
+    seen: Callable[[Ticket], list[str]] | None = getattr(classifier, "learned_from", None)
+    return seen(ticket) if seen else []
 
 
 def build_classifier(

@@ -80,6 +80,8 @@ def _keeping(said: Classification, own: Classification, names: Collection[str]) 
     update: dict[str, Any] = {name: getattr(own, name) for name in names}
     update["probabilities"] = said.probabilities | {name: own.probabilities[name] for name in names}
     update["thresholds"] = said.thresholds | {name: own.thresholds[name] for name in names if name in own.thresholds}
+    for about in ("temperatures", "probability_sources"):  # of the model's probabilities, not of ours
+        update[about] = {name: value for name, value in getattr(said, about).items() if name not in names}
     update["classifier"] = f"{said.classifier}+learned"
     if "primary_team" in names:
         update["secondary_team"] = own.secondary_team

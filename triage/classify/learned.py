@@ -10,8 +10,8 @@ from triage.classify.base import Classifier
 from triage.classify.context import context_of
 from triage.classify.encoder import Encoder
 from triage.classify.escalation import escalated
-from triage.classify.head import LearnedHead
-from triage.classify.learned_features import read_features
+from triage.classify.head import LearnedHead, fingerprint
+from triage.classify.learned_features import read_features, text_of
 from triage.clean import CleanTicket, clean_ticket
 from triage.settings import Team
 from triage.ticket import Ticket
@@ -47,6 +47,11 @@ class LearnedClassifier:
         features = read_features([ticket], self._encoder)
         learned = {name: head.probabilities(features)[0] for name, head in self._heads.items()}
         return self._replaced(answer, learned, ticket, clean)
+
+    def learned_from(self, ticket: Ticket) -> list[str]:
+        """Return the fields whose model has learned from a ticket with this very text."""
+        text = fingerprint(text_of(clean_ticket(ticket)))
+        return [name for name, head in self._heads.items() if text in head.seen]
 
     def _replaced(
         self, answer: Classification, learned: Mapping[str, dict[str, float]], ticket: Ticket, clean: CleanTicket

@@ -59,13 +59,18 @@ def read_features(
     texts, vectors, counts = [], [], []
     for part in _chunks(tickets):
         cleaned = [clean_ticket(ticket) for ticket in part]
-        texts += [f"{clean.subject}\n{clean.text}".strip() for clean in cleaned]
+        texts += [text_of(clean) for clean in cleaned]
         vectors.append(_vectors(cleaned, encoder))
         counts.append(_counts(texts[-len(part) :], [_facts(*pair) for pair in zip(part, cleaned, strict=True)]))
         progress(len(part))
     if not tickets:
         return Features((), np.empty((0, encoder.dim), np.float32), csr_matrix((0, BUCKETS)))
     return Features(tuple(texts), np.vstack(vectors), vstack(counts, format="csr"))
+
+
+def text_of(clean: CleanTicket) -> str:
+    """Return the text of a ticket that is counted, and that stands for it where duplicates are looked for."""
+    return f"{clean.subject}\n{clean.text}".strip()
 
 
 def _chunks(tickets: Sequence[Ticket]) -> Iterator[Sequence[Ticket]]:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from sqlalchemy import Engine
 
 from triage.store.backtests import Backtests
+from triage.store.calibrations import Calibrations
 from triage.store.deliveries import Deliveries
 from triage.store.effects import Effects
 from triage.store.engine import PATIENCE_SECONDS, open_engine
@@ -29,6 +30,7 @@ class Store:
     alarms: Alarms
     models: Models
     outcomes: Outcomes
+    calibrations: Calibrations
     backtests: Backtests
     knowledge: Knowledge
 
@@ -45,6 +47,7 @@ def open_store(url: str, patience: float = PATIENCE_SECONDS) -> Store:
         alarms=Alarms(engine),
         models=Models(engine),
         outcomes=Outcomes(engine),
+        calibrations=Calibrations(engine),
         backtests=Backtests(engine),
         knowledge=Knowledge(engine),
     )

@@ -116,17 +116,18 @@ class Backtests:
             row = connection.execute(query).mappings().one_or_none()
         return Backtest(**row) if row else None
 
-    def begin(self, desk: str, arguments: str, policy: str, since: float, until: float, now: float) -> Backtest:
-        """Return a new backtest, or the one that somebody else has begun at this very moment."""
-        before = self.latest(desk, arguments)
+    def begin(
+        self, desk: str, arguments: str, policy: str, period: tuple[float, float], now: float, after: Backtest | None
+    ) -> Backtest:
+        """Return the backtest that comes `after` the latest one the caller knows, whoever was first to begin it."""
         values = {
             "desk": desk,
             "arguments": arguments,
-            "serial": before.serial + 1 if before else 1,
+            "serial": after.serial + 1 if after else 1,
             "policy": policy,
             "state": READING,
-            "since": since,
-            "until": until,
+            "since": period[0],
+            "until": period[1],
             "created_at": now,
         }
         with self._engine.begin() as connection:
@@ -247,17 +248,15 @@ class Backtests:
         with self._reader.connect() as connection:
             return int(connection.execute(select(func.count()).where(mine, inside)).scalar_one())
 
-    def set_by_us(self, desk: str, ticket_ids: Collection[str]) -> dict[str, set[str]]:
+    def set_by_us(self, desk: str, ticket_ids: Sequence[str]) -> dict[str, set[str]]:
         """Return which values of these tickets ("priority", "group", a custom field) Tandem itself has written."""
-        query = (
-            select(runs.c.ticket_id, effects.c.after)
-            .join(effects, effects.c.run_id == runs.c.id)
-            .where(runs.c.desk == desk, runs.c.ticket_id.in_(list(ticket_ids)))
-        )
         found: dict[str, set[str]] = defaultdict(set)
+        both = select(runs.c.ticket_id, effects.c.after).join(effects, effects.c.run_id == runs.c.id)
         with self._reader.connect() as connection:
-            for row in connection.execute(query):
-                found[row.ticket_id] |= set(row.after or {})
+            for start in range(0, len(ticket_ids), BATCH):
+                some = ticket_ids[start : start + BATCH]
+                for row in connection.execute(both.where(runs.c.desk == desk, runs.c.ticket_id.in_(some))):
+                    found[row.ticket_id] |= set(row.after or {})
         return found
 
     def spent_since(self, since: float) -> float:

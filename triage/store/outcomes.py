@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass, field
 from sqlalchemy import Engine, and_, case, delete, func, null, or_, select, update
 
 from triage.store.engine import insert_into, reader_of
-from triage.store.tables import outcomes
+from triage.store.tables import outcomes, runs
 
 LONGEST_LABEL = 200
 
@@ -28,12 +28,14 @@ class Outcome:
     """We had set or tagged it, not only watched."""
     probability: float
     probabilities: Mapping[str, float] | None
-    """Label -> probability before any recalibration; None when the retention days are over."""
+    """Label -> probability before any temperature; None when the retention days are over."""
     classifier: str
     final: bool
     """The ticket is solved or closed."""
     observed_at: float
     """When the ticket changed to what was seen, by the helpdesk's clock."""
+    default_temperature: float = 1.0
+    """The temperature these probabilities are shown with where none was fitted."""
 
 
 @dataclass(frozen=True)
@@ -97,15 +99,19 @@ class Outcomes:
             return {row["field"]: Outcome(**row) for row in connection.execute(query).mappings()}
 
     def final(self, desk: str, name: str, classifier: str, since: float, limit: int) -> list[Outcome]:
-        """Return the newest `limit` final outcomes of field `name` that still hold probabilities, oldest first."""
+        """Return the newest `limit` final outcomes of field `name` that still hold probabilities, oldest first.
+
+        `since` is when their tickets were triaged, at the earliest.
+        """
         query = (
             select(*COLUMNS)
+            .join(runs, runs.c.id == outcomes.c.run_id)
             .where(
                 outcomes.c.desk == desk,
                 outcomes.c.field == name,
                 outcomes.c.classifier == classifier,
                 outcomes.c.final,
-                outcomes.c.observed_at >= since,
+                runs.c.created_at >= since,
                 outcomes.c.probabilities.is_not(null()),
             )
             .order_by(outcomes.c.observed_at.desc(), outcomes.c.id.desc())

@@ -59,6 +59,20 @@ class Run:
     sources: dict[str, Any] | None
 
 
+@dataclass(frozen=True)
+class Triaged:
+    """What a report counts of a run."""
+
+    desk: str
+    ticket_id: str
+    state: str
+    created_at: float
+    classification: dict[str, Any] | None
+    decision: dict[str, Any] | None
+    classifier: str
+    cost_usd: float
+
+
 def new_reference() -> str:
     """Return a fresh `TDM-XXXXXXXXXX`."""
     return "TDM-" + "".join(secrets.choice(ALPHABET) for _ in range(10))
@@ -163,6 +177,14 @@ class Runs:
         with self._reader.connect() as connection:
             query = select(runs).order_by(runs.c.created_at.desc()).limit(limit)
             return [_run(row) for row in connection.execute(query).mappings()]
+
+    def begun_between(self, since: float, until: float, desk: str = "") -> list[Triaged]:
+        """Return the runs that began in a period, of one desk or of all."""
+        columns = [runs.c[name] for name in Triaged.__dataclass_fields__]
+        wanted = [runs.c.created_at >= since, runs.c.created_at < until, *([runs.c.desk == desk] if desk else [])]
+        with self._reader.connect() as connection:
+            query = select(*columns).where(*wanted).order_by(runs.c.created_at)
+            return [Triaged(**row) for row in connection.execute(query).mappings()]
 
     def counts(self) -> dict[str, int]:
         """Return how many runs are in each state."""

@@ -155,7 +155,8 @@ outcomes = Table(
     Column("agreed", Boolean, nullable=False),
     Column("written", Boolean, nullable=False),  # we had set or tagged it, not only watched
     Column("probability", Float, nullable=False),  # ours, as it was shown
-    Column("probabilities", JSON),  # label -> probability before any recalibration, until the retention days are over
+    Column("probabilities", JSON),  # label -> probability before any temperature, until the retention days are over
+    Column("default_temperature", Float, nullable=False, default=1.0),  # what is applied where none was fitted
     Column("classifier", String(40), nullable=False),
     Column("final", Boolean, nullable=False),  # the ticket is solved or closed, so the label holds
     Column("observed_at", Float, nullable=False),  # when the ticket changed to what was seen
@@ -172,7 +173,7 @@ calibrations = Table(
     Column("classifier", String(40), nullable=False),
     Column("field", String(20), nullable=False),
     Column("created_at", Float, nullable=False),
-    Column("temperature", Float, nullable=False),  # 1 leaves probabilities as they are
+    Column("temperature", Float),  # null where none helped
     Column("thresholds", JSON, nullable=False),  # target precision -> probability; empty: the classifier's own
     Column("metrics", JSON, nullable=False),  # log-loss and calibration error before and after
     Column("tickets", Integer, nullable=False),  # how many outcomes it was fitted on
