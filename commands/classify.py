@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import json
+import sys
+from collections import Counter
+from collections.abc import Sequence
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
-from typing import Any, TextIO
+from typing import TYPE_CHECKING, Any, TextIO
 
 import click
 from rich.console import Console
@@ -15,17 +19,31 @@ from rich.progress import track
 from commands.rows import InputError, rows_of, settings_or_defaults, ticket_of
 from commands.shared import database_errors
 from triage.classification import Classification
-from triage.classify import Which, build_classifier, with_learned
+from triage.classify import Which, build_bulk, build_classifier, build_llm, with_learned
+from triage.classify.base import Classifier
 from triage.classify.batch import row_from
+from triage.classify.bulk_state import NoBatchesError, Prepared
 from triage.environment import Environment, read_environment
 from triage.errors import SettingsError
+from triage.settings import Settings
 from triage.store import open_store
 from triage.store.migrate import migrate
+from triage.ticket import Ticket
+
+if TYPE_CHECKING:
+    from triage.classify.bulk import Bulk
 
 NO_DESK = (
     "--desk {desk}: no such desk in the settings (they have {known}), and nothing was learned under that name; "
     "teach it with: python manage.py learn --file TRAIN.jsonl --desk {desk}"
 )
+NEEDS_LLM = "--batch is for the language model alone: add --classifier llm"
+NEEDS_FILE = "--out must be a file with --batch: the ids of the batch are kept beside it"
+NOT_READY = 3
+LATER = "not ready yet: the same command looks again (add --wait to stay)"
+INTERRUPTED = "interrupted; nothing is lost: the same command goes on from here"
+LIVE = "{reason}; the tickets are asked one by one, at full price"
+FALLBACK = "{count} answered by the embedded classifier: {reason}"
 
 
 @dataclass
@@ -37,6 +55,8 @@ class Bill:
     tokens_in: int = 0
     tokens_out: int = 0
     cost_usd: float = 0.0
+    reasons: Counter[str] = field(default_factory=Counter)
+    """Why a model did not answer, and how often."""
 
     def add(self, answer: Classification) -> None:
         """Count one answer."""
@@ -45,6 +65,8 @@ class Bill:
         self.tokens_in += answer.tokens_in
         self.tokens_out += answer.tokens_out
         self.cost_usd += answer.cost_usd
+        if answer.fallback_reason:
+            self.reasons[answer.fallback_reason] += 1
 
     def __str__(self) -> str:
         share = self.by_model / self.tickets if self.tickets else 0.0
@@ -66,7 +88,9 @@ class Bill:
     show_default=True,
     help="Who answers; auto is what the settings ask for.",
 )
-def command(source: Path, target: Path, desk: str, which: Which) -> None:
+@click.option("--batch", is_flag=True, help="By the endpoint's batch API: half the price, up to a day.")
+@click.option("--wait", is_flag=True, help="With --batch: stay until the answers are there.")
+def command(source: Path, target: Path, desk: str, which: Which, batch: bool, wait: bool) -> None:
     """Classify a file of tickets.
 
     Each line of FILE is a JSON object with id, subject, body and optionally tier,
@@ -74,43 +98,94 @@ def command(source: Path, target: Path, desk: str, which: Which) -> None:
     order. OUT appears only when every row is done. At the end stderr says how
     many the language model answered and what that cost.
 
+    With --batch the rows are sent as one piece of work; run the same command
+    again to look for the answers (code 3: not ready yet). Stopping loses nothing.
+
     \b
     Example:
       python manage.py classify --file in.jsonl --out out.jsonl
+      python manage.py classify --file in.jsonl --out out.jsonl \\
+          --classifier llm --batch --wait
     """
     if not target.parent.is_dir():
         raise InputError(f"--out: the folder {target.parent} does not exist; make it or name another")
+    # A device or a pipe is written to, never replaced.
+    special = target.exists() and not target.is_file()
+    if batch and which != "llm":
+        raise SettingsError(NEEDS_LLM)
+    if batch and special:
+        raise InputError(NEEDS_FILE)
     environment = read_environment()
     settings = settings_or_defaults(environment)
     models = _models(environment, desk)
     if desk and desk not in settings.desks and not models:
         raise SettingsError(NO_DESK.format(desk=desk, known=", ".join(settings.desks) or "none"))
     # All of them first: a wrong last line must not cost the hours, or the money, spent on those before it.
-    tickets = [(row["id"], ticket_of(source.name, line, row)) for line, row in rows_of(source)]
-    bill = Bill()
-    base = build_classifier(
-        settings,
-        openai_base_url=environment.openai_base_url,
-        openai_api_key=environment.openai_api_key.get_secret_value(),
-        openai_model=environment.openai_model,
-        # The daily cap counts what this batch has cost; what workers spend meanwhile is theirs.
-        spent_today=lambda: bill.cost_usd,
-        which=which,
-    )
+    rows = [(row["id"], ticket_of(source.name, line, row)) for line, row in rows_of(source)]
+    tickets = [ticket for _, ticket in rows]
+    work = Work(environment, settings, which)
+    bulk = _over(work, tickets, target.with_name(target.name + ".batch.json"), wait) if batch and tickets else None
+    base = work.classifier(Prepared(tickets, bulk.answers()) if bulk else None)
     classifier = with_learned(base, models, settings, desk)
-    thresholds = settings.thresholds_of(desk)
-    # A device or a pipe is written to, never replaced.
-    special = target.exists() and not target.is_file()
     unfinished = target if special else target.with_name(target.name + ".part")
+    thresholds = settings.thresholds_of(desk)
     with closing(unfinished.open("w", encoding="utf-8")) as out:
-        for row_id, ticket in track(tickets, description="classifying", console=Console(stderr=True)):
+        for row_id, ticket in track(rows, description="classifying", console=Console(stderr=True)):
             answer = classifier.classify(ticket)
-            bill.add(answer)
+            work.bill.add(answer)
             _write(out, row_from(answer, row_id, thresholds))
     if not special:
         unfinished.replace(target)
+    if bulk:
+        bulk.clear()
+    for reason, count in work.bill.reasons.most_common():
+        click.echo(FALLBACK.format(count=count, reason=reason), err=True)
     # Not on stdout: --out may be /dev/stdout.
-    click.echo(f"{bill} -> {target}", err=True)
+    click.echo(f"{work.bill} -> {target}", err=True)
+
+
+@dataclass
+class Work:
+    """Who classifies, and what it has come to."""
+
+    environment: Environment
+    settings: Settings
+    which: Which
+    bill: Bill = field(default_factory=Bill)
+
+    @property
+    def model(self) -> dict[str, Any]:
+        """Return what the language model is reached by."""
+        return {
+            "openai_base_url": self.environment.openai_base_url,
+            "openai_api_key": self.environment.openai_api_key.get_secret_value(),
+            "openai_model": self.environment.openai_model,
+            # The daily cap counts what this batch has cost; what workers spend meanwhile is theirs.
+            "spent_today": lambda: self.bill.cost_usd,
+        }
+
+    def classifier(self, llm: Classifier | None) -> Classifier:
+        """Return the classifier that was asked for, with `llm` in place of the language model where one is given."""
+        return build_classifier(self.settings, which=self.which, llm=llm, **self.model)
+
+
+def _over(work: Work, tickets: Sequence[Ticket], state: Path, wait: bool) -> Bulk | None:
+    """Return the bulk work over `tickets` when its answers are there; None where the endpoint has no batch API.
+
+    Ends the program with NOT_READY while the batches are under way and `wait` is off.
+    """
+    bulk = build_bulk(build_llm(work.settings, **work.model), tickets, state, partial(click.echo, err=True))
+    try:
+        bulk.start()
+        if bulk.ready(wait=wait):
+            return bulk
+        click.echo(LATER, err=True)
+    except NoBatchesError as error:
+        click.echo(LIVE.format(reason=error), err=True)
+        return None
+    except KeyboardInterrupt:
+        click.echo("\n" + INTERRUPTED, err=True)
+    sys.exit(NOT_READY)
 
 
 @database_errors()

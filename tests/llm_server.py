@@ -11,6 +11,8 @@ from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
+from tests.llm_jobs import Jobs
+
 GOOD: dict[str, Any] = {
     "evidence": ["We were charged twice."],
     "summary": "Two charges in October.",
@@ -93,9 +95,14 @@ def fails(status: int, message: str = "no", headers: dict[str, str] | None = Non
 
 
 class LlmServer:
-    """The endpoint: `replies` are given in turn, the last one for ever; `calls` holds each request's JSON."""
+    """The endpoint: `replies` are given in turn, the last one for ever; `calls` holds each chat request's JSON.
+
+    Files, batches and fine-tuning jobs are answered by `jobs` where a test sets it; else with 404, as most servers do.
+    """
 
     def __init__(self) -> None:
+        self.jobs: Jobs | None = None
+        self.paths: list[str] = []
         self.replies: list[Reply] = [answers()]
         self.calls: list[dict[str, Any]] = []
         self.headers: list[dict[str, str]] = []
@@ -121,10 +128,25 @@ def running() -> Iterator[LlmServer]:
 
     class Handler(BaseHTTPRequestHandler):
         def do_POST(self) -> None:
-            length = int(self.headers.get("Content-Length", 0))
-            script.calls.append(json.loads(self.rfile.read(length)))
+            sent = self.rfile.read(int(self.headers.get("Content-Length", 0)))
+            script.paths.append(f"{self.command} {self.path}")
             script.headers.append({name.lower(): value for name, value in self.headers.items()})
-            reply = script.next_reply()
+            if self.path.endswith("/chat/completions"):
+                script.calls.append(json.loads(sent))
+                self._answer(script.next_reply())
+            elif script.jobs is None:
+                self._answer(fails(404, "no such path"))
+            else:
+                status, body = script.jobs.answer(self.command, self.path, self.headers, sent)
+                self._answer(Reply(status, body))
+
+        def do_GET(self) -> None:
+            self.do_POST()
+
+        def do_DELETE(self) -> None:
+            self.do_POST()
+
+        def _answer(self, reply: Reply) -> None:
             self.send_response(reply.status)
             for name, value in {"Content-Type": "application/json", **reply.headers}.items():
                 self.send_header(name, value)

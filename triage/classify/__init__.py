@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import cache
 from importlib import import_module
+from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from triage.classify.base import Classifier
@@ -15,7 +16,9 @@ from triage.settings import Settings
 from triage.ticket import Ticket
 
 if TYPE_CHECKING:
+    from triage.classify.bulk import Bulk
     from triage.classify.encoder import Encoder
+    from triage.classify.llm import LlmClassifier
 
 log = logging.getLogger(__name__)
 
@@ -65,6 +68,30 @@ def learned_from(classifier: Classifier, ticket: Ticket) -> list[str]:
     return seen(ticket) if seen else []
 
 
+def build_llm(
+    settings: Settings,
+    *,
+    openai_base_url: str,
+    openai_api_key: str,
+    openai_model: str,
+    spent_today: Callable[[], float],
+) -> LlmClassifier:
+    """Return the language model alone. Raises SettingsError where none is set."""
+    if not (openai_base_url or openai_api_key):
+        raise SettingsError(NO_MODEL.format(which="llm"))
+    made: LlmClassifier = import_module("triage.classify.llm").LlmClassifier(
+        base_url=openai_base_url, api_key=openai_api_key, model=openai_model, settings=settings.llm,
+        teams=settings.teams, priorities=settings.priorities, spent_today=spent_today,
+    )  # fmt: skip
+    return made
+
+
+def build_bulk(llm: LlmClassifier, tickets: Sequence[Ticket], state: Path, say: Callable[[str], None]) -> Bulk:
+    """Return bulk work over `tickets`; `state` is the file by which it goes on after an interruption."""
+    made: Bulk = import_module("triage.classify.bulk").Bulk(llm, tickets, state, say)
+    return made
+
+
 def build_classifier(
     settings: Settings,
     *,
@@ -73,8 +100,11 @@ def build_classifier(
     openai_model: str,
     spent_today: Callable[[], float],
     which: Which = "auto",
+    llm: Classifier | None = None,
 ) -> Classifier:
     """Return the classifier `which` names; `auto` is the cascade where a key or a base URL is set, else embedded.
+
+    `llm` stands in for the language model of the settings, for answers that are known already.
 
     Raises SettingsError where a model is asked for and none is set. `spent_today` returns US dollars.
     """
@@ -90,17 +120,16 @@ def build_classifier(
         )
         return made
 
-    def llm() -> Classifier:
-        made: Classifier = import_module("triage.classify.llm").LlmClassifier(
-            base_url=openai_base_url, api_key=openai_api_key, model=openai_model, settings=settings.llm,
-            teams=settings.teams, priorities=settings.priorities, spent_today=spent_today,
-        )  # fmt: skip
-        return made
-
     if which == "embedded" or not has_model:
         return embedded()
     # Asked for by name, the model is asked always, or where the embedded one is unsure; what it cannot answer, the
     # embedded one does, and the answer says so: a long batch never ends because of one ticket.
     asked_for: dict[str, Ask] = {"llm": "always", "cascade": "unsure"}
     ask = asked_for.get(which, settings.llm.ask)
-    return Cascade(embedded(), llm() if ask != "never" else None, ask, settings)
+    if ask == "never":
+        return Cascade(embedded(), None, ask, settings)
+    model = llm or build_llm(
+        settings, openai_base_url=openai_base_url, openai_api_key=openai_api_key, openai_model=openai_model,
+        spent_today=spent_today,
+    )  # fmt: skip
+    return Cascade(embedded(), model, ask, settings)

@@ -15,6 +15,7 @@ from triage.classify.prompt import answer_schema, labels_of, system_prompt, tick
 from triage.classify.recalibrate import DEFAULTS, recalibrated
 from triage.classify.reply import Messages, Reply
 from triage.clean import CleanTicket, clean_ticket
+from triage.redact import Masks
 from triage.settings import Llm, Priority, Team
 from triage.ticket import Ticket
 
@@ -28,6 +29,8 @@ class Question:
     clean: CleanTicket
     context: Context
     messages: Messages
+    masks: Masks
+    """What the placeholders in `messages` stand for."""
 
 
 @dataclass
@@ -64,16 +67,17 @@ class Questionnaire:
         """Return what the model is asked about `ticket`."""
         clean = clean_ticket(ticket)
         context = context_of(ticket, clean)
+        masks = Masks([ticket.requester.name])
         messages = [
             {"role": "system", "content": self.system},
-            {"role": "user", "content": ticket_prompt(clean, context)},
+            {"role": "user", "content": ticket_prompt(clean, context, masks)},
         ]
-        return Question(clean, context, messages)
+        return Question(clean, context, messages, masks)
 
     def verdict(self, question: Question, reply: Reply) -> Verdict:
         """Return the checked answer. Raises InvalidAnswer where it cannot be used."""
         told = f"{question.clean.subject}\n{question.clean.text}"
-        return parse_answer(reply.text, self._labels, told, reply.tokens)
+        return parse_answer(reply.text, self._labels, told, reply.tokens, question.masks)
 
     def classification(self, question: Question, verdict: Verdict, used: Mapping[str, Any]) -> Classification:
         """Return the classification; `used` holds model, tokens_in, tokens_out and cost_usd."""

@@ -1,0 +1,84 @@
+"""Payment cards and bank accounts, told from other numbers by their check digits."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import Final
+
+from triage.redact_spans import CARD, IBAN, Span
+
+_DIGITS: Final = re.compile(r"(?<![\w.,+])\d(?:[ \u00a0-]?\d){11,40}(?![\w])")
+_GROUP: Final = re.compile(r"\d+")
+CARD_LENGTHS: Final = range(12, 20)
+# Where the ranges of the card networks begin (ISO/IEC 7812 issuer identification numbers).
+_ISSUER: Final = re.compile(
+    r"4|5[0-8]|6(?:011|2|304|4[4-9]|5|7[0-9]|3[0-9])|3(?:0[0-5]|[4-9])|2(?:2[2-9]|[3-7]|131|014|149)|1800|9792"
+)
+_IBAN_START: Final = re.compile(r"(?<![A-Za-z0-9])[A-Za-z]{2}\d{2}(?=[ -]?[A-Za-z0-9])")
+# Lengths from the SWIFT IBAN registry.
+_IBAN_LENGTHS: Final = {
+    country: length
+    for length, countries in {
+        15: "NO", 16: "BE", 18: "DK FI FO GL NL SD", 19: "MK SI", 20: "AT BA EE KZ LT LU MN XK", 21: "CH HR LI LV",
+        22: "BG BH CR DE GB GE IE ME RS VA", 23: "AE GI IL IQ OM SO TL", 24: "AD CZ ES MD PK RO SA SE SK TN VG",
+        25: "LY PT ST", 26: "IS TR", 27: "BI DJ FR GR IT MC MR SM", 28: "AL AZ BY CY DO GT HU LB NI PL SV",
+        29: "BR EG PS QA UA", 30: "JO KW MU YE", 31: "MT SC", 32: "LC", 33: "RU",
+    }.items()
+    for country in countries.split()
+}  # fmt: skip
+
+
+def find_cards(text: str) -> Iterator[Span]:
+    """Yield card numbers: whole groups of digits, of a card network's range, that pass the Luhn check."""
+    for run in _DIGITS.finditer(text):
+        groups = [(group.start() + run.start(), group.group()) for group in _GROUP.finditer(run.group())]
+        first = 0
+        while first < len(groups):
+            last = _card_end(groups, first)
+            if last:
+                start, (end, digits) = groups[first][0], groups[last - 1]
+                yield Span(CARD, start, end + len(digits))
+            first = last or first + 1
+
+
+def _card_end(groups: list[tuple[int, str]], first: int) -> int:
+    """Return the index after the last group of a card number that begins with group `first`, 0 where none does."""
+    digits = ""
+    found = 0
+    for place in range(first, len(groups)):
+        digits += groups[place][1]
+        if len(digits) >= CARD_LENGTHS.stop:
+            break
+        if len(digits) in CARD_LENGTHS and is_card(digits):
+            found = place + 1
+    return found
+
+
+def is_card(digits: str) -> bool:
+    """Say whether `digits` could be a card number: a known range and the Luhn check digit."""
+    if not _ISSUER.match(digits) or len(set(digits)) == 1:
+        return False
+    odd, even = digits[-1::-2], digits[-2::-2]
+    return (sum(map(int, odd)) + sum(sum(divmod(2 * int(digit), 10)) for digit in even)) % 10 == 0
+
+
+def find_ibans(text: str) -> Iterator[Span]:
+    """Yield account numbers of a known country, with its length and right check digits (ISO 13616, mod 97)."""
+    for start in _IBAN_START.finditer(text):
+        length = _IBAN_LENGTHS.get(start.group()[:2].upper(), 0)
+        end, found = start.start(), ""
+        while end < len(text) and len(found) < length:
+            character = text[end]
+            if character.isascii() and character.isalnum():
+                found += character
+            elif not (character in " -\u00a0" and text[end - 1].isalnum()):
+                break
+            end += 1
+        ends = end == len(text) or not text[end].isalnum()
+        if length and len(found) == length and ends and _mod_97(found.upper()) == 1:
+            yield Span(IBAN, start.start(), end)
+
+
+def _mod_97(account: str) -> int:
+    return int("".join(str(int(character, 36)) for character in account[4:] + account[:4])) % 97

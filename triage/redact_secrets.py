@@ -1,0 +1,126 @@
+"""Keys, tokens and passwords, and addresses that carry one."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections import Counter
+from collections.abc import Iterator
+from typing import Final
+
+from triage.redact_spans import SECRET, URL, Span
+from triage.redact_words import TALK
+
+# How the vendors' own keys begin; each as published in its vendor's documentation.
+_KNOWN: Final = re.compile(
+    r"(?<![A-Za-z0-9_-])(?:"
+    r"sk-[A-Za-z0-9_-]{16,200}|(?:sk|pk|rk)_(?:live|test)_[A-Za-z0-9]{10,100}|whsec_[A-Za-z0-9+/=]{16,100}"
+    r"|gh[pousr]_[A-Za-z0-9]{20,255}|github_pat_[A-Za-z0-9_]{20,255}|glpat-[A-Za-z0-9_-]{16,64}"
+    r"|xox[abeprs]-[A-Za-z0-9-]{10,200}|xapp-[A-Za-z0-9-]{10,200}|(?:AKIA|ASIA)[A-Z0-9]{16}|AIza[A-Za-z0-9_-]{30,45}"
+    r"|ya29\.[A-Za-z0-9_-]{20,300}|SG\.[A-Za-z0-9_-]{10,40}\.[A-Za-z0-9_-]{20,60}|key-[0-9a-f]{32}|npm_[A-Za-z0-9]{30,60}"
+    r"|pypi-[A-Za-z0-9_-]{30,300}|hf_[A-Za-z0-9]{20,60}|dop_v1_[0-9a-f]{40,80}|shp(?:at|ca|pa|ss)_[A-Fa-f0-9]{20,60}"
+    r"|EAA[A-Za-z0-9]{60,300}|sq0(?:atp|csp)-[A-Za-z0-9_-]{20,60}|lin_api_[A-Za-z0-9]{20,60}|AC[0-9a-f]{32}"
+    r"|eyJ[A-Za-z0-9_-]{8,2000}\.[A-Za-z0-9_-]{4,4000}(?:\.[A-Za-z0-9_-]{0,1000})?"
+    r")"
+)
+_PRIVATE_KEY: Final = re.compile(r"-----BEGIN [A-Z0-9 ]{0,30}(?:PRIVATE KEY|CERTIFICATE)[A-Z ]{0,20}-----")
+_KEY_END: Final = re.compile(r"-----END [A-Z0-9 ]{0,50}-----")
+MAX_KEY: Final = 20_000
+_BEARER: Final = re.compile(r"\b(?:bearer|basic)\s{1,3}([A-Za-z0-9._~+/=-]{12,2000})", re.IGNORECASE)
+_WORDS: Final = (
+    r"pass ?words?|passwd|passphrase|pass ?code|pwd|login code|pin(?: ?code)?|otp|one[- ]time code|verification code"
+    r"|security code|2fa code|cvv2?|cvc|passw[oö]rt|kennwort|zugangscode|passcode|mot de passe|mdp|code secret"
+    r"|contrase[ñn]a|clave|senha|palavra[- ]passe|password|parola|wachtwoord|hasło|lösenord"
+    r"|api[ _-]?key|api[ _-]?token|secret(?:[ _-]?(?:key|token))?|access[ _-]?(?:key|token)|auth[ _-]?token"
+    r"|client[ _-]?secret|token|private key|licen[sc]e key|webhook secret"
+)
+_ASSIGNED: Final = re.compile(
+    rf"(?<![A-Za-z])(?:{_WORDS})[\"'`)]{{0,2}}(?P<how>\s{{0,3}}(?::|=>|=|->|→)\s{{0,3}}|\s{{1,3}}(?:is|are|was|ist|war|lautet|est|es|era|é|to)\s{{1,3}}:?\s?"
+    rf"|\s{{1,3}})(?P<open>[\"'`«„“]?)(?P<value>[^\s\"'`«»„“”<>]{{3,200}})",
+    re.IGNORECASE,
+)
+_SENTENCE_END: Final = re.compile(r"[.!,;]?(?:\n|$)|[.!,;]\s")
+_URL: Final = re.compile(r"\bhttps?://[^\s<>\"'«»]{4,2000}", re.IGNORECASE)
+_USERINFO: Final = re.compile(r"(?<=//)[^/@\s]{1,200}@")
+_QUERY: Final = re.compile(
+    r"(?<=[?&#;])((?:[\w-]{0,30}(?:token|key|secret|passw(?:or)?d|pwd|auth|sig(?:nature)?|session|code|jwt|credential|hash|otp|invite)"
+    r"[\w-]{0,20}|email|e-mail|mail|phone|name|user|username|sid|uid))=([^&#\s]{1,2000})",
+    re.IGNORECASE,
+)
+_SEGMENT: Final = re.compile(r"(?<=/)[A-Za-z0-9_~.+=-]{20,2000}(?=[/?#]|$)")
+_LONG: Final = re.compile(r"(?<![A-Za-z0-9_/+.@=-])[A-Za-z0-9_-]{32,}+={0,2}(?![A-Za-z0-9_/+@.])")
+SEGMENT_BITS, LONG_BITS = 3.9, 4.2
+"""Shannon entropy per character from which letters and digits were drawn by a machine: of an address's part of 20
+characters, and of a word of 32 that stands alone (file names and identifiers reach 4.1)."""
+
+
+def find_secrets(text: str) -> Iterator[Span]:
+    """Yield keys and tokens by how they begin or how random they are, and passwords by the words before them."""
+    yield from _blocks(text)
+    for found in _KNOWN.finditer(text):
+        yield Span(SECRET, found.start(), found.end())
+    for found in _BEARER.finditer(text):
+        if _mixed(found[1]):
+            yield Span(SECRET, found.start(1), found.end(1))
+    yield from _assigned(text)
+    for found in _LONG.finditer(text):
+        if _random(found.group(), LONG_BITS):
+            yield Span(SECRET, found.start(), found.end())
+
+
+def _blocks(text: str) -> Iterator[Span]:
+    at = 0
+    while start := _PRIVATE_KEY.search(text, at):
+        end = _KEY_END.search(text, start.end(), start.end() + MAX_KEY)
+        at = end.end() if end else min(start.end() + MAX_KEY, len(text))
+        yield Span(SECRET, start.start(), at)
+
+
+def _assigned(text: str) -> Iterator[Span]:
+    for found in _ASSIGNED.finditer(text):
+        value = found["value"].rstrip(".,;:!?)]}") if not found["open"] else found["value"]
+        start = found.start("value")
+        after = text[start + len(value) : start + len(value) + 2]
+        if len(value) >= 3 and (found["open"] or _is_given(value, found["how"], after)):
+            yield Span(SECRET, start, start + len(value))
+
+
+def _is_given(value: str, how: str, after: str) -> bool:
+    """Say whether `value` is the secret itself and not the sentence going on; `after` are the two characters behind."""
+    if value.casefold() in TALK:
+        return False
+    if _mixed(value) or any(sign in how for sign in ":=>→"):
+        return True
+    # "my password is sunshine." but not "password is somehow rejected", and not "password manager".
+    return bool(how.strip()) and bool(_SENTENCE_END.match(after))
+
+
+def _mixed(text: str) -> bool:
+    """Say whether `text` has a digit, or a sign inside, as secrets have and words have not."""
+    return any(map(str.isdigit, text)) or bool(re.search(r"\w[^\w\s.'’/-]+(?:\w|$)", text))
+
+
+def find_urls(text: str) -> Iterator[Span]:
+    """Yield the parts of web addresses that let somebody in or name somebody."""
+    for address in _URL.finditer(text):
+        at, whole = address.start(), address.group()
+        for found in _USERINFO.finditer(whole):
+            yield Span(URL, at + found.start(), at + found.end() - 1)
+        for found in _QUERY.finditer(whole):
+            yield Span(URL, at + found.start(2), at + found.end(2))
+        for found in _SEGMENT.finditer(whole):
+            if _random(found.group(), SEGMENT_BITS):
+                yield Span(URL, at + found.start(), at + found.end())
+
+
+def _random(text: str, bits: float) -> bool:
+    """Say whether `text` looks drawn by a machine: letters of both cases, digits, nearly all different."""
+    text = text[:200]
+    cases = any(map(str.islower, text)) and any(map(str.isupper, text)) and sum(map(str.isdigit, text)) >= 2
+    return cases and entropy(text) >= bits
+
+
+def entropy(text: str) -> float:
+    """Return the Shannon entropy of `text` in bits per character."""
+    counts = Counter(text)
+    return -sum(count / len(text) * math.log2(count / len(text)) for count in counts.values())
