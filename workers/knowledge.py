@@ -22,7 +22,7 @@ from triage.sources import ARTICLE, FILE, TICKET
 from triage.store import Store
 from triage.store.knowledge import NewDocument, NewPassage
 from triage.ticket import Status
-from workers.solved import Mask, document_of, take_solved
+from workers.solved import document_of, take_solved
 
 logger = logging.getLogger(__name__)
 CALLS_A_TICK = 20
@@ -45,8 +45,6 @@ class Room:
     connector: Connector
     store: Store
     encoder: Encoder
-    mask: Mask | None = None
-    """Without one no word of a ticket is kept."""
     calls: int = CALLS_A_TICK
     clock: Clock = time.time
 
@@ -83,7 +81,7 @@ def sync(room: Room, kind: str) -> bool:
             rounds.save(room.name, kind, started_at=now)
         return _READERS[kind](room, started)
     except FeatureOff as error:
-        if rounds.round(room.name, kind).cursor:
+        if kind != FILE and rounds.round(room.name, kind).cursor:
             # Refused in the middle: a cursor that has grown old, a folder that was deleted. The next round tells.
             return _finish(room, kind, reason=str(error))
         # What cannot be checked any more is not shown any more.
@@ -101,8 +99,20 @@ def sync(room: Room, kind: str) -> bool:
 def _off(room: Room, kind: str) -> str:
     """Return why this kind is not read on the desk, empty where it is."""
     wanted = room.desk.knowledge
-    on = {ARTICLE: wanted.articles, FILE: bool(wanted.folder), TICKET: wanted.tickets and room.mask is not None}
+    on = {ARTICLE: wanted.articles, FILE: bool(folder_of(room)), TICKET: wanted.tickets}
     return "" if on[kind] else OFF
+
+
+def folder_of(room: Room) -> str:
+    """Return the folder of the settings, else the one that was named by hand, which the round's cursor remembers."""
+    return room.desk.knowledge.folder or room.store.knowledge.round(room.name, FILE).cursor
+
+
+def remember_folder(room: Room, folder: str) -> None:
+    """Read `folder` from now on, where the settings name none; empty forgets it and its files with the next round."""
+    now = room.clock()
+    room.store.knowledge.claim(room.name, FILE, now, now)
+    room.store.knowledge.save(room.name, FILE, cursor=folder, started_at=None)
 
 
 def _close(room: Room, kind: str, reason: str) -> bool:
@@ -154,25 +164,27 @@ def _article(one: Article) -> Document:
 
 def _read_folder(room: Room, started: float) -> bool:
     """Read the whole folder: files cost no calls. A folder that is away is an error, not an empty one."""
+    folder = folder_of(room)
+    # The settings need no reminder, and forget a folder by no longer naming it.
+    kept = "" if room.desk.knowledge.folder else folder
     try:
-        found = read_folder(Path(room.desk.knowledge.folder))
+        found = read_folder(Path(folder))
     except FolderError as error:
-        return _finish(room, FILE, reason=str(error))
+        return _finish(room, FILE, kept, reason=str(error))
     put_all(room, found.documents)
     # A file that cannot be read now is not known to be gone.
     room.store.knowledge.seen(room.name, FILE, list(found.refused), room.clock())
     room.store.knowledge.drop_unseen(room.name, FILE, started, room.clock())
     refused = "; ".join(f"{key} {why}" for key, why in found.refused.items())
-    return _finish(room, FILE, reason=refused)
+    return _finish(room, FILE, kept, reason=refused)
 
 
 def _read_tickets(room: Room, _started: float) -> bool:
-    assert room.mask  # without one the kind is off
     rounds = room.store.knowledge
     earliest = room.clock() - room.desk.knowledge.tickets_days * 86_400
     cursor = rounds.round(room.name, TICKET).cursor
     for past, following, over in take_solved(room.connector, room.store, room.name, cursor, earliest, room.calls):
-        put_all(room, [document_of(one, replies, room.mask, room.desk.url) for one, replies in past])
+        put_all(room, [document_of(one, replies, room.desk.url) for one, replies in past])
         rounds.save(room.name, TICKET, cursor=following, lease_until=room.clock() + LEASE_SECONDS)
         if over:
             rounds.drop_older(room.name, TICKET, earliest, room.clock())

@@ -9,6 +9,7 @@ from connectors.base import Connector, Past
 from triage.clean import clean_message, clean_ticket
 from triage.errors import TandemError
 from triage.knowledge.documents import MAX_TITLE, Document
+from triage.redact import Masks
 from triage.sources import TICKET
 from triage.store import Store
 from triage.ticket import Author, Message
@@ -52,7 +53,12 @@ def take_solved(
             return
 
 
-def document_of(past: Past, replies: Sequence[Message], mask: Mask, desk_url: str) -> Document:
+def masked(texts: Sequence[str], names: Sequence[str]) -> list[str]:
+    """Return the texts of one ticket with a placeholder for everything private that was found."""
+    return Masks(names).mask_all(texts)
+
+
+def document_of(past: Past, replies: Sequence[Message], desk_url: str, mask: Mask = masked) -> Document:
     """Return the ticket's document; without words where no agent has answered in public, so that it is not asked again.
 
     Automatic mail is nobody's question and no answer.

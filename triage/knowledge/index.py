@@ -125,10 +125,11 @@ class Index:
         hits: list[Hit] = []
         taken: set[tuple[str, str]] = set()
         for place in np.argsort(-scores, kind="stable")[: max(EXAMINED, most)]:
+            if scores[place] < 0:  # of another kind, without words, or about the opposite
+                break
             entry = self.entries[place]
-            mine = self._rows_of(int(place))
-            closeness = float(close[mine].max())
-            if closeness < least or scores[place] <= _NOWHERE or (entry.kind, entry.group) in taken:
+            closeness = float(close[self._rows_of(int(place))].max())
+            if closeness < least or (entry.kind, entry.group) in taken:
                 continue
             taken.add((entry.kind, entry.group))
             shown = self._in_language(int(place), query.language)
