@@ -32,10 +32,11 @@ lint: $(VENV)/.test ## Check style, types and the layering of the imports
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-eval: $(VENV)/.test ## Measure the embedded classifier and redaction on DATA=...
+eval: $(VENV)/.test ## Measure classifier, redaction and retrieval on DATA=...
 	@test -n "$(DATA)" || (echo "name the data: make $@ DATA=path/to/data"; exit 1)
 	$(BIN)/python -m evaluation $(DATA) --out docs/quality.md
 	$(BIN)/python -m evaluation.redaction $(DATA) --out docs/quality.md
+	$(BIN)/python -m evaluation.retrieval $(DATA) --out docs/quality.md
 
 heads: $(VENV)/.test ## Fit the shipped heads again, with DATA=...
 	@test -n "$(DATA)" || (echo "name the data: make $@ DATA=path/to/data"; exit 1)

@@ -29,6 +29,7 @@ PATIENCE_SECONDS = 600.0
 WIDTH = 76
 STUCK = "{kind} of {desk}: another process is reading them; try again later"
 NO_QUESTION = 'say what to search for: knowledge search --desk {desk} "question"'
+TOO_FAR = "not close enough: a note would not show it"
 NAME_ONE = "--desk is needed: the settings have {known}"
 
 
@@ -44,7 +45,8 @@ def command(desk: str, folder: str | None, as_json: bool, action: str, question:
 
     sync reads what is new and forgets what has gone; workers do so by
     themselves, so it is only needed to see it at once. Safe to interrupt.
-    search shows what a ticket with these words would get. status counts.
+    search shows what comes closest to a ticket with these words, and what of
+    it a note would show. status counts.
 
     \b
     Examples:
@@ -107,14 +109,16 @@ def _search(runtime: Runtime, desk: str, question: str, as_json: bool) -> None:
     if not question.strip():
         raise SettingsError(NO_QUESTION.format(desk=desk))
     said = Message("", Author.CUSTOMER, question)
-    found = runtime.lookup.find(desk, Ticket(desk=desk, id="", subject="", messages=(said,)))
+    found = runtime.lookup.find(desk, Ticket(desk=desk, id="", subject="", messages=(said,)), far=True)
     if as_json:
         click.echo(json.dumps(asdict(found), ensure_ascii=False, indent=2))
         return
     for title, sources in (("Sources", found.articles), ("Similar solved tickets", found.tickets)):
-        click.echo(f"{title}:" if sources else f"{title}: none close enough")
+        click.echo(f"{title}:" if sources else f"{title}: none")
         for one in sources:
             click.echo(f"  {one.score:.2f}  {_cut(one.title, WIDTH - 8)}")
+            if not one.close:
+                click.echo(f"        {TOO_FAR}")
             click.echo(f"        {one.url or one.key}")
             click.echo(f"        {_cut(one.passage, WIDTH - 8)}")
 

@@ -242,7 +242,7 @@ class TestSources:
             assert url_of(desk, path) == ""
 
     def test_the_record_holds_no_text(self) -> None:
-        one = Source(ARTICLE, "5:en", "A title", "https://a.example/5", "en", 0.51234, "A passage")
+        one = Source(ARTICLE, "5:en", "A title", "https://a.example/5", "en", 0.51234, True, "A passage")
         assert Sources((one,)).ids() == {
             "articles": [{"kind": ARTICLE, "key": "5:en", "score": 0.512}],
             "tickets": [],

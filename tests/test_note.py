@@ -345,7 +345,7 @@ class TestSources:
     DESK = "https://acme.zendesk.com"
 
     def source(self, title: str, path: str = "/hc/en-us/articles/5", kind: str = ARTICLE) -> Source:
-        return Source(kind, "5", title, url_of(self.DESK, path), "en", 0.7, "a passage")
+        return Source(kind, "5", title, url_of(self.DESK, path), "en", 0.7, True, "a passage")
 
     def note(self, sources: Sources, given: Classification | None = None) -> list[Part]:
         settings = parse_settings(SETTINGS, VARIABLES)

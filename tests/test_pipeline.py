@@ -521,10 +521,17 @@ class TestSources:
     FOUND = Sources(
         (
             Source(
-                "article", "5:en", "Add seats", "https://acme.zendesk.com/hc/en-us/articles/5", "en", 0.7, "Own words."
+                "article",
+                "5:en",
+                "Add seats",
+                "https://acme.zendesk.com/hc/en-us/articles/5",
+                "en",
+                0.7,
+                True,
+                "Own words.",
             ),
         ),
-        (Source("ticket", "3", "More seats", "https://acme.zendesk.com/agent/tickets/3", "en", 0.8, "Done."),),
+        (Source("ticket", "3", "More seats", "https://acme.zendesk.com/agent/tickets/3", "en", 0.8, True, "Done."),),
     )
 
     def run(self, bench: Bench, find: Callable[[Any], Sources]) -> Run:

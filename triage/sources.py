@@ -28,6 +28,8 @@ class Source:
     """On the desk's own host, or empty."""
     language: str
     score: float
+    close: bool
+    """Close enough to be shown in a note."""
     passage: str
     """What answers best: a piece of the article, or the public reply that solved the ticket, masked."""
 

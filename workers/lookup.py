@@ -20,6 +20,7 @@ from triage.store import Store
 from triage.ticket import Ticket
 
 logger = logging.getLogger(__name__)
+EVERYTHING = float("-inf")
 LOOK_EVERY_SECONDS = 30.0
 """An article that was changed or has gone is so in every worker after this time at the latest."""
 
@@ -42,16 +43,19 @@ class Lookup:
         self._locks: dict[str, threading.Lock] = {}
         self._lock = threading.Lock()
 
-    def find(self, name: str, ticket: Ticket) -> Sources:
-        """Return what desk `name` knows about `ticket`; nothing for mail that no person wrote."""
+    def find(self, name: str, ticket: Ticket, *, far: bool = False) -> Sources:
+        """Return what desk `name` knows about `ticket`; nothing for mail that no person wrote.
+
+        `far`: also what is not close enough for a note, for people who want to see why something is missing.
+        """
         index = self.index(name)
         said = clean_ticket(ticket)
         if not index.size or said.automatic or not (said.subject or said.text):
             return Sources()
         query = Query.of(said.subject, said.text, said.language, self._encoder.encode)
-        articles = index.search(query, (ARTICLE, FILE), SHOWN, LEAST_ARTICLE)
+        articles = index.search(query, (ARTICLE, FILE), SHOWN, EVERYTHING if far else LEAST_ARTICLE)
         # One more than is shown: the ticket itself may be among them when it is looked at again.
-        tickets = index.search(query, (TICKET,), SHOWN + 1, LEAST_TICKET)
+        tickets = index.search(query, (TICKET,), SHOWN + 1, EVERYTHING if far else LEAST_TICKET)
         others = [hit for hit in tickets if hit.entry.key != ticket.id][:SHOWN]
         return self._sources(name, articles, others)
 
@@ -128,5 +132,6 @@ def _source(hit: Hit, desk_url: str, passage: str) -> Source:
         url=url_of(desk_url, entry.path),
         language=entry.language,
         score=hit.score,
+        close=hit.closeness >= (LEAST_TICKET if entry.kind == TICKET else LEAST_ARTICLE),
         passage=passage,
     )

@@ -23,7 +23,7 @@ WORDS_WEIGHT = 1.0
 FEW_WORDS = 80.0
 """Rarity added to every question, so that one word of a short one is not most of it."""
 SHARED_CLOSENESS = 0.5
-"""What the share of the words adds to the closest row's cosine when it is asked whether anything is shown at all."""
+"""What the best share of the words adds to the best cosine when it is asked whether anything is shown at all."""
 EXAMINED = 50
 """Of the best documents; what comes later is not close either."""
 SAME_LANGUAGE = 0.05
@@ -121,19 +121,20 @@ class Index:
         shared = found / np.float32(rarity + FEW_WORDS)
         scores = self._by_document(near, shared) + SAME_LANGUAGE * (self._languages == query.language)
         scores[~np.isin(self._kinds, list(kinds))] = _NOWHERE
-        close = near + SHARED_CLOSENESS * shared
         hits: list[Hit] = []
         taken: set[tuple[str, str]] = set()
         for place in np.argsort(-scores, kind="stable")[: max(EXAMINED, most)]:
             if scores[place] < 0:  # of another kind, without words, or about the opposite
                 break
             entry = self.entries[place]
-            closeness = float(close[self._rows_of(int(place))].max())
+            rows = self._rows_of(int(place))
+            closeness = float(near[rows].max() + SHARED_CLOSENESS * shared[rows].max())
             if closeness < least or (entry.kind, entry.group) in taken:
                 continue
             taken.add((entry.kind, entry.group))
             shown = self._in_language(int(place), query.language)
-            hits.append(Hit(self.entries[shown], float(scores[place]), closeness, self._best_passage(shown, close)))
+            best = self._best_passage(shown, near + WORDS_WEIGHT * shared)
+            hits.append(Hit(self.entries[shown], float(scores[place]), closeness, best))
             if len(hits) == most:
                 break
         return hits
