@@ -24,6 +24,8 @@ HELPERS = {
     "rows",
     "sandboxed",
     "shared",
+    "tuning_material",
+    "tuning_state",
     "stack",
 }
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import sys
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
 from functools import partial
@@ -26,9 +26,10 @@ from triage.classify.bulk_state import NoBatchesError, Prepared
 from triage.environment import Environment, read_environment
 from triage.errors import SettingsError
 from triage.settings import Settings
-from triage.store import open_store
+from triage.store import Store, open_store
 from triage.store.migrate import migrate
 from triage.ticket import Ticket
+from workers.corrections import with_corrections
 
 if TYPE_CHECKING:
     from triage.classify.bulk import Bulk
@@ -117,8 +118,8 @@ def command(source: Path, target: Path, desk: str, which: Which, batch: bool, wa
         raise InputError(NEEDS_FILE)
     environment = read_environment()
     settings = settings_or_defaults(environment)
-    models = _models(environment, desk)
-    if desk and desk not in settings.desks and not models:
+    taught = _taught(environment, settings, desk)
+    if desk and desk not in settings.desks and not taught.models:
         raise SettingsError(NO_DESK.format(desk=desk, known=", ".join(settings.desks) or "none"))
     # All of them first: a wrong last line must not cost the hours, or the money, spent on those before it.
     rows = [(row["id"], ticket_of(source.name, line, row)) for line, row in rows_of(source)]
@@ -126,7 +127,7 @@ def command(source: Path, target: Path, desk: str, which: Which, batch: bool, wa
     work = Work(environment, settings, which)
     bulk = _over(work, tickets, target.with_name(target.name + ".batch.json"), wait) if batch and tickets else None
     base = work.classifier(Prepared(tickets, bulk.answers()) if bulk else None)
-    classifier = with_learned(base, models, settings, desk)
+    classifier = taught.around(base)
     unfinished = target if special else target.with_name(target.name + ".part")
     thresholds = settings.thresholds_of(desk)
     with closing(unfinished.open("w", encoding="utf-8")) as out:
@@ -188,14 +189,32 @@ def _over(work: Work, tickets: Sequence[Ticket], state: Path, wait: bool) -> Bul
     sys.exit(NOT_READY)
 
 
+@dataclass(frozen=True)
+class Taught:
+    """What is known of a desk beyond its settings."""
+
+    desk: str
+    settings: Settings
+    models: Mapping[str, bytes] = field(default_factory=dict)
+    """Field -> learned model."""
+    store: Store | None = None
+
+    def around(self, base: Classifier) -> Classifier:
+        """Return `base` with what the desk has taught over it and what outcomes taught around it, as workers have."""
+        if self.store is None:
+            return base
+        learned = with_learned(base, self.models, self.settings, self.desk)
+        return with_corrections(learned, self.store, self.settings, self.desk)
+
+
 @database_errors()
-def _models(environment: Environment, desk: str) -> dict[str, bytes]:
-    """Return field -> model of what was learned under the name `desk`."""
+def _taught(environment: Environment, settings: Settings, desk: str) -> Taught:
+    """Return what was learned under the name `desk`."""
     if not desk:
-        return {}
+        return Taught(desk, settings)
     store = open_store(environment.database_url)
     migrate(store.engine)
-    return {model.field: model.blob for model in store.models.active(desk)}
+    return Taught(desk, settings, {model.field: model.blob for model in store.models.active(desk)}, store)
 
 
 def _write(out: TextIO, row: dict[str, Any]) -> None:

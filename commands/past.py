@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Iterator
 from datetime import datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from connectors.base import Connector, History, Past
 from triage.errors import Retry, Wait
@@ -17,6 +17,7 @@ from triage.settings import Settings
 TRIES = 5
 PAUSE = 10.0
 Row = dict[str, Any]
+Answer = TypeVar("Answer")
 
 
 class Shelf:
@@ -81,7 +82,7 @@ def _pages(connector: Connector, cursor: str, since: datetime) -> Iterator[Histo
         cursor, more = page.cursor, page.more
 
 
-def patiently(ask: Callable[[], History]) -> History:
+def patiently(ask: Callable[[], Answer]) -> Answer:
     """Ask until there is an answer: a rate limit is waited for as long as it says, a fault a few times."""
     tried = 0
     while True:

@@ -15,7 +15,7 @@ from rich.text import Text
 
 from commands.period import period
 from commands.shared import check_desk, checked_settings, database_errors
-from triage.queue_report import queue_report
+from triage.queue_report import agreement_of, queue_report
 from triage.store import open_store
 
 TITLES = {
@@ -55,14 +55,15 @@ def command(desk: str, since: str, until: str, tickets: int, as_json: bool) -> N
         check_desk(settings, desk, Path(environment.tandem_config))
     start, end = period(since, until, datetime.now(UTC))
     earlier = start - (end - start)
-    runs = open_store(environment.database_url).runs
-    ends = [moment.timestamp() for moment in (earlier, start, end)]
-    report = queue_report(
-        runs.begun_between(ends[1], ends[2], desk), runs.begun_between(ends[0], ends[1], desk), tickets
-    )
-    times = {"since": start, "until": end, "before_since": earlier}
-    # Agreement with people, from the outcomes, is one more key of this and one more part of `_show`.
-    report = {"desk": desk or None, **{name: _iso(moment) for name, moment in times.items()}, **report}
+    store = open_store(environment.database_url)
+    runs = store.runs
+    # The period and the one before it, side by side.
+    now, before = (runs.begun_between(a.timestamp(), b.timestamp(), desk) for a, b in ((start, end), (earlier, start)))
+    times = {"since": _iso(start), "until": _iso(end), "before_since": _iso(earlier)}
+    report = {"desk": desk or None, **times, **queue_report(now, before, tickets)}
+    desks = [desk] if desk else settings.desks
+    closed = [store.outcomes.agreement(name, start.timestamp(), end.timestamp()) for name in desks]
+    report["agreement"] = agreement_of(closed)
     if as_json:
         click.echo(json.dumps(report, ensure_ascii=False, indent=2))
     else:
@@ -88,6 +89,10 @@ def _show(report: Json, console: Console) -> None:
     _attention(report, console)
     for kind, rows in report["by"].items():
         console.print(_table(TITLES[kind], rows))
+    if report["agreement"]:
+        console.print(Text("\nOn tickets closed meanwhile, people agreed with", style="bold"))
+        for field, one in report["agreement"].items():
+            console.print(f"{TITLES[field]:<30}{one['n']:>7,}  {one['share']:>7.0%}", highlight=False)
     if report["cost_usd"]:
         console.print(f"\nThe language model cost USD {report['cost_usd']:,.2f}.", highlight=False)
 

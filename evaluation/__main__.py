@@ -9,6 +9,7 @@ from pathlib import Path
 from evaluation.baselines import Baseline
 from evaluation.cache import CACHE, CachedEncoder
 from evaluation.items import Role, Source, sample
+from evaluation.page import put
 from evaluation.sources import SOURCES
 from evaluation.table import HEADER, line, rows_of
 from triage.classification import DECIDED_FIELDS
@@ -55,9 +56,7 @@ def main() -> None:
     sources = tuple(source for source in SOURCES if asked.only in (None, source.role.value))
     figures = measured(sources, asked.data)
     if asked.out:
-        page = asked.out.read_text("utf-8")
-        before, rest = page.split(START)
-        asked.out.write_text(before + START + "\n" + figures + END + rest.split(END)[1], "utf-8")
+        put(asked.out, START, END, figures)
 
 
 if __name__ == "__main__":

@@ -30,11 +30,15 @@ from sandbox.config import SandboxConfig
 from sandbox.testing import running
 from tests import llm_server
 from triage.classification import DECIDED_FIELDS
+from triage.classify.base import learned_from
+from triage.classify.cascade import Cascade
+from triage.classify.correction import Corrected
 from triage.environment import Environment
 from triage.errors import Retry, SettingsError, Wait
+from triage.settings import Settings
 from triage.settings_file import parse_settings
 from triage.store import Store, open_store
-from triage.store.backtests import CHUNK, Backtest, Found, Todo
+from triage.store.backtests import CHUNK, Backtest, Found, Progress, Todo
 from triage.ticket import Ticket
 from workers.bulk import Bench, ReadOnly, Shown, go_on, new_owner, ours_and_dead, reader, work_chunk
 from workers.runtime import Runtime
@@ -398,6 +402,19 @@ class TestWorkers:
         assert report["tickets"]["answered"] >= 50
 
 
+def test_what_was_learned_is_found_below_a_language_model_too() -> None:
+    class Learned:
+        name = "learned"
+
+        def learned_from(self, ticket: Ticket) -> list[str]:
+            return ["priority"]
+
+    cascade = Cascade(Learned(), FakeClassifier(), "always", Settings())  # type: ignore[arg-type]
+    assert learned_from(cascade, Ticket("acme", "7")) == ["priority"]
+    assert learned_from(Corrected(cascade, {}, None), Ticket("acme", "7")) == ["priority"]
+    assert learned_from(FakeClassifier(), Ticket("acme", "7")) == []
+
+
 def reader_of(tickets: Sequence[Ticket]) -> Any:
     class Helpdesk:
         history = None
@@ -486,12 +503,12 @@ class TestFiles:
     ) -> None:
         path = self.written(home, 100)
 
-        def interrupt(_seconds: float) -> None:
-            if done_of(home):
+        def interrupt(_crew: Crew, progress: Progress, _others: list[str]) -> None:
+            if progress.over:
                 raise KeyboardInterrupt
-            threading.Event().wait(0.01)
 
-        monkeypatch.setattr(crew_module.time, "sleep", interrupt)
+        monkeypatch.setattr(Crew, "_ask", interrupt)
+        monkeypatch.setattr(crew_module, "LOOK_SECONDS", 0.01)
         done = CliRunner().invoke(backtest, ["--file", str(path)], catch_exceptions=False)
         assert done.exit_code == 130
         assert "the same command goes on where this one stopped" in done.stderr

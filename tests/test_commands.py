@@ -27,6 +27,7 @@ from sandbox.testing import Running, running
 from triage.errors import TandemError
 from triage.settings import DEFAULT_TEAMS
 from triage.store import Store
+from triage.store.calibrations import NewCalibration
 from triage.store.deliveries import DEAD, DONE, IGNORED, QUEUED, RECEIVED
 from triage.store.effects import CONFIRMED
 from triage.store.marks import BEAT, EVERY_DESK
@@ -263,6 +264,21 @@ class TestClassify:
         assert self.classify(source, tmp_path / "out.jsonl", "--desk", "globex").exit_code == 0
         answers = [json.loads(line) for line in (tmp_path / "out.jsonl").read_text().splitlines()]
         assert all("sentiment" in answer["abstained"] for answer in answers)
+
+    def test_what_outcomes_taught_flattens_the_probabilities_and_moves_no_label(
+        self, source: Path, tmp_path: Path, desks: Running, store: Store
+    ) -> None:
+        def answer() -> dict[str, Any]:
+            assert self.classify(source, tmp_path / "out.jsonl", "--desk", "acme").exit_code == 0
+            row: dict[str, Any] = json.loads((tmp_path / "out.jsonl").read_text("utf-8").splitlines()[0])
+            return row
+
+        before = answer()
+        store.calibrations.activate("acme", NewCalibration("embedded", "priority", 5.0, {}, {}, 60), time.time())
+        after = answer()
+        assert after["priority"] == before["priority"]
+        assert max(after["probabilities"]["priority"].values()) < max(before["probabilities"]["priority"].values())
+        assert after["probabilities"]["sentiment"] == before["probabilities"]["sentiment"]
 
 
 def write_settings(folder: Path, url: str, mode: str, monkeypatch: pytest.MonkeyPatch) -> Path:

@@ -9,6 +9,7 @@ import re
 from pathlib import Path
 from typing import Any, get_args
 
+import click
 import pytest
 from fakes import answer
 from prometheus_client.core import Metric
@@ -77,6 +78,9 @@ TESTED_BY = {
     "commands.up": ("test_e2e.py", "started as a process and killed"),
     "commands.web": ("test_e2e.py", "started as a process"),
     "commands.worker": ("test_e2e.py", "started as a process and killed at every step"),
+    "commands.finetune": ("test_finetune.py", "through the command line"),
+    "commands.tuning_material": ("test_finetune.py", "through the command line, with outcomes and with a file"),
+    "commands.tuning_state": ("test_finetune.py", "through start and status"),
     "connectors.cache": ("test_connector_contract.py", "what it saves is counted in calls"),
     "connectors.freshdesk": ("test_connector_contract.py", "opened by platform, as production does"),
     "connectors.freshdesk_solutions": (
@@ -288,6 +292,13 @@ def commands() -> dict[str, Any]:
     return {name: group.get_command(None, name) for name in group.list_commands(None)}  # type: ignore[arg-type]
 
 
+def options_of(command: click.Command) -> set[str]:
+    """Return the options of a command and of those below it."""
+    below = command.commands.values() if isinstance(command, click.Group) else ()
+    own = {option for parameter in command.params for option in parameter.opts}
+    return own.union(*(options_of(each) for each in below))
+
+
 def code_of(page: Path) -> str:
     """Return what is written as code: blocks and spans."""
     text = text_of(page)
@@ -304,7 +315,7 @@ def test_every_command_and_option_in_the_docs_exists(page: Path) -> None:
     known = commands()
     for name, arguments in COMMAND.findall(code_of(page)):
         assert name in known, f"{page.name}: manage.py {name}"
-        options = {option for parameter in known[name].params for option in parameter.opts} | {"--help"}
+        options = options_of(known[name]) | {"--help"}
         assert set(re.findall(r"--[a-z-]+", arguments)) <= options, f"{page.name}: manage.py {name}{arguments}"
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import itertools
 import json
 from pathlib import Path
 
@@ -10,13 +11,18 @@ import numpy as np
 import pytest
 
 from evaluation import measures
-from evaluation.baselines import Baseline, majority
+from evaluation.baselines import Baseline, majority, plain_learner
 from evaluation.cache import CachedEncoder
+from evaluation.histories import HistorySource, Past
+from evaluation.history import HEADER as LEARNED_HEADER
+from evaluation.history import MANY, _splits, measured
+from evaluation.history import line as line_of_history
 from evaluation.items import Item, Role, Source, sample
 from evaluation.measures import Outcome
+from evaluation.page import put
 from evaluation.sources import SOURCES, goemotions
 from evaluation.table import HEADER, line, rows_of
-from triage.classify.encoder import Vectors
+from triage.classify.encoder import UseEncoder, Vectors
 
 
 def outcome(*rows: tuple[str, dict[str, float]]) -> Outcome:
@@ -122,3 +128,45 @@ def test_cache_asks_once(tmp_path: Path) -> None:
     again = CachedEncoder(counting, tmp_path / "deep" / "v.sqlite").encode(["bb", "a"])
     assert counting.asked == 2
     assert (first[:2] == again[::-1]).all()
+
+
+def history(count: int = 60) -> HistorySource:
+    def load(_: Path) -> list[Past]:
+        said = {"billing": "The invoice has a wrong {} and the refund is {}", "login": "My {} password has no {} code"}
+        words = ["old", "new", "second", "monthly", "secret", "blue", "late", "small"]
+        pairs = itertools.islice(itertools.permutations(words, 2), count // 2)
+        return [
+            Past({"id": f"{label}{one}{other}", "body": text.format(one, other)}, label)
+            for one, other in pairs
+            for label, text in said.items()
+        ]
+
+    return HistorySource("mine", "", 0.9, load)
+
+
+def test_a_history_is_tested_on_tickets_that_were_held_out(tmp_path: Path) -> None:
+    found = measured(history(), tmp_path, UseEncoder())
+    assert (len(found.outcome.truth), found.how) == (60, "all, in 5 folds")
+    assert found.outcome.right().mean() > 0.9
+    cells = line_of_history(history(), found).strip("| \n").split(" | ")
+    assert len(cells) == len(LEARNED_HEADER.splitlines()[0].strip("| ").split(" | "))
+    assert cells[:3] == ["mine", "60 (all, in 5 folds)", "0.50"]
+
+
+def test_dated_histories_are_split_by_time() -> None:
+    pasts = [Past({"id": str(n)}, "ab"[n % 2], float(-n)) for n in range(MANY)]
+    how, [(train, test)] = _splits(pasts, np.arange(MANY))
+    assert how == "the newest fifth"
+    assert max(test) < min(train)
+
+
+def test_plain_learner_tells_words_apart() -> None:
+    texts = ["red apple", "red cherry", "blue sky", "blue sea"] * 5
+    assert plain_learner(texts, ["r", "r", "b", "b"] * 5, ["apple red", "sky"]) == ["r", "b"]
+
+
+def test_figures_are_put_between_their_marks(tmp_path: Path) -> None:
+    page = tmp_path / "page.md"
+    page.write_text("before\n<a>\nold\n<b>\nafter\n")
+    put(page, "<a>\n", "<b>\n", "new\n")
+    assert page.read_text() == "before\n<a>\n\nnew\n<b>\nafter\n"

@@ -45,10 +45,11 @@ def sandbox() -> Iterator[Running]:
 
 
 @pytest.fixture(autouse=True)
-def place(sandbox: Running, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def place(sandbox: Running, tmp_path: Path, redis_url: str, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Return an empty folder with settings of one desk, in which the commands run."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(shared, "REDIS_FILE", tmp_path / "redis_url")
+    monkeypatch.setenv("REDIS_URL", redis_url)
     monkeypatch.setenv("DATABASE_URL", f"sqlite:///{tmp_path}/tandem.db")
     (tmp_path / "tandem.yaml").write_text(SETTINGS.format(url=sandbox.url))
     return tmp_path

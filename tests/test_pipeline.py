@@ -517,20 +517,12 @@ def test_a_sent_effect_is_recorded_before_the_call(bench: Bench) -> None:
     assert seen == [SENT, SENT]
 
 
+ARTICLE_URL = "https://acme.zendesk.com/hc/en-us/articles/5"
+
+
 class TestSources:
     FOUND = Sources(
-        (
-            Source(
-                "article",
-                "5:en",
-                "Add seats",
-                "https://acme.zendesk.com/hc/en-us/articles/5",
-                "en",
-                0.7,
-                True,
-                "Own words.",
-            ),
-        ),
+        (Source("article", "5:en", "Add seats", ARTICLE_URL, "en", 0.7, True, "Own words."),),
         (Source("ticket", "3", "More seats", "https://acme.zendesk.com/agent/tickets/3", "en", 0.8, True, "Done."),),
     )
 

@@ -16,9 +16,10 @@ from commands.period import moment, period
 from commands.report import command as report
 from triage.decision import decide
 from triage.errors import SettingsError
-from triage.queue_report import queue_report
+from triage.queue_report import agreement_of, queue_report
 from triage.settings import Settings
 from triage.store import Store
+from triage.store.outcomes import Agreement, Outcome
 from triage.store.runs import DONE, SKIPPED
 from triage.ticket import Ticket
 
@@ -112,6 +113,11 @@ def test_what_was_forgotten_is_told_and_not_counted(queue: Store) -> None:
     assert (found["triaged"]["n"], found["forgotten"]) == (3, 1)
 
 
+def test_agreement_with_people_is_added_up_over_desks() -> None:
+    found = agreement_of([{"priority": Agreement(8, 6)}, {"priority": Agreement(2, 2), "sentiment": Agreement(0, 0)}])
+    assert found == {"priority": {"n": 10, "agreed": 8, "share": 0.8}}
+
+
 class TestCommand:
     @pytest.fixture
     def here(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, sqlite_store: Store, settings: Settings) -> None:
@@ -120,6 +126,17 @@ class TestCommand:
         monkeypatch.setenv("DATABASE_URL", f"sqlite:///{tmp_path}/tandem.db")
         for number in range(30):
             triaged(sqlite_store, settings, f"{number}", time.time() - 3600, priority="P1_high")
+
+    def test_says_how_often_people_agreed(self, here: None, sqlite_store: Store) -> None:
+        given = {"theirs": "P1_high", "written": True, "probability": 0.9, "probabilities": {}}
+        for number, ours in enumerate(["P1_high", "P1_high", "P1_high", "P2_medium"]):
+            seen = {"ours": ours, "agreed": ours == "P1_high", "final": True, "observed_at": time.time() - 60, **given}
+            outcome = Outcome("acme", str(number), number + 1, "priority", classifier="embedded", **seen)
+            sqlite_store.outcomes.save([outcome])
+        lines = self.run().splitlines()
+        place = lines.index("On tickets closed meanwhile, people agreed with")
+        assert lines[place + 1].split() == ["priority", "4", "75%"]
+        assert json.loads(self.run("--json"))["agreement"] == {"priority": {"n": 4, "agreed": 3, "share": 0.75}}
 
     def run(self, *options: str) -> str:
         done = CliRunner(env={"COLUMNS": "80"}).invoke(report, options, catch_exceptions=False)

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from triage.classification import PRIORITIES
+from triage.classification import DECIDED_FIELDS, PRIORITIES
+from triage.store.outcomes import Agreement
 from triage.store.runs import DONE, Triaged
 
 URGENT = PRIORITIES[:2]
@@ -62,6 +63,17 @@ def queue_report(now: Sequence[Triaged], before: Sequence[Triaged], tickets: int
             name: _concern(title, wanted, told, told_before, tickets) for name, (title, wanted) in ATTENTION.items()
         },
     }
+
+
+def agreement_of(desks: Sequence[Mapping[str, Agreement]]) -> Json:
+    """Return field -> how often people left it as Tandem had it, over all of `desks`; fields nobody closed left out."""
+    found: Json = {}
+    for field in DECIDED_FIELDS:
+        every = [desk[field] for desk in desks if field in desk]
+        if n := sum(one.n for one in every):
+            agreed = sum(one.agreed for one in every)
+            found[field] = {"n": n, "agreed": agreed, "share": round(agreed / n, 4)}
+    return found
 
 
 def _told(runs: Sequence[Triaged]) -> list[Triaged]:

@@ -18,9 +18,9 @@ _EMAIL: Final = re.compile(
 )
 _NUMBER: Final = re.compile(r"(?<![\w.,@/=#&+-])(?:\+|\(\+?)?\d[\d ()./\u00a0\u2011-]{4,24}\d(?![\w@])")
 _DATE: Final = re.compile(r"\d{1,4}[./-]\d{1,2}[./-]\d{1,4}(?:[ T]+\d.*)?|(?:19|20)\d{6}|\d{4} ?[/-] ?\d{4}")
-_AMOUNT: Final = re.compile(r"\d{1,3}(?:[ .]\d{3})+(?:[.,]\d{1,2})?|\d+\.\d{1,2}")
+_AMOUNT: Final = re.compile(r"\d{1,3}(?:[ .]\d{3})+(?:[.,]\d{1,2})?|\d+\.\d+")
 _CALLED: Final = re.compile(
-    r"(?:phone|telephone|\btel\b|\btlf\b|call|\bcell|mobile|\bmob\b|\bfax|whatsapp|\bsms\b|text me|dial|\bring\b"
+    r"(?:phone|telephone|\btel\b|\btlf\b|\bcall|\bcell|mobile|\bmob\b|\bfax|whatsapp|\bsms\b|text me|dial|\bring\b"
     r"|reach me|contact number|telefon|handy|\bmobil|rufnummer|durchwahl|anruf|rückruf|erreichbar|erreichen|portable"
     r"|téléphone|appel|joindre|móvil|movil|teléfono|llam[ae]|celular|telefone|telem[óo]vel|lig(?:ar|ue)|telefono"
     r"|cellulare|bel me)"
@@ -38,7 +38,7 @@ REGIONS: Final = (
 )  # fmt: skip
 CHECKED_AT_MOST: Final = 200
 """Numbers of one text that are looked at closely; from then on every candidate is masked."""
-_V4: Final = re.compile(r"(?<![\w.])\d{1,3}(?:\.\d{1,3}){3}(?![\w]|\.\d)")
+_V4: Final = re.compile(r"(?<![\w.])(?<!\w[/-])(?<![=~<>!]=)\d{1,3}(?:\.\d{1,3}){3}(?!\w|\.\d|-[a-z])")
 _V6: Final = re.compile(r"(?<![\w:.])[0-9A-Fa-f]{0,4}(?::[0-9A-Fa-f]{0,4}){2,8}(?:%\w{1,15})?(?![\w:])")
 _VERSION: Final = re.compile(
     r"(?:\bv|version|release|build|firmware|update|upgrade|driver|sdk|chrome|firefox|edge|safari|windows|android|ios|macos"

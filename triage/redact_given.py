@@ -84,4 +84,4 @@ virginie viviana vivian viviane vladimir volker walid walter waltraud wanda wend
 willem william wilma winfried wojciech wolfgang xavier yann yannick yara yasmin yolanda youssef yusuf yves yvette
 yvonne zara zoe zoé zoltan zuzana
 """
-GIVEN: Final = frozenset(_GIVEN.split())
+GIVEN: Final = frozenset(_GIVEN.casefold().split())

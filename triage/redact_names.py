@@ -60,6 +60,10 @@ _INTRODUCED: Final = re.compile(
     rf"(?<!\w)(?:(?P<sure>{_SURE})|(?:{_LIKELY}))[ \t\u00a0,:]{{1,4}}(?P<name>{_FULL})", re.IGNORECASE
 )
 _MAIL_NAME: Final = re.compile(rf"(?<![\w'’.-])(?P<name>{_FULL})[ \t]{{0,2}}[<(](?=[\w.+%'-]{{1,64}}@)")
+_DESK: Final = re.compile(
+    r"team|support|servi[cç]|kunde|dienst|abteilung|helpdesk|atendimento|atenci[óo]n", re.IGNORECASE
+)
+"""Whom people greet where they know no name."""
 _CAPITAL: Final = r"[^\W\d_a-zß-öø-ÿ][^\W\d_]{0,40}(?:['’-][^\W\d_]{1,40}){0,3}(?!\w)"
 _CAPITALS: Final = re.compile(
     rf"(?<![\w'’.@/-]){_CAPITAL}(?:{_GAP}(?:[A-Z]\.{_GAP}){{0,2}}{_SMALL}{{0,2}}{_CAPITAL}){{0,3}}"
@@ -120,7 +124,11 @@ def _named(found: re.Match[str], least: int, *, small: bool) -> Iterator[Span]:
         capital = bare[:1].isupper() and not (
             len(bare) > 4 and bare.isupper() and found["name"] != found["name"].upper()
         )
-        if bare.casefold() in NO_NAMES or not (capital or (small and bare.casefold() not in ORDINARY)):
+        if (
+            bare.casefold() in NO_NAMES
+            or _DESK.search(bare)
+            or not (capital or (small and bare.casefold() not in ORDINARY))
+        ):
             break
         end = found.start("name") + word.start() + len(bare)
         count += 1

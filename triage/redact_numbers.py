@@ -11,9 +11,12 @@ from triage.redact_spans import CARD, IBAN, Span
 _DIGITS: Final = re.compile(r"(?<![\w.,+])\d(?:[ \u00a0-]?\d){11,40}(?![\w])")
 _GROUP: Final = re.compile(r"\d+")
 CARD_LENGTHS: Final = range(12, 20)
-# Where the ranges of the card networks begin (ISO/IEC 7812 issuer identification numbers).
-_ISSUER: Final = re.compile(
-    r"4|5[0-8]|6(?:011|2|304|4[4-9]|5|7[0-9]|3[0-9])|3(?:0[0-5]|[4-9])|2(?:2[2-9]|[3-7]|131|014|149)|1800|9792"
+# The card networks' ranges with the lengths they give out (ISO/IEC 7812 issuer identification numbers).
+_NETWORK: Final = re.compile(
+    r"4\d{12}(?:\d{3}){0,2}"
+    r"|5[1-5]\d{14}|2(?:22[1-9]|2[3-9]\d|[3-6]\d\d|7[01]\d|720)\d{12}"
+    r"|3[47]\d{13}|3(?:0[0-5]|[689]\d)\d{11,16}|35\d{14,17}|(?:2131|1800)\d{11}"
+    r"|(?:5[06-8]|6\d)\d{10,17}"
 )
 _IBAN_START: Final = re.compile(r"(?<![A-Za-z0-9])[A-Za-z]{2}\d{2}(?=[ -]?[A-Za-z0-9])")
 # Lengths from the SWIFT IBAN registry.
@@ -57,7 +60,7 @@ def _card_end(groups: list[tuple[int, str]], first: int) -> int:
 
 def is_card(digits: str) -> bool:
     """Say whether `digits` could be a card number: a known range and the Luhn check digit."""
-    if not _ISSUER.match(digits) or len(set(digits)) == 1:
+    if not _NETWORK.fullmatch(digits) or len(set(digits)) == 1:
         return False
     odd, even = digits[-1::-2], digits[-2::-2]
     return (sum(map(int, odd)) + sum(sum(divmod(2 * int(digit), 10)) for digit in even)) % 10 == 0

@@ -39,6 +39,8 @@ _ASSIGNED: Final = re.compile(
     rf"|\s{{1,3}})(?P<open>[\"'`«„“]?)(?P<value>[^\s\"'`«»„“”<>]{{3,200}})",
     re.IGNORECASE,
 )
+# A path, a variable, stars: what people write in place of the secret.
+_STANDS_FOR: Final = re.compile(r"/\S*/|\$[A-Z_{(]|%[A-Z_]+%|[*•xX]{3,}$|\{\{|<")
 _SENTENCE_END: Final = re.compile(r"[.!,;]?(?:\n|$)|[.!,;]\s")
 _URL: Final = re.compile(r"\bhttps?://[^\s<>\"'«»]{4,2000}", re.IGNORECASE)
 _USERINFO: Final = re.compile(r"(?<=//)[^/@\s]{1,200}@")
@@ -49,6 +51,7 @@ _QUERY: Final = re.compile(
 )
 _SEGMENT: Final = re.compile(r"(?<=/)[A-Za-z0-9_~.+=-]{20,2000}(?=[/?#]|$)")
 _LONG: Final = re.compile(r"(?<![A-Za-z0-9_/+.@=-])[A-Za-z0-9_-]{32,}+={0,2}(?![A-Za-z0-9_/+@.])")
+LONGEST_WORD: Final = 16
 SEGMENT_BITS, LONG_BITS = 3.9, 4.2
 """Shannon entropy per character from which letters and digits were drawn by a machine: of an address's part of 20
 characters, and of a word of 32 that stands alone (file names and identifiers reach 4.1)."""
@@ -81,7 +84,8 @@ def _assigned(text: str) -> Iterator[Span]:
         value = found["value"].rstrip(".,;:!?)]}") if not found["open"] else found["value"]
         start = found.start("value")
         after = text[start + len(value) : start + len(value) + 2]
-        if len(value) >= 3 and (found["open"] or _is_given(value, found["how"], after)):
+        quoted = found["open"] and found["how"].strip()
+        if len(value) >= 3 and not _STANDS_FOR.match(value) and (quoted or _is_given(value, found["how"], after)):
             yield Span(SECRET, start, start + len(value))
 
 
@@ -116,6 +120,9 @@ def find_urls(text: str) -> Iterator[Span]:
 def _random(text: str, bits: float) -> bool:
     """Say whether `text` looks drawn by a machine: letters of both cases, digits, nearly all different."""
     text = text[:200]
+    # Slugs and identifiers are words with hyphens between them.
+    if max(map(len, re.split(r"[_-]+", text))) < LONGEST_WORD:
+        return False
     cases = any(map(str.islower, text)) and any(map(str.isupper, text)) and sum(map(str.isdigit, text)) >= 2
     return cases and entropy(text) >= bits
 

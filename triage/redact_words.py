@@ -18,9 +18,10 @@ porque si que ha está esta correcta correcto incorrecte invalide expiré oubli�
 pour dans avec quand parce été incorreta incorreto expirada esquecida não os um uma minha sua e mas com quando se
 foi
 """
-TALK: Final = frozenset(_TALK.split())
+TALK: Final = frozenset(_TALK.casefold().split())
 """A password is talked about here, not given: these go on with the sentence."""
 _NO_NAMES: Final = """\
+community world first time departamento suporte online store shop cliente clients klantenservice
 team support sir madam sirs all there everyone everybody folks guys friends friend colleagues colleague customer
 customers service helpdesk desk admin administrator sales billing accounting accounts finance department office info
 company inc ltd llc gmbh ag corp group user users ladies gentlemen whom concern it help hello hi hey thanks thank
@@ -36,12 +37,12 @@ todas amigos soporte gracias hola yo nosotros usted ustedes el los las una y o p
 equipe senhor senhora senhores pessoal suporte obrigado obrigada eu nós você vocês os as um uma e mas quando porque
 microsoft google apple amazon windows linux excel outlook slack zendesk freshdesk salesforce
 """
-NO_NAMES: Final = frozenset(_NO_NAMES.split())
+NO_NAMES: Final = frozenset(_NO_NAMES.casefold().split())
 """Words that stand where names stand and are none."""
 _ORDINARY: Final = """\
 will mark page grant may april june rose hope faith grace bill chase rich art dean miles price cash day king long
 best good black white green brown young small case chance drew rob pat sue jean carol holly ivy iris joy summer max
 min wolf stein klein gross lang kurz ernst lange neu petit blanc mars sol luz cruz paz
 """
-ORDINARY: Final = frozenset(_ORDINARY.split())
+ORDINARY: Final = frozenset(_ORDINARY.casefold().split())
 """Names that are words as well: looked for with a capital letter only."""

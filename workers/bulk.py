@@ -13,8 +13,7 @@ from datetime import datetime
 
 from connectors.base import Connector, History, Past
 from triage.backtest.replay import NO_CUSTOMER, as_new, kept
-from triage.classify import learned_from
-from triage.classify.base import Classifier
+from triage.classify.base import Classifier, learned_from
 from triage.classify.batch import ticket_from_row
 from triage.errors import TandemError, Wait
 from triage.people import first_words

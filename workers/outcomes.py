@@ -131,9 +131,11 @@ def _look(field: str, ours: str, wrote: _Wrote, ticket: Changed, settings: Setti
         return None  # taken away, or its name cannot be read: not what it should be instead
     if shown is None or (mine is None and field == "priority" and ticket.priority_is_default):
         return by_tag
+    changed = mine is not None and shown.strip().casefold() != mine.strip().casefold()
+    if mine is not None and not changed:
+        return _Seen(ours, written=True, changed=False)  # also where the settings name another group by now
     label = (team_beside if field == "primary_team" else priority_beside)(ours, shown, settings)
     tagged = tag_of(field, ours, settings.tag_prefix) in wrote.tags
-    changed = mine is not None and shown.strip().casefold() != mine.strip().casefold()
     return _Seen(label, written=mine is not None or tagged, changed=changed)
 
 

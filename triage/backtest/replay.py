@@ -25,6 +25,8 @@ KEPT = frozenset(
         "escalation_needed",
         "probabilities",
         "thresholds",
+        "probability_sources",
+        "temperatures",
         "classifier",
         "model",
         "tokens_in",

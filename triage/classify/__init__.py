@@ -62,12 +62,6 @@ def with_learned(base: Classifier, models: Mapping[str, bytes], settings: Settin
     return base.over(learned, heads) if isinstance(base, Cascade) else learned(base)
 
 
-def learned_from(classifier: Classifier, ticket: Ticket) -> list[str]:
-    """Return the fields that `classifier` answers by a model which has learned from this very ticket."""
-    seen: Callable[[Ticket], list[str]] | None = getattr(classifier, "learned_from", None)
-    return seen(ticket) if seen else []
-
-
 def build_llm(
     settings: Settings,
     *,

@@ -12,6 +12,7 @@ from typing import Any
 
 import openai
 
+from triage.classify.reply import UNREADABLE
 from triage.classify.wire import MAX_ANSWER, TooLarge, bounded_client
 from triage.errors import ModelError
 
@@ -25,7 +26,6 @@ MAX_FILE = 2_000_000_000
 TIMEOUT = "the model did not answer in time"
 UNREACHABLE = "the model endpoint cannot be reached"
 TOO_LARGE = "the model endpoint sent an answer of impossible size"
-UNREADABLE = "the model endpoint sent something that is no chat completion"
 NOT_UNDERSTOOD = "the model endpoint sent something unreadable"
 STATUS = "the model endpoint answered HTTP {status}"
 

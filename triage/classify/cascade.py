@@ -7,7 +7,7 @@ from collections.abc import Callable, Collection
 from typing import Any, Literal
 
 from triage.classification import DECIDED_FIELDS, NO_TEAM, Classification
-from triage.classify.base import Classifier, PaidModelError
+from triage.classify.base import Classifier, PaidModelError, learned_from
 from triage.classify.context import context_of
 from triage.classify.escalation import escalated
 from triage.clean import clean_ticket
@@ -51,6 +51,10 @@ class Cascade:
         own = self._own.classify(ticket)
         ask = self._ask == "always" or any(self._unsure(own, name, ticket.desk) for name in DECIDED_FIELDS)
         return self._asked(self._llm, ticket, own) if ask else own
+
+    def learned_from(self, ticket: Ticket) -> list[str]:
+        """Return the fields whose learned model, of our own classifier, has learned from this very ticket."""
+        return learned_from(self._own, ticket)
 
     def _asked(self, llm: Classifier, ticket: Ticket, own: Classification | None) -> Classification:
         try:

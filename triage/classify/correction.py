@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from triage.classification import Classification
-from triage.classify.base import Classifier
+from triage.classify.base import Classifier, learned_from
 from triage.classify.recalibrate import recalibrated
 from triage.ticket import Ticket
 
@@ -60,3 +60,7 @@ class Corrected:
     def classify(self, ticket: Ticket) -> Classification:
         """Return the corrected answer of `base`."""
         return corrected(self._base.classify(ticket), self._corrections, self._target)
+
+    def learned_from(self, ticket: Ticket) -> list[str]:
+        """Return the fields whose learned model has learned from this very ticket."""
+        return learned_from(self._base, ticket)

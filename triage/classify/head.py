@@ -1,4 +1,4 @@
-"""A learned model of one field: two linear views added up, in arrays and plain JSON. Nothing in it can run code."""
+"""A learned model of one field: views added up, in arrays and plain JSON. Nothing in it can run code."""
 
 from __future__ import annotations
 
@@ -12,13 +12,22 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from triage.classification import NO_TEAM
 from triage.classify.calibration import Scores, chances
 from triage.classify.learned_features import BUCKETS, VERSION, Features
+from triage.classify.nearness import SIZE, Nearness
+from triage.classify.novelty import Novelty
+from triage.classify.shape import SIZE as SHAPES
 from triage.classify.views import Linear, Wording
 from triage.errors import TandemError
 
-UNREADABLE = "the stored model cannot be read ({reason}); learn again"
-FOREIGN = "the stored model was made with other vectors ({found}); learn again"
+UNREADABLE = (
+    "the stored model cannot be read ({reason}) and is not used; teach it again: python manage.py learn --desk DESK"
+)
+FOREIGN = (
+    "the stored model was made by another version of Tandem ({found}; this one has {wanted}) and is not used; "
+    "teach it again: python manage.py learn --desk DESK"
+)
 
 
 class ForeignModelError(TandemError):
@@ -32,8 +41,10 @@ class LearnedHead:
     labels: tuple[str, ...]
     encoder: str
     """Who made the vectors: with others the weights mean nothing."""
-    meaning: Linear | None
+    nearness: tuple[Nearness, Linear] | None
     wording: tuple[Wording, Linear] | None
+    novelty: Novelty | None = None
+    """Only where "none of these" is an answer."""
     thresholds: Mapping[str, float] = field(default_factory=dict)
     """Target precision ("0.95") -> probability from which answers are right that often; 1.0: never."""
     seen: frozenset[int] = frozenset()
@@ -41,12 +52,22 @@ class LearnedHead:
 
     def scores(self, features: Features) -> Scores:
         """Return calibrated log-odds, one row per ticket and one column per label."""
-        return scores_of(features, self.meaning, self.wording)
+        return scores_of(features, self.nearness, self.wording)
 
     def probabilities(self, features: Features) -> list[dict[str, float]]:
-        """Return label -> probability for each ticket."""
+        """Return label -> probability for each ticket; with NO_TEAM where a ticket resembles none it learned from."""
         rows = chances(self.scores(features))
-        return [{label: float(p) for label, p in zip(self.labels, row, strict=True)} for row in rows]
+        names: tuple[str, ...] = self.labels
+        if self.novelty:
+            rows = self.novelty.doubted(rows, self.novelty.nearest(features.vectors))
+            names = (*names, NO_TEAM)
+        found: list[dict[str, float]] = []
+        for row in rows:
+            one = dict.fromkeys(names, 0.0)
+            for label, p in zip(names, row, strict=True):  # a desk may have taught NO_TEAM too
+                one[label] += float(p)
+            found.append(one)
+        return found
 
     def threshold(self, precision: float) -> float | None:
         """Return the probability from which answers are right with `precision`, None where that is not known."""
@@ -56,12 +77,17 @@ class LearnedHead:
     def to_bytes(self) -> bytes:
         """Return the head as a compressed npz file; `from_bytes` reads it back."""
         arrays: dict[str, NDArray[Any]] = {}
-        if self.meaning:
-            arrays |= {"meaning": self.meaning.weights.astype(np.float32), "meaning_bias": self.meaning.bias}
+        if self.nearness:
+            near, linear = self.nearness
+            arrays |= {"middle": near.middle, "spread": near.spread}
+            arrays |= {"nearness": linear.weights.astype(np.float16), "nearness_bias": linear.bias}
         if self.wording:
             words, linear = self.wording
             arrays |= {"columns": words.columns, "idf": words.idf}
             arrays |= {"wording": linear.weights.astype(np.float16), "wording_bias": linear.bias}
+        if self.novelty:
+            limits = [self.novelty.strange, self.novelty.doubtful, self.novelty.usual]
+            arrays |= {"examples": self.novelty.examples, "limits": np.asarray(limits, np.float64)}
         about = {
             "features": VERSION,
             "encoder": self.encoder,
@@ -83,7 +109,8 @@ class LearnedHead:
                 about = json.loads(arrays["about"].tobytes())
                 found = f"{about['encoder']}, features {about['features']}"
                 if (about["encoder"], about["features"]) != (encoder, VERSION):
-                    raise ForeignModelError(FOREIGN.format(found=found))
+                    wanted = f"{encoder}, features {VERSION}"
+                    raise ForeignModelError(FOREIGN.format(found=found, wanted=wanted))
                 return cls._read(about, arrays)
         except ForeignModelError:
             raise
@@ -93,20 +120,25 @@ class LearnedHead:
     @classmethod
     def _read(cls, about: Mapping[str, Any], arrays: Any) -> LearnedHead:
         labels = tuple(str(label) for label in about["labels"])
-        meaning = wording = None
-        if "meaning" in arrays:
-            meaning = Linear(arrays["meaning"], arrays["meaning_bias"])
+        nearness = wording = novelty = None
+        if "nearness" in arrays:
+            linear = Linear(arrays["nearness"].astype(np.float32), arrays["nearness_bias"])
+            nearness = (Nearness(arrays["middle"], arrays["spread"]), linear)
+            if (len(linear.weights), arrays["middle"].shape, arrays["spread"].shape) != (SIZE, (SHAPES,), (SHAPES,)):
+                raise ValueError("nearness")
         if "columns" in arrays:
             columns = arrays["columns"]
             linear = Linear(arrays["wording"].astype(np.float32), arrays["wording_bias"])
             wording = (Wording(columns, arrays["idf"]), linear)
             if len(columns) != len(linear.weights) or len(columns) != len(arrays["idf"]) or max(columns) >= BUCKETS:
                 raise ValueError("columns")
-        for view in (meaning, wording[1] if wording else None):
-            if view and (view.weights.shape[1], view.bias.shape) != (len(labels), (len(labels),)):
+        if "examples" in arrays:
+            novelty = Novelty(arrays["examples"], *map(float, arrays["limits"]))
+        for _, view in filter(None, (nearness, wording)):
+            if (view.weights.shape[1], view.bias.shape) != (len(labels), (len(labels),)):
                 raise ValueError("labels")
         seen = frozenset(int(one) for one in arrays["seen"])
-        return cls(labels, about["encoder"], meaning, wording, dict(about["thresholds"]), seen)
+        return cls(labels, about["encoder"], nearness, wording, novelty, dict(about["thresholds"]), seen)
 
 
 def fingerprint(text: str) -> int:
@@ -114,11 +146,14 @@ def fingerprint(text: str) -> int:
     return int.from_bytes(blake2b(text.encode("utf-8", "replace"), digest_size=8).digest(), "big")
 
 
-def scores_of(features: Features, meaning: Linear | None, wording: tuple[Wording, Linear] | None) -> Scores:
+def scores_of(
+    features: Features, nearness: tuple[Nearness, Linear] | None, wording: tuple[Wording, Linear] | None
+) -> Scores:
     """Return the sum of both views, one row per ticket and one column per label."""
     total = np.zeros((1, 1))
-    if meaning:
-        total = total + meaning.scores(features.vectors)
+    if nearness:
+        near, linear = nearness
+        total = total + linear.scores(near.apply(features.vectors, features.shapes))
     if wording:
         words, linear = wording
         total = total + linear.scores(words.apply(features.counts))

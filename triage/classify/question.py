@@ -56,7 +56,7 @@ class Questionnaire:
 
     def __init__(self, teams: Mapping[str, Team], priorities: Mapping[str, Priority]) -> None:
         self._teams = dict(teams)
-        self._labels = labels_of(teams, priorities)
+        self.labels = labels_of(teams, priorities)
         self.system = system_prompt(teams, priorities)
         self.schemas = {
             SCHEMA_WITH_LENGTHS: answer_schema(teams, priorities, with_lengths=True),
@@ -77,7 +77,7 @@ class Questionnaire:
     def verdict(self, question: Question, reply: Reply) -> Verdict:
         """Return the checked answer. Raises InvalidAnswer where it cannot be used."""
         told = f"{question.clean.subject}\n{question.clean.text}"
-        return parse_answer(reply.text, self._labels, told, reply.tokens, question.masks)
+        return parse_answer(reply.text, self.labels, told, reply.tokens, question.masks)
 
     def classification(self, question: Question, verdict: Verdict, used: Mapping[str, Any]) -> Classification:
         """Return the classification; `used` holds model, tokens_in, tokens_out and cost_usd."""

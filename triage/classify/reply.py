@@ -6,10 +6,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from triage.classify.api import UNREADABLE
 from triage.classify.token_odds import Token, tokens_of
 
 CHARS_PER_TOKEN = 4
+UNREADABLE = "the model endpoint sent something that is no chat completion"
 REFUSAL = "the model refused to answer"
 CUT_OFF = "the model's answer was cut off"
 

@@ -7,7 +7,7 @@ document with the mean of its parts; `evaluation/retrieval.py` measures the weig
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -95,8 +95,9 @@ class Index:
     def __init__(self, entries: Sequence[Entry], rows: Rows) -> None:
         self.entries = entries
         self.size = len(rows.documents)
-        self._rows = rows
         self._bm25 = Bm25(rows.words)
+        # The words are in there now, sorted: once is enough.
+        self._rows = replace(rows, words=())
         # Where each (document, part) begins: the rows are in that order.
         key = rows.documents * PARTS + rows.parts
         self._starts = np.flatnonzero(np.diff(key, prepend=-1)) if self.size else np.empty(0, np.int64)
