@@ -11,6 +11,7 @@ from flask import Flask, Response, g, jsonify, request
 from flask.typing import ResponseReturnValue
 from werkzeug.exceptions import HTTPException
 
+from sandbox import article_pages as _article_pages
 from sandbox import control, faults, freshdesk, pages, zendesk
 from sandbox import control_articles as _control_articles  # importing registers the routes
 from sandbox import freshdesk_lists as _freshdesk_lists
@@ -24,6 +25,7 @@ from sandbox.config import SandboxConfig
 from sandbox.state import EXTENSION, Sandbox, here
 
 ROUTES = (
+    _article_pages,
     _control_articles,
     _freshdesk_lists,
     _freshdesk_solutions,

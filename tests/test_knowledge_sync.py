@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Iterator
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import pytest
 import requests
+from fakes import FakeClassifier
 from test_connector_recordings import VENDORS
 from test_connector_sandbox import CREDENTIALS, Box
 
@@ -24,6 +27,7 @@ from triage.store import Store
 from triage.ticket import Author, Message, Ticket
 from workers.knowledge import Room, forget_reopened, put_all, sync, sync_due
 from workers.lookup import LOOK_EVERY_SECONDS, Lookup
+from workers.pipeline import Tools, triage
 
 NAME = "desk"
 SECRET_WORDS = ("INTERNAL-ONLY", "DRAFT-ONLY", "SIGNED-IN-ONLY", "ENTWURF")
@@ -202,6 +206,7 @@ def solved(box: Box, subject: str, body: str, reply: str, **more: Any) -> str:
     return ticket
 
 
+OUTLOOK_REPLY = "Please set the same time zone in Outlook and in Lumenly, then read the calendar again."
 REPLY = "Dear Ada Lovely, the tyre pressure sensor needs a new battery. Order part 7731 in the shop and change it."
 
 
@@ -369,3 +374,39 @@ def test_the_same_document_is_encoded_once(sqlite_store: Store, shared: Running)
     assert put_all(room, [replace(one, stamp="b")]) == 0
     assert sqlite_store.knowledge.known(NAME, TICKET, ["7"])["7"][0] == "b"
     assert put_all(room, [replace(one, body="It prints too much.")]) == 1
+
+
+@pytest.mark.parametrize("vendor", VENDORS)
+def test_the_note_on_the_helpdesk_names_sources_that_a_customer_can_open(
+    own: Running, sqlite_store: Store, vendor: str
+) -> None:
+    box = Box(own, vendor)
+    room = room_of(box, sqlite_store)
+    earlier = solved(box, "Outlook moves events", "The calendar is one hour off after the Outlook sync.", OUTLOOK_REPLY)
+    wait_for_export(box, own)
+    for kind in (ARTICLE, TICKET):
+        sync_all(room, kind)
+    body = "After the sync with Outlook all events in the calendar are one hour off."
+    new = box.ticket(subject="Calendar events one hour off after Outlook sync", body=body)
+    now = time.time()
+    run, _ = sqlite_store.runs.claim(NAME, new, "created", owner="w", now=now, lease_until=now + 30)
+    settings = Settings(desks={NAME: box.settings})
+    find = partial(lookup(room).find, NAME)
+    triage(run, Tools(box.connector, FakeClassifier(), sqlite_store, settings, box.settings, find=find))
+    (note,) = box.notes(new)
+    links = re.findall(r'href="([^"]+)"', note["html"])
+    assert links[0] == f"{box.settings.url}{'/agent' if vendor == 'zendesk' else '/a'}/tickets/{earlier}"
+    assert all(link.startswith(f"{box.settings.url}/") for link in links)
+    assert "time zone" in requests.get(links[1], timeout=10).text
+    done = sqlite_store.runs.get(run.id)
+    assert done is not None
+    assert done.sources is not None
+    assert [one["key"] for one in done.sources["tickets"]] == [earlier]
+
+
+@pytest.mark.parametrize("path", ["/zendesk/hc/en-us/articles/{}", "/freshdesk/support/solutions/articles/{}"])
+def test_customers_cannot_open_what_is_not_for_them(shared: Running, path: str) -> None:
+    vendor = path.split("/")[1]
+    for one in requests.get(f"{shared.url}/sandbox/articles/{vendor}", timeout=10).json()["articles"]:
+        status = requests.get(shared.url + path.format(one["id"]), timeout=10).status_code
+        assert status == (200 if one["state"] == "public" else 404)
