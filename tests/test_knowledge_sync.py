@@ -251,6 +251,24 @@ def test_a_solved_ticket_that_is_opened_again_is_forgotten(own: Running, sqlite_
 
 
 @pytest.mark.parametrize("vendor", VENDORS)
+def test_a_solved_ticket_that_was_deleted_is_noticed_later(own: Running, sqlite_store: Store, vendor: str) -> None:
+    box = Box(own, vendor)
+    stays = solved(box, "Tyre sensor shows nothing", "The tyre sensor shows no value at all.", REPLY)
+    goes = solved(box, "Tyre sensor is wet", "The tyre sensor shows odd values in the rain.", REPLY)
+    wait_for_export(box, own)
+    room = room_of(box, sqlite_store)
+    sync_all(room, TICKET)
+    # Without a change that the list of changed tickets would show.
+    own.state.desks[vendor].tickets[int(goes)].deleted = True  # type: ignore[index]
+    sync_all(room, TICKET)
+    assert {one.key for one in sqlite_store.knowledge.documents(NAME)} == {stays, goes}, "seen too short ago"
+    later = replace(room, clock=lambda: time.time() + 8 * 86_400)
+    sync_all(later, TICKET)
+    assert [one.key for one in sqlite_store.knowledge.documents(NAME)] == [stays]
+    assert sqlite_store.knowledge.least_seen(NAME, TICKET, time.time(), 9) == []
+
+
+@pytest.mark.parametrize("vendor", VENDORS)
 def test_the_replies_of_many_tickets_take_several_ticks(own: Running, sqlite_store: Store, vendor: str) -> None:
     box = Box(own, vendor)
     tickets = {solved(box, f"Tyre sensor {n}", f"Sensor number {n} shows no value.", REPLY) for n in range(5)}

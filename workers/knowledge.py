@@ -30,6 +30,9 @@ CALLS_A_TICK = 20
 TICK_SECONDS = 40.0
 """Reading new articles takes the encoder some seconds a page."""
 LEASE_SECONDS = 600.0
+LOOK_AGAIN_AFTER = 7 * 86_400.0
+LOOKED_AT_AGAIN = 20
+"""Solved tickets looked at again at the end of a round: 480 a day at a round an hour."""
 OFF = "switched off"
 SOLVED_STATUSES = {Status.SOLVED, Status.CLOSED}
 
@@ -188,8 +191,20 @@ def _read_tickets(room: Room, _started: float) -> bool:
         rounds.save(room.name, TICKET, cursor=following, lease_until=room.clock() + LEASE_SECONDS)
         if over:
             rounds.drop_older(room.name, TICKET, earliest, room.clock())
+            _look_again(room)
             return _finish(room, TICKET, cursor=following)
     return False
+
+
+def _look_again(room: Room) -> None:
+    """Forget some of the longest unseen tickets if they are no longer solved: Freshdesk lists no deleted tickets."""
+    kept, now = room.store.knowledge, room.clock()
+    keys = kept.least_seen(room.name, TICKET, now - LOOK_AGAIN_AFTER, LOOKED_AT_AGAIN)
+    if not keys:
+        return
+    there = {past.ticket.id for past in room.connector.past(keys) if past.ticket.status in SOLVED_STATUSES}
+    kept.drop(room.name, TICKET, set(keys) - there, now)
+    kept.seen(room.name, TICKET, there, now)
 
 
 _READERS: dict[str, Callable[[Room, float], bool]] = {
