@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -209,12 +210,13 @@ class TestFolder:
         (tmp_path / "good.md").write_text("# Good\nText.\n")
         (tmp_path / "latin.md").write_bytes("# Größe\n".encode("latin-1"))
         (tmp_path / "large.md").write_text("x" * (folder_module.MAX_BYTES + 1))
+        (tmp_path / os.fsdecode(b"gr\xf6sse.md")).write_text("# Size\n")
         outside = tmp_path.parent / f"{tmp_path.name}-outside.md"
         outside.write_text("# Outside\n")
         (tmp_path / "link.md").symlink_to(outside)
         found = read_folder(tmp_path)
         assert [one.key for one in found.documents] == ["good.md"]
-        assert set(found.refused) == {"latin.md", "large.md"}
+        assert set(found.refused) == {"latin.md", "large.md", "gr?sse.md"}
         assert "UTF-8" in found.refused["latin.md"]
 
     def test_a_folder_that_is_none_says_what_to_do(self, tmp_path: Path) -> None:

@@ -20,6 +20,7 @@ from sandbox.testing import Running, running
 from triage.classify import shared_encoder
 from triage.errors import DeskLocked, Retry
 from triage.knowledge.documents import Document
+from triage.knowledge.folder import of_markdown
 from triage.settings import Desk, Mode, Settings
 from triage.settings_knowledge import Knowledge
 from triage.sources import ARTICLE, FILE, TICKET, Sources
@@ -428,3 +429,17 @@ def test_customers_cannot_open_what_is_not_for_them(shared: Running, path: str) 
     for one in requests.get(f"{shared.url}/sandbox/articles/{vendor}", timeout=10).json()["articles"]:
         status = requests.get(shared.url + path.format(one["id"]), timeout=10).status_code
         assert status == (200 if one["state"] == "public" else 404)
+
+
+def test_odd_texts_are_kept_on_both_databases(store: Store, own: Running) -> None:
+    box = Box(own, "zendesk")
+    odd = "Odd \x00 title \ud83d \u202e 🎉"
+    requests.post(
+        f"{box.url}/articles/zendesk", json={"title": odd, "body": f"<p>{odd * 9} tuning of zithers</p>"}, timeout=10
+    ).raise_for_status()
+    room = room_of(box, store)
+    sync_all(room)
+    file = of_markdown("odd.md", f"# {odd}\n{odd}\n")
+    assert file
+    assert put_all(room, [file]) == 1
+    assert store.knowledge.counts(NAME) == {ARTICLE: (24, store.knowledge.counts(NAME)[ARTICLE][1]), FILE: (1, 2)}

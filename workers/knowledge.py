@@ -15,7 +15,7 @@ from pathlib import Path
 from connectors.base import Article, Changed, Connector
 from triage.classify.encoder import Encoder
 from triage.errors import FeatureOff, Retry, TandemError, Wait
-from triage.knowledge.documents import MAX_TITLE, Document, keep, language_of, of_html
+from triage.knowledge.documents import MAX_TITLE, Document, keep, language_of, of_html, storable
 from triage.knowledge.folder import FolderError, read_folder
 from triage.settings import Desk, Mode, Settings
 from triage.sources import ARTICLE, FILE, TICKET
@@ -158,7 +158,7 @@ def _article(one: Article) -> Document:
         key=f"{one.id}:{one.language}",
         group=one.id,
         language=language_of(one.language, f"{one.title}\n{body}"),
-        title=" ".join(one.title.split())[:MAX_TITLE],
+        title=storable(" ".join(one.title.split()))[:MAX_TITLE],
         path=one.path,
         body=body,
         stamp=one.updated_at,

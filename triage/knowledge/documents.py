@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 from triage.clean import html_to_text
@@ -56,6 +55,11 @@ class Kept:
     words: bytes
 
 
+def storable(text: str) -> str:
+    """Return `text` without what a database refuses: zero bytes and halves of characters."""
+    return text.replace("\0", "").encode("utf-8", "replace").decode("utf-8")
+
+
 def of_html(html: str) -> str:
     """Return an article's HTML as plain text that keeps its headings."""
     return html_to_text(_HEADING.sub(lambda tag: "</p>" if tag[1] else "<p># ", html))
@@ -86,8 +90,3 @@ def keep(document: Document, encode: Encode) -> list[Kept]:
 def _counted(title: str, part: int, piece: passages.Passage) -> str:
     """Return the text whose words count: the title stands for every passage of the body."""
     return "\n".join([title] * (part == BODY) + [piece.heading, piece.text])
-
-
-def texts_of(parts: Sequence[tuple[int, str]], wanted: int) -> str:
-    """Return the texts of one part, joined."""
-    return "\n".join(text for part, text in parts if part == wanted)

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from triage.knowledge.documents import MAX_TITLE, Document, language_of
+from triage.knowledge.documents import MAX_TITLE, Document, language_of, storable
 from triage.sources import FILE
 
 MAX_FILES = 5000
@@ -19,6 +19,7 @@ TOO_MANY = "{folder} holds more than {most} Markdown files; name a narrower fold
 TOO_LARGE = "larger than 1 MB: split it"
 NO_TEXT = "not UTF-8 text: save it as UTF-8"
 UNREADABLE = "cannot be read: {reason}"
+ODD_NAME = "its name is not UTF-8: rename it"
 LONG_NAME = "its path has more than 300 characters"
 SUFFIXES = (".md", ".markdown")
 _FRONT = re.compile(r"\A---[ \t]*\n(.*?)\n---[ \t]*\n", re.DOTALL)
@@ -74,7 +75,9 @@ def _files(folder: Path) -> Iterator[Path]:
 
 
 def _take(found: Reading, key: str, path: Path) -> None:
-    if len(key) > MAX_KEY:
+    if storable(key) != key:
+        found.refused[storable(key)] = ODD_NAME
+    elif len(key) > MAX_KEY:
         found.refused[key] = LONG_NAME
     elif path.stat().st_size > MAX_BYTES:
         found.refused[key] = TOO_LARGE
@@ -95,7 +98,7 @@ def of_markdown(key: str, text: str) -> Document | None:
     said = {name.lower(): value.strip("\"'") for name, value in _SETTING.findall(front[1] if front else "")}
     if said.get("draft", "").lower() in ("true", "yes") or said.get("published", "").lower() in ("false", "no"):
         return None
-    body = plain(text[front.end() :] if front else text)
+    body = storable(plain(text[front.end() :] if front else text))
     stem = Path(key).with_suffix("").as_posix()
     named = _LANGUAGE_IN_NAME.match(stem)
     heading = _TITLE.search(body)
@@ -106,7 +109,7 @@ def of_markdown(key: str, text: str) -> Document | None:
         key=key,
         group=named[1] if named else stem,
         language=language_of(told, body),
-        title=title[:MAX_TITLE],
+        title=storable(title)[:MAX_TITLE],
         path="",
         body=body,
     )
