@@ -240,7 +240,7 @@ class Freshdesk(Helpdesk):
     def history(self, cursor: str, since: datetime) -> History:
         """Return tickets solved since `since`, oldest change first; texts and names cost four more credits a page."""
         groups = self._groups()
-        self._budget.admit([Need(ACCOUNT, LIST_WITH_TEXT), self._dialect.list_need()])
+        self._budget.admit([Need(ACCOUNT, LIST_WITH_TEXT), self._dialect.list_need()], spare=BULK_SPARE)
         place = Place.parse(cursor or iso(since), datetime.now(UTC))
         listed = rows(self._api.get(TICKETS, query=place.query() | {"include": "description,requester"}))
         following = place.after([freshdesk_ticket.listed(raw, groups).updated_at for raw in listed])

@@ -14,7 +14,7 @@ from typing import Any, ClassVar
 
 from connectors import zendesk_guide, zendesk_ticket
 from connectors.base import Account, Articles, Changes, Fields, History, Leak, Past, Written
-from connectors.budget import ACCOUNT, BULK_SPARE, Need
+from connectors.budget import ACCOUNT, BULK_SPARE, SPARE, Need
 from connectors.helpdesk import (
     Helpdesk,
     check_reference,
@@ -276,7 +276,7 @@ class Zendesk(Helpdesk):
 
     def history(self, cursor: str, since: datetime) -> History:
         """Return tickets solved since `since`, oldest change first; only admins may export."""
-        page, following, more = self._export(cursor or str(int(since.timestamp())), PAST_SIDELOADS)
+        page, following, more = self._export(cursor or str(int(since.timestamp())), PAST_SIDELOADS, BULK_SPARE)
         done = [raw for raw in rows(page.get("tickets")) if zendesk_ticket.finished(raw)]
         return History(self._past(done, page), following, more)
 
@@ -308,9 +308,9 @@ class Zendesk(Helpdesk):
         known = zendesk_ticket.people(page)
         return tuple(zendesk_ticket.past(self.desk, self._settings, page, raw, known, groups) for raw in listed)
 
-    def _export(self, cursor: str, sideloads: str = "") -> tuple[dict[str, Any], str, bool]:
+    def _export(self, cursor: str, sideloads: str = "", spare: float = SPARE) -> tuple[dict[str, Any], str, bool]:
         """Return a page of changed tickets, the cursor that goes on after it, and whether there are more now."""
-        self._budget.admit([Need(ACCOUNT, 1), Need(EXPORTS[0], 1, EXPORTS[1])])
+        self._budget.admit([Need(ACCOUNT, 1), Need(EXPORTS[0], 1, EXPORTS[1])], spare=spare)
         newest = int(time.time()) - EXPORT_DELAY
         start = min(int(cursor), newest) if cursor.isdigit() else newest
         where = {"cursor": cursor} if cursor and not cursor.isdigit() else {"start_time": str(start)}
