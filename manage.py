@@ -16,6 +16,7 @@ FOLDER = Path(__file__).parent / "commands"
 HELPERS = {
     "__init__",
     "backtest_screen",
+    "calendar_yaml",
     "closed",
     "crew",
     "lessons",
@@ -24,6 +25,7 @@ HELPERS = {
     "rows",
     "sandboxed",
     "shared",
+    "sla_table",
     "tuning_material",
     "tuning_state",
     "stack",

@@ -12,6 +12,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any, Protocol
 
+from connectors.schedules import Schedule
 from triage.ticket import Message, Status, Ticket
 
 
@@ -137,6 +138,8 @@ class Connector(Protocol):
     """One desk's helpdesk. Every method may raise the errors of `triage.errors`."""
 
     desk: str
+    edits_notes: bool
+    """Whether `update_note` works."""
 
     def account(self) -> Account:
         """Return who we are; proves the credential with a call that really needs it."""
@@ -144,17 +147,29 @@ class Connector(Protocol):
     def read(self, ticket_id: str) -> Ticket:
         """Return the ticket with conversation, requester, organization and 30 days of history; Gone if it is over."""
 
+    def look(self, ticket_id: str) -> Ticket:
+        """Return the ticket as `read` does without the earlier ones, solved and closed ones too; Gone if deleted."""
+
     def find_note(self, ticket_id: str, reference: str) -> Written | None:
         """Return our note that carries `reference`, or None; one found public is hidden or removed, and says so."""
 
     def post(self, ticket: Ticket, note_html: str, reference: str, fields: Fields) -> Written:
         """Add one private note and set `fields`; a refused field never costs the note. Conflict if read is stale."""
 
+    def update_note(self, ticket_id: str, note_id: str, note_html: str, reference: str) -> Written:
+        """Replace the text of our note; FeatureOff where the helpdesk has no such thing."""
+
     def set_fields(self, ticket: Ticket, fields: Fields) -> Written:
         """Set `fields` without a note (the note is there already)."""
 
     def add_tags(self, ticket: Ticket, tags: tuple[str, ...]) -> Written:
         """Add `tags`, keeping every other tag."""
+
+    def remove_tags(self, ticket: Ticket, tags: tuple[str, ...]) -> Written:
+        """Take `tags` away, keeping every other tag."""
+
+    def schedules(self) -> tuple[Schedule, ...]:
+        """Return the helpdesk's business hours; FeatureOff where the plan or our role has none."""
 
     def changes(self, cursor: str) -> Changes:
         """Return tickets changed since `cursor` (empty: since one minute ago), oldest change first.

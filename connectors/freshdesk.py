@@ -9,10 +9,11 @@ from __future__ import annotations
 import base64
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any, ClassVar
 
-from connectors import freshdesk_solutions, freshdesk_ticket
+from connectors import freshdesk_clocks, freshdesk_schedules, freshdesk_solutions, freshdesk_ticket
 from connectors.base import Account, Articles, Changes, Fields, History, Leak, Past, Written
 from connectors.budget import ACCOUNT, BULK_SPARE, Need
 from connectors.freshdesk_errors import FreshdeskDialect
@@ -28,11 +29,12 @@ from connectors.helpdesk import (
 )
 from connectors.http import Client, StaticCredential
 from connectors.lock import ticket_lock
+from connectors.schedules import Schedule
 from connectors.ticket_rows import earlier
 from connectors.values import as_dict, ident, rows, text
 from connectors.verdict import Call
 from triage.errors import DeskLocked, Forbidden, Gone, Refused, Retry, TandemError, UnknownOutcome
-from triage.ticket import Message, Status, Ticket
+from triage.ticket import EarlierTicket, Message, Status, Ticket
 
 TICKETS = "/tickets"
 TICKET = "/tickets/{id}"
@@ -53,6 +55,8 @@ CUSTOM_PREFIX = "cf_"
 NEXT = re.compile(r"""rel\s*=\s*["']?next\b""")
 # Ticket 3, company 1, history 1, note 1, tags 2 credits.
 TICKET_CREDITS = 8.0
+# Ticket with conversations, requester and stats, company.
+LOOK_CREDITS = 5.0
 # Each include of a list costs two.
 LIST_WITH_TEXT = 5.0
 SCOPES = {1: "global access", 2: "group access", 3: "restricted access"}
@@ -70,6 +74,7 @@ class Freshdesk(Helpdesk):
     """One Freshdesk account."""
 
     priorities: ClassVar[Mapping[str, Any]] = {"urgent": 4, "high": 3, "normal": 2, "medium": 2, "low": 1}
+    edits_notes = True
 
     def _open(self) -> Client:
         desk = self._settings
@@ -99,16 +104,27 @@ class Freshdesk(Helpdesk):
                 self._dialect.update_need(),
             ]
         )
-        raw = freshdesk_ticket.living(self._ticket(ticket_id))
+        raw = freshdesk_ticket.living(self._ticket(ticket_id, INCLUDES))
+        others = earlier(self._history(raw), text(raw["id"]), self._month_ago(), freshdesk_ticket.status)
+        return self._normal(raw, self._cache.peek("groups") or {}, others)
+
+    def look(self, ticket_id: str) -> Ticket:
+        """Return the ticket as `read` does without the earlier ones, solved and closed ones too; Gone if deleted."""
+        self._budget.admit([Need(ACCOUNT, LOOK_CREDITS)])
+        raw = freshdesk_ticket.existing(self._ticket(ticket_id, f"{INCLUDES},stats"))
+        return self._normal(raw, self._groups() if ident(raw.get("group_id")) else {}, ())
+
+    def _normal(self, raw: dict[str, Any], groups: Mapping[str, str], others: tuple[EarlierTicket, ...]) -> Ticket:
         conversations = rows(raw.get("conversations"))
         if len(conversations) >= EMBEDDED:
-            conversations = list(self._listed(CONVERSATIONS, ticket_id))
-        others = earlier(self._history(raw), text(raw["id"]), self._month_ago(), freshdesk_ticket.status)
-        return freshdesk_ticket.normalize(self.desk, self._settings, raw, conversations, self._customer(raw), others)
+            conversations = list(self._listed(CONVERSATIONS, text(raw["id"])))
+        customer = self._customer(raw)
+        ticket = freshdesk_ticket.normalize(self.desk, self._settings, raw, conversations, customer, others, groups)
+        return replace(ticket, clocks=freshdesk_clocks.clocks(raw)) if self._own_clocks else ticket
 
-    def _ticket(self, ticket_id: str) -> Any:
+    def _ticket(self, ticket_id: str, includes: str) -> Any:
         try:
-            return self._api.get(TICKET, ticket_id, query={"include": INCLUDES})
+            return self._api.get(TICKET, ticket_id, query={"include": includes})
         except Forbidden as error:
             # Freshdesk says 403 for a soft-deleted ticket too; whether it is the credential, another call tells.
             self.account()
@@ -175,6 +191,13 @@ class Freshdesk(Helpdesk):
             more = dict.fromkeys(wanted, str(error))
         return Written(note_id, self._before(ticket, after), after, refused | more)
 
+    def update_note(self, ticket_id: str, note_id: str, note_html: str, reference: str) -> Written:
+        """Replace the text of our note; Gone if somebody has deleted it. Only the text can be changed."""
+        check_reference(note_html, reference)
+        note = as_dict(self._api.send("PUT", CONVERSATION, note_id, body={"body": note_html}, repeatable=True))
+        # Its privacy cannot have changed; not every account's answer names it.
+        return self._leaked(ticket_id, note_id, {}) if note.get("private") is False else Written(note_id)
+
     def _leaked(self, ticket_id: str, note_id: str, refused: dict[str, str]) -> Written:
         """Remove a note that came back public; it is not written again, for it could leak again."""
         if self._remove(ticket_id, note_id):
@@ -226,6 +249,18 @@ class Freshdesk(Helpdesk):
         with ticket_lock(self._budget.redis, f"{self._budget.account}:{ticket.id}"):
             before, after, more = TagList(self._api, ticket.id).add(good)
         return Written(before={"tags": before}, after={"tags": after}, refused=refused | more)
+
+    def remove_tags(self, ticket: Ticket, tags: tuple[str, ...]) -> Written:
+        """Take `tags` away by reading, writing the rest and checking, as one writer per ticket."""
+        if not {tag.casefold() for tag in tags} & {tag.casefold() for tag in ticket.tags}:
+            return Written(before={"tags": list(ticket.tags)}, after={"tags": list(ticket.tags)})
+        with ticket_lock(self._budget.redis, f"{self._budget.account}:{ticket.id}"):
+            before, after = TagList(self._api, ticket.id).remove(tags)
+        return Written(before={"tags": before}, after={"tags": after})
+
+    def schedules(self) -> tuple[Schedule, ...]:
+        """Return the helpdesk's business hours; FeatureOff where the plan or our role has none."""
+        return freshdesk_schedules.schedules(self._api)
 
     def changes(self, cursor: str) -> Changes:
         """Return tickets changed since `cursor` (empty: a minute ago; an ISO time), oldest change first."""

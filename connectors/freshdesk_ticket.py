@@ -57,11 +57,19 @@ def status(raw: dict[str, Any]) -> Status:
 
 def living(raw: Any) -> dict[str, Any]:
     """Return the ticket of an answer; Gone if nothing is left to do on it."""
+    ticket = existing(raw)
+    if status(ticket) is Status.CLOSED:
+        raise Gone(f"ticket {ticket['id']} is {Status.CLOSED}")
+    return ticket
+
+
+def existing(raw: Any) -> dict[str, Any]:
+    """Return the ticket of an answer, a closed one too; Gone if it is deleted or spam."""
     ticket = as_dict(raw)
     if not ident(ticket.get("id")):
         raise Retry(HALF_AN_ANSWER)
     stands = status(ticket)
-    if stands in (Status.CLOSED, Status.DELETED, Status.SPAM):
+    if stands in (Status.DELETED, Status.SPAM):
         raise Gone(f"ticket {ticket['id']} is {stands}")
     return ticket
 
@@ -124,8 +132,9 @@ def normalize(
     conversations: Iterable[dict[str, Any]],
     customer: tuple[dict[str, Any], dict[str, Any]],
     others: tuple[EarlierTicket, ...],
+    groups: Mapping[str, str],
 ) -> Ticket:
-    """Return our Ticket; `customer` holds company and contact, either may be empty."""
+    """Return our Ticket; `customer` holds company and contact, either may be empty; `groups` names by id."""
     ticket_id = text(raw["id"])
     return Ticket(
         desk=name,
@@ -147,6 +156,9 @@ def normalize(
         messages=tuple(messages(raw, conversations)),
         earlier=others,
         ticket_count_30d=len(others),
+        group=groups.get(text(raw.get("group_id")), ""),
+        brand=ident(raw.get("product_id")) or "",
+        status_since=when(as_dict(raw.get("stats")).get("status_updated_at")),
     )
 
 
@@ -186,5 +198,5 @@ def listed(raw: dict[str, Any], groups: Mapping[str, str]) -> Changed:
 
 def past(name: str, desk: Desk, raw: dict[str, Any], company: dict[str, Any], groups: Mapping[str, str]) -> Past:
     """Return one ticket of a list that includes descriptions; `company` may be empty."""
-    ticket = normalize(name, desk, raw, (), (company, {}), ())
+    ticket = normalize(name, desk, raw, (), (company, {}), (), groups)
     return Past(ticket, groups.get(ticket.group_id or "", ""))

@@ -39,8 +39,10 @@ class Helpdesk(ABC):
     priorities: ClassVar[Mapping[str, Any]]
     """Our priority word -> the vendor's."""
 
-    def __init__(self, name: str, desk: Desk, budget: Budget) -> None:
+    def __init__(self, name: str, desk: Desk, budget: Budget, *, own_clocks: bool = True) -> None:
+        """Take the desk; `own_clocks` says whether to read the helpdesk's SLA clocks, where it keeps some."""
         self.desk = name
+        self._own_clocks = own_clocks
         self._settings = desk
         self._budget = budget
         self._cache = Cache()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
+from datetime import datetime
 from typing import Any
 
 from connectors.base import Changed, Past
@@ -42,12 +43,21 @@ def status(raw: dict[str, Any]) -> Status:
 
 def living(answer: Any) -> dict[str, Any]:
     """Return the ticket of an answer; Gone if nothing is left to do on it."""
+    raw = existing(answer)
+    if over := OVER.get(status(raw)):
+        raise Gone(f"ticket {raw['id']} {over}")
+    return raw
+
+
+def existing(answer: Any) -> dict[str, Any]:
+    """Return the ticket of an answer, a closed one too; Gone if it was deleted or merged into another one."""
     raw = as_dict(as_dict(answer).get("ticket"))
     if not ident(raw.get("id")):
         raise Retry(HALF_AN_ANSWER)
-    if over := OVER.get(status(raw)):
-        merged = MERGED_TAG in as_list(raw.get("tags"))
-        raise Gone(f"ticket {raw['id']} was merged into another one" if merged else f"ticket {raw['id']} {over}")
+    if status(raw) is Status.DELETED:
+        raise Gone(f"ticket {raw['id']} {OVER[Status.DELETED]}")
+    if status(raw) is Status.CLOSED and MERGED_TAG in as_list(raw.get("tags")):
+        raise Gone(f"ticket {raw['id']} was merged into another one")
     return raw
 
 
@@ -148,7 +158,20 @@ def normalize(
         messages=tuple(messages),
         earlier=others,
         ticket_count_30d=len(others),
+        group=_group(answer, raw),
+        brand=text(raw.get("brand_id")),
+        status_since=_status_since(answer),
     )
+
+
+def _group(answer: dict[str, Any], raw: dict[str, Any]) -> str:
+    wanted = text(raw.get("group_id"))
+    return next((text(one.get("name")) for one in rows(answer.get("groups")) if text(one.get("id")) == wanted), "")
+
+
+def _status_since(answer: dict[str, Any]) -> datetime | None:
+    metrics = next(iter(rows(answer.get("metric_sets"))), {})
+    return when(metrics.get("status_updated_at"))
 
 
 def _requester(raw: dict[str, Any], user: dict[str, Any]) -> Requester:

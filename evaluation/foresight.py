@@ -19,7 +19,8 @@ import numpy as np
 from sklearn.metrics import average_precision_score, brier_score_loss, roc_auc_score
 
 from evaluation.sources import read_rows
-from triage.foresight import FIRST_MONDAY, HOUR, WEEK, Pace, Waiting, learn_habits, pace_of, plan, signs_of
+from triage.foresight import FIRST_MONDAY, HOUR, WEEK, Pace, Waiting, pace_of, plan, signs_of
+from triage.habits import learn_habits
 
 START, END = "<!-- foresight: make eval -->\n", "<!-- end of foresight -->\n"
 DAY = 24 * HOUR

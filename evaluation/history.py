@@ -158,7 +158,9 @@ def main() -> None:
             figures += line(source, measured(source, asked.data, encoder))
             sys.stdout.write(figures.splitlines(keepends=True)[-1])
             sys.stdout.flush()
-    figures += out_of_scope(asked.data, encoder)
+    if not asked.only:
+        figures += out_of_scope(asked.data, encoder)
+        sys.stdout.write(figures.splitlines(keepends=True)[-1])
     if asked.out:
         put(asked.out, START, END, figures + "\n")
 

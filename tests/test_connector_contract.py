@@ -470,6 +470,65 @@ def tickets_of(body: Any) -> list[dict[str, Any]]:
     return listed
 
 
+class TestRemoveTags:
+    def test_keeps_every_other_tag(self, desk: Recordings, connector: Connector, ticket: Ticket) -> None:
+        tagged = replace(ticket, tags=("vip", "ai_sla_at_risk"))
+        if desk.vendor == "freshdesk":
+            desk.answer("ticket_again", lambda body: body.update(tags=["vip", "AI_SLA_at_risk"]))
+            desk.answer("tags_added", lambda body: body.update(tags=["vip"]))
+        else:
+            desk.mock.add("DELETE", desk.url("/api/v2/tickets/4017/tags.json"), status=204)
+        written = connector.remove_tags(tagged, ("ai_sla_at_risk", "ai_sla_breached"))
+        assert written.after == {"tags": ["vip"]}
+        [body] = desk.sent("PUT" if desk.vendor == "freshdesk" else "DELETE")
+        # Zendesk removes what it is sent, Freshdesk replaces the list with it.
+        assert body == {"tags": ["vip"] if desk.vendor == "freshdesk" else ["ai_sla_at_risk"]}
+
+    def test_what_is_not_there_costs_no_call(self, desk: Recordings, connector: Connector, ticket: Ticket) -> None:
+        assert connector.remove_tags(replace(ticket, tags=("vip",)), ("ai_sla_breached",)).refused == {}
+        assert desk.calls() == []
+
+
+class TestUpdateNote:
+    def test_replaces_the_text_or_says_that_it_cannot(
+        self, desk: Recordings, connector: Connector, facts: Facts
+    ) -> None:
+        desk.answer("note_created", method="PUT", path=f"/api/v2/conversations/{facts.note_id}")
+        if not connector.edits_notes:
+            with pytest.raises(FeatureOff):
+                connector.update_note(facts.ticket_id, facts.note_id, NOTE, REFERENCE)
+            assert desk.calls() == []
+            return
+        assert connector.update_note(facts.ticket_id, facts.note_id, NOTE, REFERENCE) == Written(facts.note_id)
+        assert desk.sent("PUT") == [{"body": NOTE}]
+
+
+class TestLook:
+    def test_reads_the_ticket_without_its_history(self, desk: Recordings, connector: Connector, facts: Facts) -> None:
+        answer_read(desk, history=False)
+        found = connector.look(facts.ticket_id)
+        assert (found.id, found.earlier) == (facts.ticket_id, ())
+        assert found.organization.tier == "Gold"
+        assert found.messages
+        assert len(desk.calls()) == 2
+
+    def test_a_closed_ticket_is_shown_and_a_deleted_one_is_gone(
+        self, desk: Recordings, connector: Connector, facts: Facts
+    ) -> None:
+        path = exchange(desk.vendor, "ticket_new")["request"]["path"]
+        closed = {"zendesk": "closed", "freshdesk": 5}[desk.vendor]
+        desk.answer("ticket_new", lambda body: (body.get("ticket") or body).update(status=closed))
+        for name in {"zendesk": ["conversation"], "freshdesk": ["company"]}[desk.vendor]:
+            desk.answer(name)
+        assert connector.look(facts.ticket_id).status is Status.CLOSED
+        desk.mock.reset()
+        if desk.vendor == "zendesk":
+            desk.answer("token")
+        desk.answer("ticket_missing", method="GET", path=path)
+        with pytest.raises(Gone):
+            connector.look(facts.ticket_id)
+
+
 class TestChanges:
     def test_gives_changed_tickets_and_where_to_go_on(self, desk: Recordings, connector: Connector) -> None:
         desk.answer("changes_last")

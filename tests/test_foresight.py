@@ -17,12 +17,12 @@ from triage.foresight import (
     Rates,
     Waiting,
     breach_probabilities,
-    learn_habits,
     pace_of,
     plan,
     rates_of,
     signs_of,
 )
+from triage.habits import learn_habits
 
 NOW = FIRST_MONDAY + 3000 * WEEK  # a Monday, 00:00
 TWO_AN_HOUR = Pace(Rates((2.0,) * 168))

@@ -102,11 +102,14 @@ def test_the_newest_tickets_are_the_test() -> None:
 
 def test_what_is_no_better_is_not_activated() -> None:
     taught(rows())
+    # The newest fifth is labelled well, so what is running is right there; all older tickets are labelled at random.
     wrong = rows()
-    labels = [row["primary_team"] for row in wrong]
+    older = len(wrong) * 4 // 5
+    labels = [row["primary_team"] for row in wrong[:older]]
     random.Random(1).shuffle(labels)
-    for number, (row, label) in enumerate(zip(wrong, labels, strict=True)):
-        row |= {"primary_team": label, "body": f"{row['body']} Ticket of day {number}."}
+    for number, row in enumerate(wrong):
+        label = labels[number] if number < older else row["primary_team"]
+        row |= {"primary_team": label, "body": f"{row['body']} Ticket of day {number}.", "created_at": number + 1}
     assert "NOT activated" in taught(wrong)
     assert asked(["My salary slip is wrong"])[0]["primary_team"] == "Payroll"
     assert "ACTIVE as model 2" in taught(wrong, "--force")

@@ -202,7 +202,7 @@ class TestTime:
             (timedelta(hours=5), "first response within 60 min, passed 4 h ago."),
             (timedelta(hours=3, minutes=5), "first response within 60 min, passed 2 h 5 min ago."),
             (timedelta(days=30), "first response within 60 min, passed 719 h ago."),
-            (timedelta(minutes=-5), "first response within 60 min, 65 min left."),
+            (timedelta(minutes=-5), "first response within 60 min, 60 min left."),
         ],
     )
     def test_left_is_counted_from_the_tickets_creation(self, age: timedelta, words: str) -> None:

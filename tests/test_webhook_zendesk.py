@@ -161,9 +161,15 @@ class TestEvents:
 
     @pytest.mark.parametrize(
         ("name", "event_name"),
+        [("comment_added", "comment_added"), ("status_changed_huge_sequence", "status_changed")],
+    )
+    def test_what_may_move_a_clock_is_for_the_clocks(self, name: str, event_name: str) -> None:
+        knock = parse(recorded(name))
+        assert (knock.kind, knock.ticket_id, knock.event) == (Kind.CLOCK, "5158", event_name)
+
+    @pytest.mark.parametrize(
+        ("name", "event_name"),
         [
-            ("comment_added", "comment_added"),
-            ("status_changed_huge_sequence", "status_changed"),
             ("tags_changed", "tags_changed"),
             ("attachment_null_tags", "attachment_linked_to_comment"),
         ],

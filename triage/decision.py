@@ -15,6 +15,7 @@ from triage.classification import (
     SENTIMENTS,
     Classification,
 )
+from triage.clocks import Judged
 from triage.settings import DecidedField, Desk, Mode, Settings, Thresholds
 from triage.ticket import Ticket
 
@@ -42,6 +43,13 @@ class Decision(BaseModel):
     def needs_triage(self) -> bool:
         """Say whether a person must decide team or priority."""
         return "primary_team" in self.abstained or "priority" in self.abstained
+
+    def judged(self, answer: Classification) -> Judged:
+        """Return what `answer` says of priority and team, as far as this decision trusts it."""
+        return Judged(
+            priority="" if "priority" in self.abstained else answer.priority,
+            team="" if "primary_team" in self.abstained else answer.primary_team,
+        )
 
 
 def decide(ticket: Ticket, answer: Classification, settings: Settings, desk: Desk) -> Decision:

@@ -14,10 +14,6 @@ from functools import cached_property
 from itertools import accumulate
 from math import exp, log, sqrt
 
-import numpy as np
-from numpy.typing import NDArray
-from scipy.optimize import minimize
-
 HOUR = 3600.0
 HOURS_A_WEEK = 168
 WEEK = HOURS_A_WEEK * HOUR
@@ -32,9 +28,6 @@ SURE = 0.99
 """No probability is ever 0 or 1 before the time is up."""
 # Bias, then one weight for each of `signs`, for a team whose past is not known yet: chosen on simulated teams.
 UNTAUGHT = (0.8, 1.3, 0.2, 0.0, -0.4)
-PULL = 10.0
-"""How many observations the weights of an unknown team count for."""
-TAUGHT_FROM = 30
 
 
 @dataclass(frozen=True)
@@ -120,14 +113,16 @@ def pace_of(replies: Iterable[float], start: float, end: float) -> Pace:
     return Pace(rates, _spread(times, rates, start, end))
 
 
-def signs_of(queue: Sequence[Waiting], pace: Pace, now: float) -> list[tuple[float, ...]]:
-    """Return what speaks for a breach of each ticket of one team's queue.
+def signs_of(
+    queue: Sequence[Waiting], pace: Pace, now: float, of: Sequence[Waiting] | None = None
+) -> list[tuple[float, ...]]:
+    """Return what speaks for a breach of each ticket of one team's queue, or only of some of it.
 
     How many standard deviations the expected replies fall short of the tickets due before it and itself; the log of
     the hours left; of its age in hours (who waits long is hard to answer); of the replies expected until it is due.
     """
     due = sorted(each.due_at for each in queue)
-    return [_signs(each, bisect_left(due, each.due_at), pace, now) for each in queue]
+    return [_signs(each, bisect_left(due, each.due_at), pace, now) for each in (queue if of is None else of)]
 
 
 def breach_probabilities(queue: Sequence[Waiting], pace: Pace, habits: Habits, now: float) -> list[float]:
@@ -136,26 +131,9 @@ def breach_probabilities(queue: Sequence[Waiting], pace: Pace, habits: Habits, n
     return [1.0 if each.due_at <= now else chance for each, chance in zip(queue, chances, strict=True)]
 
 
-def learn_habits(seen: Sequence[tuple[Sequence[float], bool]]) -> Habits:
-    """Return the habits that fit the past: `seen` holds signs (see signs_of) of tickets not yet due, and the outcome.
-
-    Logistic regression drawn towards UNTAUGHT: a short past changes little.
-    """
-    if len(seen) < TAUGHT_FROM:
-        return Habits()
-    rows = np.asarray([(1.0, *signs) for signs, _ in seen])
-    # +1 for a breach, -1 for none: the loss of one row is log(1 + exp(-side * odds)).
-    side = np.asarray([1.0 if breached else -1.0 for _, breached in seen])
-    prior = np.asarray(UNTAUGHT)
-
-    def loss(weights: NDArray[np.float64]) -> tuple[float, NDArray[np.float64]]:
-        margin = side * (rows @ weights)
-        pull = weights - prior
-        slope = -rows.T @ (side / (1 + np.exp(np.clip(margin, -30, 30))))
-        return float(np.logaddexp(0, -margin).sum() + PULL / 2 * pull @ pull), slope + PULL * pull
-
-    found = minimize(loss, prior, jac=True, method="L-BFGS-B")
-    return Habits(tuple(float(weight) for weight in found.x), len(seen))
+def breach_probability(ticket: Waiting, ahead: int, pace: Pace, habits: Habits, now: float) -> float:
+    """Return the probability that one ticket breaches, `ahead` others of its team being due before it."""
+    return 1.0 if ticket.due_at <= now else habits.probability(_signs(ticket, ahead, pace, now))
 
 
 def plan(queue: Sequence[Waiting], pace: Pace, now: float, horizon: float = HOUR) -> Plan:

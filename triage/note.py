@@ -10,11 +10,13 @@ import html
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 
 from triage.classification import NO_TEAM, Classification
+from triage.clock_sources import clocks_of
 from triage.decision import Decision
 from triage.settings import Settings
+from triage.sla_words import note_line
 from triage.sources import SHOWN, Source, Sources
 from triage.ticket import Ticket
 
@@ -187,22 +189,10 @@ def _count(number: int) -> str:
 
 
 def _sla(ticket: Ticket, answer: Classification, decision: Decision, settings: Settings, now: datetime) -> str:
-    if "priority" in decision.abstained or ticket.created_at is None:
+    judged = decision.judged(answer)
+    if ticket.created_at is None or not (judged.priority or ticket.priority):
         return ""
-    target = settings.priority_of(answer.priority)
-    if target is None:
-        return ""
-    age = (now - ticket.created_at.astimezone(UTC)).total_seconds() / 60
-    left = target.first_response - age
-    state = f"{_minutes(left)} left" if left > 0 else f"passed {_minutes(-left)} ago"
-    return f"SLA by policy: first response within {_minutes(target.first_response)}, {state}."
-
-
-def _minutes(minutes: float) -> str:
-    whole = int(minutes)
-    if whole < 120:
-        return f"{whole} min"
-    return f"{whole // 60} h {whole % 60} min" if whole < 48 * 60 and whole % 60 else f"{whole // 60} h"
+    return note_line(clocks_of(ticket, settings, now.timestamp(), judged))
 
 
 def _listed(line: str, found: Sequence[Source]) -> list[Part]:

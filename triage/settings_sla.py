@@ -132,6 +132,8 @@ class Sla(Section):
     """How clocks run and what they set off."""
 
     clocks: list[Metric] = Field(default=list(METRICS))
+    source: Literal["helpdesk", "policy"] = "helpdesk"
+    """Whose clocks count: the helpdesk's own where it keeps some, or always ours."""
     calendar: str = ALWAYS_OPEN
     calendars: dict[str, Calendar] = Field(default_factory=dict)
     paused_by: list[Literal["pending", "hold"]] = Field(default=["pending", "hold"])

@@ -8,14 +8,18 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from zoneinfo import ZoneInfo
 
 from triage import settings_sla
 from triage.calendars import Calendar, Span
 from triage.settings import Settings
+from triage.settings_hours import week_of
 from triage.settings_sla import ALWAYS_OPEN, METRICS, Metric, Override, Targets
 
 # Freshdesk says "medium" where Zendesk says "normal"; inside Tandem it is normal.
 WORDS = {"medium": "normal"}
+# Hours that are quiet all week would keep a message for ever.
+LONGEST_QUIET = 3 * 86_400.0
 # Behind the desk's prefix.
 TAGS = {"at_risk": "sla_at_risk", "breached": "sla_breached"}
 
@@ -140,3 +144,17 @@ def _add(targets: dict[Metric, int], given: Targets | None) -> None:
     for metric in METRICS:
         if given is not None and (minutes := getattr(given, metric)) is not None:
             targets.setdefault(metric, minutes)
+
+
+def quiet_until(settings: Settings, priority: str, now: float) -> float | None:
+    """Return when the quiet hours that hold at `now` are over, None where a message may be sent."""
+    quiet = settings.sla.quiet_hours
+    if quiet is None or priority in quiet.unless:
+        return None
+    hours = Calendar(ZoneInfo(quiet.time_zone), week_of(quiet.hours))
+    until = now
+    for begin, end in hours.open_spans(now, now + LONGEST_QUIET):
+        if begin > until:
+            break
+        until = end
+    return until if until > now else None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections import Counter
 from collections.abc import Iterator
 
 from prometheus_client.core import GaugeMetricFamily, Metric
@@ -12,7 +13,7 @@ from triage.store import Store
 
 
 class StoreCollector(Collector):
-    """Counts deliveries, runs, outcomes and what models cost, and tells how old the oldest open delivery is."""
+    """Counts deliveries, runs, clocks, outcomes and what models cost, and tells what has waited longest."""
 
     def __init__(self, store: Store) -> None:
         self._store = store
@@ -36,6 +37,22 @@ class StoreCollector(Collector):
             "Age of the oldest delivery that is not finished",
             value=max(0.0, time.time() - oldest) if oldest else 0.0,
         )
+        clocks = GaugeMetricFamily("tandem_sla_clocks", "Open SLA clocks", labels=["desk", "metric", "stage"])
+        for (desk, metric, stage), count in sorted(self._open_clocks().items()):
+            clocks.add_metric([desk, metric, stage], count)
+        yield clocks
+        due = self._store.clocks.oldest_due()
+        yield GaugeMetricFamily(
+            "tandem_sla_overdue_seconds",
+            "How long the SLA clock that waits longest has been due",
+            value=max(0.0, time.time() - due) if due else 0.0,
+        )
+
+    def _open_clocks(self) -> Counter[tuple[str, str, str]]:
+        found: Counter[tuple[str, str, str]] = Counter()
+        for one in self._store.clock_views.standings():
+            found[one.desk, one.metric, one.stage] += one.count
+        return found
 
     def _outcomes(self) -> Metric:
         # A gauge for all its name: an agent who changes their mind moves a ticket from one side to the other.

@@ -3,6 +3,8 @@
 TRIAGE = "triage.deliver"
 REQUEUE = "sweep.requeue"
 RECONCILE = "sweep.reconcile"
+SLA = "sweep.sla"
+FORESIGHT = "sweep.foresight"
 RETENTION = "sweep.retention"
 KNOWLEDGE = "sweep.knowledge"
 CALIBRATE = "sweep.calibrate"

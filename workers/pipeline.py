@@ -1,6 +1,6 @@
 """One ticket from delivery to note. Read this page first.
 
-read ─▶ classify ─▶ look up ─▶ decide ─▶ compose ─▶ record intent ─▶ write ─▶ record outcome
+read ─▶ classify ─▶ look up ─▶ decide ─▶ start clocks ─▶ compose ─▶ record intent ─▶ write ─▶ record outcome
 
 Everything it needs is handed in. It may be killed after any line and be run again: a classification is kept, an effect
 is recorded before it is sent, and a note that may have been written is looked for before it is sent again.
@@ -31,6 +31,7 @@ from triage.store.effects import FIELDS as FIELDS_EFFECT
 from triage.store.marks import PUBLIC_NOTE
 from triage.store.runs import DONE, SKIPPED, Run
 from triage.ticket import Status, Ticket
+from workers.clocks import follow
 from workers.leases import LEASE_SECONDS
 
 logger = logging.getLogger(__name__)
@@ -41,6 +42,8 @@ OVER = {
     Status.SOLVED: "the ticket is solved",
 }
 CONFLICTS = 3
+# A ticket that is late already when it is triaged: its own note and fields first, what the SLA asks for after them.
+SLA_WAIT_SECONDS = 20.0
 # Between the last look at the lease and the call; longer means that this process stood still and the lease may be gone.
 # With connectors.http.WRITE_LIMITS this stays below a lease.
 PAUSE_SECONDS = 4.0
@@ -106,6 +109,15 @@ def triage(run: Run, tools: Tools) -> None:
     with steps.timed("knowledge"):
         answer, sources = _look_up(ticket, answer, run, tools)
     decision = decide(ticket, answer, tools.settings, tools.desk)
+    follow(
+        ticket,
+        tools.settings,
+        tools.store,
+        time.time(),
+        judged=decision.judged(answer),
+        edits_notes=tools.connector.edits_notes,
+        wait=SLA_WAIT_SECONDS,
+    )
     if NOTE not in effects or effects[NOTE].state == PLANNED:
         # Later attempts see what the first one set as set by somebody: their decision is not the one to keep.
         _hold(tools.store.runs.save(run, decision=decision.model_dump(), policy=tools.settings.policy_version()))

@@ -29,7 +29,9 @@ from workers.corrections import with_corrections
 from workers.knowledge import Room
 from workers.leases import Leases
 from workers.lookup import Lookup
+from workers.notify import send
 from workers.pipeline import Tools
+from workers.sla_tools import SlaTools
 
 logger = logging.getLogger(__name__)
 # For the tests of what a killed worker leaves behind: the process ends itself, as by kill -9, at this step.
@@ -122,9 +124,10 @@ class Runtime:
         with self._lock:
             if name not in self._connectors:
                 desk = self.settings.desks[name]
+                own = self.settings.sla.source == "helpdesk"
                 # By address: two desks on one account share its limit.
                 budget = Budget(self.environment.redis_url, desk.url.partition("://")[2], desk.rate_limit)
-                self._connectors[name] = open_connector(name, desk, budget)
+                self._connectors[name] = open_connector(name, desk, budget, own_clocks=own)
         return self._connectors[name]
 
     @cached_property
@@ -146,6 +149,17 @@ class Runtime:
             desk=self.settings.desks[name],
             checkpoint=crash_here,
             find=partial(self.lookup.find, name),
+        )
+
+    @cached_property
+    def sla(self) -> SlaTools:
+        """Return what the SLA sweep needs."""
+        return SlaTools(
+            settings=self.settings,
+            store=self.store,
+            open_connector=self.connector,
+            notify=partial(send, self.settings.sla.channels),
+            checkpoint=crash_here,
         )
 
     def _spent_today(self) -> float:

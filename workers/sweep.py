@@ -14,6 +14,7 @@ from triage.store import Store
 from triage.store.deliveries import UNQUEUED_SECONDS
 from triage.store.marks import BEAT, BOT, CATCH_UP_OFF, DESK_LOCKED, EVERY_DESK, POLL, POLLED
 from triage.ticket import Status
+from workers.clocks import tell_clocks
 from workers.knowledge import forget_reopened
 from workers.outcomes import observe
 
@@ -74,7 +75,7 @@ def reconcile(name: str, connector: Connector, store: Store, now: float, observe
 def reconcile_due(settings: Settings, store: Store, open_: Callable[[str], Connector], now: float) -> None:
     """Reconcile each desk whose interval has passed; one desk's trouble does not hold up the others."""
     # Who looks at every changed ticket, without a call of their own.
-    observers = (partial(observe, settings, store), partial(forget_reopened, store))
+    observers = (partial(observe, settings, store), partial(tell_clocks, store), partial(forget_reopened, store))
     for name, desk in settings.desks.items():
         last = store.cursors.get(name, POLLED)
         if last and now - last[1] < desk.reconcile_every * 60 - 1:
@@ -104,7 +105,7 @@ def remember_bot(name: str, connector: Connector, store: Store, now: float) -> N
 
 
 def forget(settings: Settings, store: Store, now: float) -> int:
-    """Drop bodies, run details and backtests that are older than the retention allows; returns how many."""
+    """Drop bodies, run details, clocks and backtests that are older than the retention allows; returns how many."""
     dropped = 0
     kept = settings.retention
     while some := store.deliveries.drop_bodies(now - kept.delivery_bodies * DAY_SECONDS):
@@ -112,6 +113,8 @@ def forget(settings: Settings, store: Store, now: float) -> int:
     while some := store.runs.drop_details(now - kept.run_details * DAY_SECONDS):
         dropped += some
     while some := store.outcomes.drop_probabilities(now - kept.run_details * DAY_SECONDS):
+        dropped += some
+    while some := store.clocks.drop(now - kept.run_details * DAY_SECONDS):
         dropped += some
     return dropped + store.backtests.drop(now - kept.run_details * DAY_SECONDS)
 

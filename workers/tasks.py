@@ -23,8 +23,10 @@ from workers.app import app
 from workers.bulk import go_on
 from workers.calibrate import calibrate_due
 from workers.deliver import deliver
+from workers.foresight import refresh
 from workers.knowledge import sync_due
 from workers.runtime import Runtime, crash_here
+from workers.sla_sweep import sweep_due
 from workers.sweep import forget, reconcile_due, remember_bot, requeue
 
 logger = logging.getLogger(__name__)
@@ -83,6 +85,18 @@ def requeue_due() -> None:
 def reconcile_desks() -> None:
     """Find the tickets whose webhook never came."""
     reconcile_due(runtime().settings, runtime().store, runtime().connector, time.time())
+
+
+@app.task(name=names.SLA, shared=False)
+def sweep_clocks() -> None:
+    """Look at the SLA clocks that are due, once a tick."""
+    sweep_due(runtime().sla, time.time())
+
+
+@app.task(name=names.FORESIGHT, shared=False)
+def look_ahead() -> None:
+    """Count attainment and learn how fast the teams answer."""
+    refresh(runtime().settings, runtime().store, time.time())
 
 
 @app.task(name=names.RETENTION, shared=False)

@@ -1,4 +1,4 @@
-"""The database behind one `Store`: from deliveries and runs to models and what each desk knows."""
+"""The database: deliveries, runs, effects, outcomes, clocks, acts and what else there is behind one `Store`."""
 
 from __future__ import annotations
 
@@ -6,8 +6,11 @@ from dataclasses import dataclass
 
 from sqlalchemy import Engine
 
+from triage.store.acts import Acts
 from triage.store.backtests import Backtests
 from triage.store.calibrations import Calibrations
+from triage.store.clock_views import ClockViews
+from triage.store.clocks import Clocks
 from triage.store.deliveries import Deliveries
 from triage.store.effects import Effects
 from triage.store.engine import PATIENCE_SECONDS, open_engine
@@ -29,6 +32,9 @@ class Store:
     cursors: Cursors
     alarms: Alarms
     models: Models
+    clocks: Clocks
+    clock_views: ClockViews
+    acts: Acts
     outcomes: Outcomes
     calibrations: Calibrations
     backtests: Backtests
@@ -46,6 +52,9 @@ def open_store(url: str, patience: float = PATIENCE_SECONDS) -> Store:
         cursors=Cursors(engine),
         alarms=Alarms(engine),
         models=Models(engine),
+        clocks=Clocks(engine),
+        clock_views=ClockViews(engine),
+        acts=Acts(engine),
         outcomes=Outcomes(engine),
         calibrations=Calibrations(engine),
         backtests=Backtests(engine),

@@ -39,6 +39,7 @@ deliveries = Table(
     Column("key", String(200), nullable=False),  # the sender's id of this call, or what stands for it
     Column("ticket_id", String(40), nullable=False, default=""),
     Column("event", String(80), nullable=False, default=""),
+    Column("occasion", String(10), nullable=False, default="created", server_default="created"),  # or "clock"
     Column("state", String(12), nullable=False),  # received, queued, done, ignored, unreadable, dead
     Column("reason", Text, nullable=False, default=""),
     Column("attempts", Integer, nullable=False, default=0),
@@ -275,4 +276,109 @@ knowledge_rounds = Table(
     Column("finished_at", Float),
     Column("reason", Text, nullable=False),  # why there is nothing to read, empty where there is
     Column("lease_until", Float, nullable=False),
+)
+
+# What is known of a ticket whose SLA clocks are kept; every change of its clocks goes through this row's version.
+watches = Table(
+    "watches",
+    metadata,
+    Column("id", Id, primary_key=True, autoincrement=True),
+    Column("desk", String(40), nullable=False),
+    Column("ticket_id", String(40), nullable=False),
+    Column("version", Integer, nullable=False),
+    Column("seen_at", Float, nullable=False),  # the ticket's own time of change when it was last read
+    Column("looked_at", Float, nullable=False),  # when it was last read
+    Column("status", String(12), nullable=False),
+    Column("priority", String(40), nullable=False),  # P0_critical ..., by which the clocks run
+    Column("team", String(80), nullable=False),
+    Column("tier", String(80), nullable=False),
+    Column("judged_priority", String(40), nullable=False),  # what triage was sure of, else empty
+    Column("judged_team", String(80), nullable=False),
+    Column("held", JSON, nullable=False),  # {"paused": [[from, to or null]], "solved": [...]}
+    Column("stage", String(10), nullable=False),  # ok, at_risk, breached: the worst of its open clocks
+    Column("episode", Integer, nullable=False),  # goes up when the stage goes down: what is said is said once in each
+    Column("escalated", JSON),  # what our escalation set: {"priority": word, "group": name, "was": priority}
+    Column("note_id", String(40), nullable=False, default=""),  # the SLA note, where the helpdesk can change notes
+    Column("created_at", Float, nullable=False),
+    UniqueConstraint("desk", "ticket_id"),
+)
+
+clocks = Table(
+    "clocks",
+    metadata,
+    Column("id", Id, primary_key=True, autoincrement=True),
+    Column("desk", String(40), nullable=False),
+    Column("ticket_id", String(40), nullable=False),
+    Column("metric", String(16), nullable=False),  # first_response, next_response, resolution
+    Column("cycle", Integer, nullable=False),  # 0; for next_response the second it began
+    Column("state", String(10), nullable=False),  # running, paused, breached (and still open), met, cancelled
+    Column("stage", String(10), nullable=False),  # ok, at_risk, breached; of a clock that has ended: when it ended
+    Column("source", String(10), nullable=False),  # policy, helpdesk
+    Column("priority", String(40), nullable=False),
+    Column("team", String(80), nullable=False),
+    Column("tier", String(80), nullable=False),
+    Column("calendar", String(80), nullable=False),
+    Column("started_at", Float, nullable=False),
+    Column("target", Float, nullable=False),  # minutes that count in the calendar
+    Column("remaining", Float, nullable=False),  # of them, when it was last read; while paused this stays true
+    Column("at_risk_at", Float),
+    Column("due_at", Float),  # null while paused, and for never
+    Column("next_check_at", Float),  # when the sweep looks at it; null when nothing will happen by itself
+    Column("ended_at", Float),
+    Column("failures", Integer, nullable=False, default=0),
+    Column("reason", Text, nullable=False, default=""),
+    Column("updated_at", Float, nullable=False),
+    UniqueConstraint("desk", "ticket_id", "metric", "cycle"),
+    Index(
+        None,
+        "next_check_at",
+        sqlite_where=text("next_check_at IS NOT NULL"),
+        postgresql_where=text("next_check_at IS NOT NULL"),
+    ),
+    # The views are counted from these three alone, without a look at the rows.
+    Index(
+        "ix_clocks_ended",
+        *("ended_at", "state", "stage", "desk", "team", "priority", "metric"),
+        sqlite_where=text("ended_at IS NOT NULL"),
+        postgresql_where=text("ended_at IS NOT NULL"),
+    ),
+    Index(
+        "ix_clocks_open",
+        *("desk", "team", "priority", "metric", "stage", "source"),
+        sqlite_where=text("ended_at IS NULL"),
+        postgresql_where=text("ended_at IS NULL"),
+    ),
+    Index(
+        "ix_clocks_due",
+        *("due_at", "desk", "metric"),
+        sqlite_where=text("ended_at IS NULL AND due_at IS NOT NULL"),
+        postgresql_where=text("ended_at IS NULL AND due_at IS NOT NULL"),
+    ),
+)
+
+# What is done about a ticket's stage: each recorded before it is done, at most once per episode.
+acts = Table(
+    "acts",
+    metadata,
+    Column("id", Id, primary_key=True, autoincrement=True),
+    Column("desk", String(40), nullable=False),
+    Column("ticket_id", String(40), nullable=False),
+    Column("episode", Integer, nullable=False),
+    Column("stage", String(10), nullable=False),  # ok (clearing up), at_risk, breached
+    Column("kind", String(10), nullable=False),  # note, fields, tags, message
+    Column("channel", String(40), nullable=False, default=""),  # of a message
+    Column("state", String(10), nullable=False),  # planned, sent, confirmed, failed, dropped
+    Column("reference", String(20), nullable=False, default=""),  # the TDM-... line of a note
+    Column("note_id", String(40), nullable=False, default=""),
+    Column("before", JSON),
+    Column("after", JSON),
+    Column("refused", JSON),
+    Column("attempts", Integer, nullable=False, default=0),
+    Column("try_at", Float),  # when the sweep takes it up; null when over
+    Column("reason", Text, nullable=False, default=""),
+    Column("created_at", Float, nullable=False),
+    Column("sent_at", Float),
+    Column("confirmed_at", Float),
+    UniqueConstraint("desk", "ticket_id", "episode", "stage", "kind", "channel"),
+    Index(None, "try_at", sqlite_where=text("try_at IS NOT NULL"), postgresql_where=text("try_at IS NOT NULL")),
 )
