@@ -22,6 +22,7 @@ HELPERS = {
     "lessons",
     "past",
     "period",
+    "rivals",
     "rows",
     "sandboxed",
     "shared",

@@ -21,7 +21,7 @@ from commands.closed import Labelled, list_closed, read_labelled, take_in
 from commands.crew import Crew
 from commands.period import period
 from commands.rows import InputError, settings_or_defaults
-from commands.shared import database_errors, find_embedded_redis
+from commands.shared import check_desk, database_errors, find_embedded_redis
 from triage.backtest.page import page
 from triage.backtest.report import Asked, report_of
 from triage.environment import read_environment
@@ -35,7 +35,7 @@ from workers.bulk import Bench, ReadOnly, bench_of, reader
 from workers.runtime import Runtime
 
 MAX_NAME = 40
-NO_DESK = "--desk {desk}: the settings have no such desk (they have {known}); name one, or a file with --file"
+OR_FILE = "name one, or a file with --file"
 LONG_NAME = "--desk: {most} characters at most"
 NO_FOLDER = "{option}: the folder {folder} does not exist; make it or name another"
 NOTHING = "no closed ticket {where}; choose an earlier --since"
@@ -171,8 +171,8 @@ class Job:
         else:
             runtime, labelled = Runtime.from_environment(), None
         settings = runtime.settings
-        if not order.source and order.desk not in settings.desks:
-            raise SettingsError(NO_DESK.format(desk=order.desk or "''", known=", ".join(settings.desks) or "none"))
+        if not order.source:
+            check_desk(settings, order.desk, runtime.environment.tandem_config, OR_FILE)
         migrate(runtime.store.engine)
         desk = settings.desks.get(order.desk, FILE_DESK)
         backtest = _begin(order, runtime, since.timestamp(), until.timestamp(), now.timestamp())

@@ -60,7 +60,8 @@ def command(desk: str, dry_run: bool, as_json: bool) -> None:
     for name, verdicts in found.items():
         click.echo(f"\n{name}")
         _show(verdicts)
-    click.echo(f"\n{EXPLAINED}\n{DRY if dry_run else LIVE}")
+    if any(found.values()):
+        click.echo(f"\n{EXPLAINED}\n{DRY if dry_run else LIVE}")
 
 
 def _show(verdicts: Sequence[Verdict]) -> None:

@@ -17,7 +17,7 @@ from rich.console import Console
 from rich.progress import track
 
 from commands.rows import InputError, rows_of, settings_or_defaults, ticket_of
-from commands.shared import database_errors
+from commands.shared import check_desk, database_errors
 from triage.classification import Classification
 from triage.classify import Which, build_bulk, build_classifier, build_llm, with_learned
 from triage.classify.base import Classifier
@@ -34,9 +34,8 @@ from workers.corrections import with_corrections
 if TYPE_CHECKING:
     from triage.classify.bulk import Bulk
 
-NO_DESK = (
-    "--desk {desk}: no such desk in the settings (they have {known}), and nothing was learned under that name; "
-    "teach it with: python manage.py learn --file TRAIN.jsonl --desk {desk}"
+NOT_LEARNED = (
+    "nothing was learned under that name; teach it with: python manage.py learn --file TRAIN.jsonl --desk {desk}"
 )
 NEEDS_LLM = "--batch is for the language model alone: add --classifier llm"
 NEEDS_FILE = "--out must be a file with --batch: the ids of the batch are kept beside it"
@@ -119,8 +118,8 @@ def command(source: Path, target: Path, desk: str, which: Which, batch: bool, wa
     environment = read_environment()
     settings = settings_or_defaults(environment)
     taught = _taught(environment, settings, desk)
-    if desk and desk not in settings.desks and not taught.models:
-        raise SettingsError(NO_DESK.format(desk=desk, known=", ".join(settings.desks) or "none"))
+    if desk and not taught.models:
+        check_desk(settings, desk, environment.tandem_config, NOT_LEARNED.format(desk=desk))
     # All of them first: a wrong last line must not cost the hours, or the money, spent on those before it.
     rows = [(row["id"], ticket_of(source.name, line, row)) for line, row in rows_of(source)]
     tickets = [ticket for _, ticket in rows]

@@ -7,9 +7,8 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from commands.learn import history_of
 from commands.past import patiently
-from commands.rows import InputError, rows_of
+from commands.rows import InputError, history_of, rows_of
 from connectors.base import Past
 from triage.backtest.replay import truth_of
 from triage.people import one_of_its_group

@@ -5,10 +5,13 @@ from __future__ import annotations
 import hashlib
 import json
 import sys
+import textwrap
 import time
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -16,17 +19,17 @@ import click
 from rich.console import Console
 from rich.progress import MofNCompleteColumn, Progress, TextColumn
 
+from commands.period import period
 from commands.rows import InputError, settings_or_defaults
 from commands.shared import DATA, check_desk, database_errors, find_embedded_redis
-from commands.tuning_material import Notebook, from_file, from_outcomes
+from commands.tuning_material import Notebook, check_enough, examples_in, from_file, from_outcomes, named, wrapped
 from commands.tuning_state import STATE, keep_state, plain, read_state
 from triage.classify import build_llm
 from triage.classify.question import Questionnaire
-from triage.classify.tuning import EPOCHS, LEAST_EXAMPLES, Example, deduplicated, price_of, split, tokens_in
+from triage.classify.tuning import EPOCHS, Example, deduplicated, dropped, price_of, split, tokens_in
 from triage.environment import Environment, read_environment
 from triage.errors import ModelError, SettingsError
 from triage.settings import Settings
-from triage.settings_base import parse_minutes
 from triage.store import open_store
 from triage.store.migrate import migrate
 from workers.runtime import Runtime
@@ -35,15 +38,16 @@ OVER = frozenset({"succeeded", "failed", "cancelled"})
 NOT_READY, FAILED = 3, 1
 PAUSE = 30.0
 SUFFIX = 18
-TOO_FEW = (
-    "{count} examples are too few: the vendor refuses fewer than {least}. Let Tandem watch more tickets until they are "
-    "solved, look further back with --since, or give labelled rows with --file"
+NO_OUTCOMES = (
+    "no outcome was observed on desk {desk} since {since}: Tandem learns what people made of a ticket when it is "
+    "solved. Let it watch for some days, look further back with --since, or give labelled rows with --file"
 )
+DROPPED = "not taught, for the settings have no such {field}: {labels}"
+WIDTH = 79
 NO_SOURCE = "name the desk whose outcomes to use with --desk, or labelled rows with --file"
 UNDER_WAY = "{job} is under way: follow it with `finetune status`, or delete {state} to forget it"
 NOTHING = "no job was started from here ({state} does not exist); start one with `finetune start`"
 NO_PRICE = "price unknown: give the vendor's price of a million training tokens with --usd-per-million"
-BAD_LINE = "{file} line {line}: no training example; make the file with `finetune export`"
 
 
 @click.group()
@@ -72,7 +76,7 @@ price_option = click.option(
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
     help="Labelled rows, as for learn.",
 )
-@click.option("--since", default="365d", show_default=True, help="Without FILE: how far back.")
+@click.option("--since", default="365d", show_default=True, help="Without FILE: how far back: 365d or 2026-01-01.")
 @click.option("--out", required=True, type=click.Path(path_type=Path), help="OUT.train.jsonl, OUT.validation.jsonl")
 @click.option("--json", "as_json", is_flag=True, help="For programs.")
 @price_option
@@ -83,6 +87,12 @@ def export(desk: str, source: Path | None, since: str, out: Path, as_json: bool,
     Without FILE: tickets whose labels people corrected or left until the ticket
     was solved; the texts are read again through the helpdesk. Private data is
     masked, each text stands once, the newest fifth is kept out to validate on.
+    Labels that the settings do not have are left out and named.
+
+    \b
+    Example:
+      python manage.py finetune export --desk acme --out tuning
+      python manage.py finetune export --file rows.csv --out tuning --json
     """
     if not out.parent.is_dir():
         raise InputError(f"--out: the folder {out.parent} does not exist; make it or name another")
@@ -91,15 +101,14 @@ def export(desk: str, source: Path | None, since: str, out: Path, as_json: bool,
     questionnaire = Questionnaire(settings.teams, {str(name): one for name, one in settings.priorities.items()})
     notebook = None
     if source:
-        found = list(from_file(source, questionnaire))
+        found, strange = from_file(source, questionnaire)
     elif desk:
         notebook = Notebook(DATA / f"finetune-{desk}.part.jsonl", questionnaire.system)
-        found = _observed(environment, settings, desk, _start(since), questionnaire, notebook)
+        found, strange = _observed(environment, settings, desk, since, questionnaire, notebook)
     else:
         raise SettingsError(NO_SOURCE)
     examples = deduplicated(found)
-    if len(examples) < LEAST_EXAMPLES:
-        raise InputError(TOO_FEW.format(count=len(examples), least=LEAST_EXAMPLES))
+    check_enough(len(examples))
     training, validation = split(examples)
     files = [
         _write(out, part, each, questionnaire.system)
@@ -109,34 +118,30 @@ def export(desk: str, source: Path | None, since: str, out: Path, as_json: bool,
         notebook.clear()
     about = {
         "examples": len(training), "validation_examples": len(validation), "duplicates": len(found) - len(examples),
-        "corrected": sum(one.corrected for one in examples), "train": str(files[0] or ""),
+        "dropped_labels": strange, "corrected": sum(one.corrected for one in examples), "train": str(files[0] or ""),
         "validation": str(files[1] or ""), **_estimate(files[0], usd_per_million),
     }  # fmt: skip
-    click.echo(json.dumps(about) if as_json else _told(about))
-
-
-def _start(since: str) -> float:
-    try:
-        return (datetime.now(UTC) - timedelta(minutes=int(parse_minutes(since)))).timestamp()
-    except ValueError as error:
-        raise SettingsError(f"--since {since} {error}") from None
+    click.echo(json.dumps(about) if as_json else _told(about, strange))
 
 
 def _observed(
-    environment: Environment, settings: Settings, desk: str, since: float, questionnaire: Questionnaire,
+    environment: Environment, settings: Settings, desk: str, since: str, questionnaire: Questionnaire,
     notebook: Notebook,
-) -> list[Example]:  # fmt: skip
+) -> tuple[list[Example], dict[str, Counter[str]]]:  # fmt: skip
+    start, _ = period(since, "", datetime.now(UTC))
     check_desk(settings, desk, Path(environment.tandem_config))
     find_embedded_redis()
     store = open_store(environment.database_url)
     migrate(store.engine)
-    settled = store.outcomes.settled(desk, since)
+    settled = store.outcomes.settled(desk, start.timestamp())
     if not settled:
-        return []
+        raise InputError(wrapped(NO_OUTCOMES.format(desk=desk, since=since)))
+    strange = dropped(questionnaire, ({one.field: one.theirs for one in seen} for seen in settled.values()))
     connector = Runtime(read_environment(), settings).connector(desk)
     with Progress(TextColumn("reading tickets"), MofNCompleteColumn(), console=Console(stderr=True)) as bar:
         task = bar.add_task("", total=len(settled))
-        return from_outcomes(store, connector, questionnaire, settled, notebook, lambda count: bar.advance(task, count))
+        progress = partial(bar.advance, task)
+        return from_outcomes(store, connector, questionnaire, settled, notebook, progress), strange
 
 
 def _write(out: Path, part: str, examples: Sequence[Example], system: str) -> Path | None:
@@ -157,15 +162,17 @@ def _estimate(file: Path | None, usd_per_million: float | None) -> dict[str, Any
     return {"bytes": len(text.encode()), "tokens": tokens, "epochs": EPOCHS, "cost_usd": cost}
 
 
-def _told(about: dict[str, Any]) -> str:
+def _told(about: dict[str, Any], strange: Mapping[str, Counter[str]]) -> str:
     lines = [
-        f"{about['examples']} examples to train on, {about['validation_examples']} to validate on; "
+        f"{about['examples']} examples to train on, {about['validation_examples']} to validate on",
         f"{about['corrected']} of them corrected by people, {about['duplicates']} duplicates left out",
+        *(DROPPED.format(field=field, labels=named(counted)) for field, counted in strange.items()),
         _size(about),
         *(f"  {about[part]}" for part in ("train", "validation") if about[part]),
         "Private data is masked as far as patterns find it: look into the files before you send them.",
     ]
-    return "\n".join(lines)
+    # File names stand whole on their line: they are copied from there.
+    return "\n".join(one if one.startswith("  ") else textwrap.fill(one, WIDTH) for one in lines)
 
 
 def _size(about: dict[str, Any]) -> str:
@@ -176,8 +183,17 @@ def _size(about: dict[str, Any]) -> str:
 
 
 @command.command()
-@click.option("--train", required=True, type=click.Path(exists=True, dir_okay=False, path_type=Path))
-@click.option("--validation", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.option(
+    "--train",
+    required=True,
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="OUT.train.jsonl of `finetune export`.",
+)
+@click.option(
+    "--validation",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="OUT.validation.jsonl: the vendor reports how well the new model does on it.",
+)
 @click.option("--model", required=True, help="The model to start from, as the vendor names it.")
 @click.option("--suffix", default="tandem", show_default=True, help="Becomes part of the new model's name.")
 @click.option("--yes", is_flag=True, help="Do not ask before money is spent.")
@@ -185,15 +201,21 @@ def _size(about: dict[str, Any]) -> str:
 def start(
     train: Path, validation: Path | None, model: str, suffix: str, yes: bool, usd_per_million: float | None
 ) -> None:
-    """Upload the files and start the job. This costs money."""
+    """Upload the files and start the job. This costs money.
+
+    \b
+    Example:
+      python manage.py finetune start --train tuning.train.jsonl \\
+          --validation tuning.validation.jsonl --model gpt-4.1-mini-2025-04-14
+    """
     if len(suffix) > SUFFIX:
         raise SettingsError(f"--suffix: {SUFFIX} characters at most")
     state = read_state()
     if state.get("job") and state.get("status") not in OVER:
         raise SettingsError(UNDER_WAY.format(job=state["job"], state=STATE))
-    examples = _checked(train)
+    examples = examples_in(train)
     api = _llm().api
-    click.echo(f"{examples} examples, {_size(_estimate(train, usd_per_million))}")
+    click.echo(textwrap.fill(f"{examples} examples, {_size(_estimate(train, usd_per_million))}", WIDTH))
     if not yes:
         click.confirm(f"Send them to {api.base_url} and train {model}?", abort=True)
     sent: dict[str, str] = state.get("files", {}) if not state.get("job") else {}
@@ -212,7 +234,12 @@ def start(
 @command.command()
 @click.option("--watch", is_flag=True, help="Stay until it is over.")
 def status(watch: bool) -> None:
-    """Say how the job stands (code 3: not over yet, 1: it failed)."""
+    """Say how the job stands (code 3: not over yet, 1: it failed).
+
+    \b
+    Example:
+      python manage.py finetune status --watch
+    """
     state = read_state()
     if not state.get("job"):
         raise SettingsError(NOTHING.format(state=STATE))
@@ -257,22 +284,6 @@ def _event(event: dict[str, Any]) -> str:
     at = event.get("created_at")
     when = datetime.fromtimestamp(at, UTC).strftime("%Y-%m-%d %H:%M") if isinstance(at, int) and 0 <= at < 1e11 else ""
     return f"{when}  {plain(event.get('message'))}"
-
-
-def _checked(file: Path) -> int:
-    """Return how many examples `file` has. Raises InputError where a line is none or there are too few."""
-    count = 0
-    for number, line in enumerate(file.read_text(encoding="utf-8").splitlines(), 1):
-        try:
-            roles = [message["role"] for message in json.loads(line)["messages"]]
-        except (ValueError, KeyError, TypeError):
-            roles = []
-        if roles != ["system", "user", "assistant"]:
-            raise InputError(BAD_LINE.format(file=file.name, line=number))
-        count += 1
-    if count < LEAST_EXAMPLES:
-        raise InputError(TOO_FEW.format(count=count, least=LEAST_EXAMPLES))
-    return count
 
 
 def _llm() -> Any:

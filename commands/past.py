@@ -59,18 +59,18 @@ class Shelf:
 
 
 def read_past(
-    connector: Connector, settings: Settings, since: datetime, shelf: Shelf, progress: Callable[[int], None]
+    connector: Connector, settings: Settings, since: datetime, shelf: Shelf, progress: Callable[[int, int], None]
 ) -> list[Row]:
-    """Return one row per solved ticket since `since`; `progress` hears how many came with each page."""
+    """Return one row per solved ticket since `since`; `progress` hears of new tickets and pages."""
     pages = shelf.pages()
     shelf.start(pages)
     found = {row["id"]: row for _, rows in pages for row in rows}
-    progress(len(found))
+    progress(len(found), len(pages))
     for page in _pages(connector, pages[-1][0] if pages else "", since):
         rows = [row_of(past, settings) for past in page.tickets]
         shelf.add(page.cursor, rows)
         found |= {row["id"]: row for row in rows}
-        progress(len(rows))
+        progress(len(rows), 1)
     return list(found.values())
 
 

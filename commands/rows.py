@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import csv
 import json
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from triage.classification import DECIDED_FIELDS
 from triage.classify.batch import ticket_from_row
 from triage.environment import Environment, variables
 from triage.errors import TandemError
@@ -18,10 +21,23 @@ from triage.ticket import Ticket
 LONGEST_CELL = 8 * 1024 * 1024
 NO_COLUMN = "{file} line 1: no column '{column}'; the first line names the columns, it has: {found}"
 WRONG_WIDTH = "{cells} cells under {columns} columns; put text with commas or line breaks into double quotes"
+MAX_LABEL = 200
+NO_LABELS = "{file}: no row has a label; add at least one of " + ", ".join(DECIDED_FIELDS)
+WRONG_LABEL = "{file} line {line}: '{field}' must be a string of at most {most} characters"
+WRONG_TIME = "{file} line {line}: 'created_at' must be an ISO time like 2026-11-20T12:00:00Z or seconds since 1970"
 
 
 class InputError(TandemError):
     """A row of the input file is wrong; the message names the line and what is wanted."""
+
+
+@dataclass(frozen=True)
+class History:
+    """Tickets with the labels people gave them ("" where they gave none) and when they came."""
+
+    tickets: Sequence[Ticket]
+    labels: Mapping[str, Sequence[str]]
+    times: Sequence[float | None]
 
 
 def settings_or_defaults(environment: Environment) -> Settings:
@@ -106,3 +122,43 @@ def ticket_of(name: str, line: int, row: dict[str, Any]) -> Ticket:
         return ticket_from_row(row)
     except (TandemError, ValueError) as error:
         raise InputError(f"{name} line {line}: {error}") from None
+
+
+def history_of(name: str, rows: Iterable[tuple[int, dict[str, Any]]]) -> History:
+    """Return the tickets and labels of numbered rows. Raises InputError naming the row that is wrong."""
+    tickets: list[Ticket] = []
+    labels: dict[str, list[str]] = {field: [] for field in DECIDED_FIELDS}
+    times = []
+    for line, row in rows:
+        tickets.append(ticket_of(name, line, row))
+        for field, known in labels.items():
+            known.append(_label(name, line, row, field))
+        times.append(_time(name, line, row))
+    used = {field: known for field, known in labels.items() if any(known)}
+    if not used:
+        raise InputError(NO_LABELS.format(file=name))
+    return History(tickets, used, times)
+
+
+def _label(name: str, line: int, row: Mapping[str, Any], field: str) -> str:
+    value = row.get(field)
+    if value is None:
+        return ""
+    if isinstance(value, bool) or not isinstance(value, str | int) or len(str(value)) > MAX_LABEL:
+        raise InputError(WRONG_LABEL.format(file=name, line=line, field=field, most=MAX_LABEL))
+    return str(value).strip()
+
+
+def _time(name: str, line: int, row: Mapping[str, Any]) -> float | None:
+    value = row.get("created_at")
+    if value is None or value == "":
+        return None
+    try:
+        if isinstance(value, str):
+            moment = datetime.fromisoformat(value.strip())
+            return moment.replace(tzinfo=moment.tzinfo or UTC).timestamp()
+        if isinstance(value, int | float) and not isinstance(value, bool):
+            return float(value)
+    except (ValueError, OverflowError):
+        pass
+    raise InputError(WRONG_TIME.format(file=name, line=line))

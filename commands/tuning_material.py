@@ -4,24 +4,36 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Iterator, Mapping, Sequence
+import textwrap
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
 
 from pydantic import ValidationError
 
-from commands.learn import history_of
 from commands.past import patiently
-from commands.rows import rows_of
+from commands.rows import InputError, history_of, rows_of
+from commands.tuning_state import plain
 from connectors.base import Connector, Past
 from triage.backtest.replay import as_new
 from triage.classification import Classification
 from triage.classify.question import Questionnaire
-from triage.classify.tuning import Example, example_of
+from triage.classify.tuning import LEAST_EXAMPLES, Example, dropped, example_of
 from triage.store import Store
 from triage.store.outcomes import Outcome
 
+NAMED, LONGEST_NAME = 5, 40
+WIDTH_OF_ERRORS = 72
+VANISHED = (
+    "{file}: no label of '{field}' is one of the settings': it has {labels}, they have {known}. "
+    "Add them to the settings (teams, for primary_team), rename them in the file, or leave the column out"
+)
+TOO_FEW = (
+    "{count} usable examples are too few: the vendor refuses fewer than {least}. Let Tandem watch more tickets until "
+    "they are solved, look further back with --since, or give labelled rows with --file"
+)
+BAD_LINE = "{file} line {line}: no training example; make the file with `finetune export`"
 PIECE = 20
 """Tickets read at once: one call at Zendesk, one for each at Freshdesk."""
 
@@ -96,10 +108,57 @@ def _said(store: Store, run_id: int) -> Classification | None:
         return None
 
 
-def from_file(source: Path, questionnaire: Questionnaire) -> Iterator[Example]:
-    """Yield the examples of labelled rows, as `learn --file` reads them. Raises InputError naming the row."""
+def from_file(source: Path, questionnaire: Questionnaire) -> tuple[list[Example], dict[str, Counter[str]]]:
+    """Return the examples of labelled rows, as `learn --file` reads them, and the labels that were dropped.
+
+    Raises InputError naming the row that is wrong, or the field of which no label is one of the settings'.
+    """
     history = history_of(source.name, rows_of(source))
-    for place, (ticket, at) in enumerate(zip(history.tickets, history.times, strict=True)):
-        labels: dict[str, Any] = {field: known[place] for field, known in history.labels.items() if known[place]}
-        if example := example_of(questionnaire, ticket, labels, at):
-            yield example
+    given = [
+        {field: known[place] for field, known in history.labels.items() if known[place]}
+        for place in range(len(history.tickets))
+    ]
+    strange = dropped(questionnaire, given)
+    for field, counted in strange.items():
+        if counted.total() == sum(map(bool, history.labels[field])):
+            known = ", ".join(questionnaire.labels[field])
+            raise InputError(
+                wrapped(VANISHED.format(file=source.name, field=field, labels=named(counted), known=known))
+            )
+    made = [
+        example_of(questionnaire, ticket, labels, at)
+        for ticket, labels, at in zip(history.tickets, given, history.times, strict=True)
+    ]
+    return [example for example in made if example], strange
+
+
+def named(counted: Counter[str]) -> str:
+    """Return the most frequent labels with their number, plain for a terminal."""
+    shown = ", ".join(f"{plain(label)[:LONGEST_NAME]} ({count})" for label, count in counted.most_common(NAMED))
+    return shown if len(counted) <= NAMED else f"{shown} and {len(counted) - NAMED} more"
+
+
+def examples_in(file: Path) -> int:
+    """Return how many examples `file` has. Raises InputError where a line is none or there are too few."""
+    count = 0
+    for number, line in enumerate(file.read_text(encoding="utf-8").splitlines(), 1):
+        try:
+            roles = [message["role"] for message in json.loads(line)["messages"]]
+        except (ValueError, KeyError, TypeError):
+            roles = []
+        if roles != ["system", "user", "assistant"]:
+            raise InputError(BAD_LINE.format(file=file.name, line=number))
+        count += 1
+    check_enough(count)
+    return count
+
+
+def check_enough(count: int) -> None:
+    """Raise InputError where the vendor would refuse so few examples."""
+    if count < LEAST_EXAMPLES:
+        raise InputError(wrapped(TOO_FEW.format(count=count, least=LEAST_EXAMPLES)))
+
+
+def wrapped(error: str) -> str:
+    """Return `error` in lines that fit a terminal behind the word that goes before it."""
+    return textwrap.fill(error, WIDTH_OF_ERRORS, break_on_hyphens=False)

@@ -205,7 +205,7 @@ class TestAgainstTheSandbox:
             box.fault("GET", r"/incremental/", status=403, body={"error": "Forbidden"})
             with pytest.raises(Exception, match=r"may not list closed tickets .* make it an admin"):
                 asked("--desk", "acme", "--restart")
-        with pytest.raises(SettingsError, match=r"no such desk \(they have acme\)"):
+        with pytest.raises(SettingsError, match=r"no such desk in .* \(it has acme\)"):
             asked("--desk", "nobody")
         with pytest.raises(Exception, match=r"--html: the folder .* does not exist"):
             asked("--desk", "acme", "--html", "nowhere/page.html")

@@ -394,3 +394,14 @@ class TestCommand:
         result = CliRunner().invoke(command, ["--desk", "acne"])
         assert "no such desk" in str(result.exception)
         assert result.exit_code
+
+
+def test_without_outcomes_there_is_no_legend(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    for name, value in {**VARIABLES, "DATABASE_URL": f"sqlite:///{tmp_path}/t.db"}.items():
+        monkeypatch.setenv(name, value)
+    (tmp_path / "tandem.yaml").write_text(SETTINGS)
+    migrate(open_store(f"sqlite:///{tmp_path}/t.db").engine)
+    said = CliRunner().invoke(command, [], catch_exceptions=False).output
+    assert "no solved ticket" in said
+    assert "log-loss" not in said

@@ -70,6 +70,7 @@ TESTED_BY = {
     "commands.classify": ("test_commands.py", "through the command line"),
     "commands.learn": ("test_learn.py", "through the command line"),
     "commands.lessons": ("test_learn.py", "what learn prints and activates"),
+    "commands.rivals": ("test_learn.py", "what learn compares with and activates"),
     "commands.past": ("test_learn_past.py", "against both sandbox helpdesks"),
     "commands.rows": ("test_learn.py", "through learn and classify"),
     "commands.migrate": ("test_commands.py", "through the command line"),

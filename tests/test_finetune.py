@@ -95,6 +95,12 @@ class TestExample:
         assert not one.corrected
         assert set(one.answer) == {"primary_team", "priority", "sentiment", "churn_risk", "language"}
 
+    def test_what_people_had_otherwise_is_not_taught_as_we_said_it(self) -> None:
+        one = example_of(QUESTIONS, ticket(), {"primary_team": "Fleet", "priority": "P1_high"}, None, said())
+        assert one
+        assert one.answer["priority"] == "P1_high"
+        assert not {"primary_team", "summary", "draft"} & set(one.answer)
+
     def test_without_text_or_known_label_there_is_none(self) -> None:
         assert example_of(QUESTIONS, ticket(), {"primary_team": "Fleet"}, None) is None
         assert example_of(QUESTIONS, ticket(), {}, None, said()) is None
@@ -175,7 +181,8 @@ class TestExport:
         monkeypatch.setattr(finetune, "Runtime", lambda _environment, _settings: runtime)
         result = run("export", "--desk", "desk", "--out", "tuning", "--usd-per-million", "3")
         assert result.exit_code == 0, result.output
-        assert "12 examples to train on, 2 to validate on; 7 of them corrected by people, 0 duplicates" in result.output
+        assert "12 examples to train on, 2 to validate on\n7 of them corrected by people, 0 duplicates" in result.output
+        assert all(len(line) <= 80 for line in result.stdout.splitlines())
         assert "USD for 3 rounds" in result.output
         lines = Path("tuning.train.jsonl").read_text().splitlines()
         answers = [json.loads(json.loads(line)["messages"][2]["content"]) for line in lines]
@@ -230,10 +237,34 @@ class TestExport:
         assert "The green button" not in newest
         assert "price unknown" in run("export", "--file", "rows.jsonl", "--out", "tuning").output
 
+    def test_labels_the_settings_do_not_have_are_named(self) -> None:
+        rows = [
+            {"id": at, "body": f"The {word} button fails.", "primary_team": "Fleet" if at % 7 == 0 else "billing"}
+            for at, word in enumerate(WORDS)
+        ]  # fmt: skip
+        Path("rows.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+        told = run("export", "--file", "rows.jsonl", "--out", "t").output
+        assert "10 examples" in told
+        assert "the settings have no such primary_team: Fleet (2)" in told
+        about = json.loads(run("export", "--file", "rows.jsonl", "--out", "t", "--json").stdout)
+        assert about["dropped_labels"] == {"primary_team": {"Fleet": 2}}
+
+    def test_a_field_of_which_nothing_is_left_is_refused(self) -> None:
+        rows = [
+            {"id": at, "body": f"The {word} button fails.", "primary_team": f"Team {at}", "priority": "P1_high"}
+            for at, word in enumerate(WORDS)
+        ]  # fmt: skip
+        Path("rows.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+        said = " ".join(str(run("export", "--file", "rows.jsonl", "--out", "t").exception).split())
+        assert "no label of 'primary_team' is one of the settings'" in said
+        assert "Team 0 (1), " in said
+        assert "and 9 more" in said
+        assert not Path("t.train.jsonl").exists()
+
     def test_too_few_are_refused(self) -> None:
         Path("rows.jsonl").write_text('{"id": 1, "body": "Help", "primary_team": "billing"}\n')
-        assert "1 examples are too few" in str(run("export", "--file", "rows.jsonl", "--out", "t").exception)
-        assert "0 examples are too few" in str(run("export", "--desk", "desk", "--out", "t").exception)
+        assert "1 usable examples are too few" in str(run("export", "--file", "rows.jsonl", "--out", "t").exception)
+        assert "no outcome was observed on desk desk" in str(run("export", "--desk", "desk", "--out", "t").exception)
         assert not Path("t.train.jsonl").exists()
 
     def test_wrong_options_are_named(self) -> None:

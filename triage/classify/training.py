@@ -30,7 +30,7 @@ from triage.classify.head import LearnedHead, fingerprint
 from triage.classify.learned_features import Features
 from triage.classify.measures import macro_f1
 from triage.classify.novelty import Novelty
-from triage.classify.splits import Rows, split
+from triage.classify.splits import Rows, split, untaught
 from triage.classify.views import Truth
 from triage.errors import TandemError
 
@@ -87,6 +87,8 @@ class Lesson:
     """Right label, label given, how often."""
     rare: dict[str, int]
     """Labels with too few tickets to learn them, with their number."""
+    untaught: dict[str, int]
+    """Labels that only the test has, with its tickets: the figures count these as wrong."""
     test_rows: Rows
     """Rows of the material; `truth` and `said` are the right and the given labels of these."""
     truth: tuple[str, ...]
@@ -140,6 +142,7 @@ def _learn(material: Material, encoder: str) -> Lesson:
         curve=_curve(features, truth, (train, test), len(labels), chosen, said),
         confused=_confused(names, truth[test], said),
         rare=rare,
+        untaught=untaught(named, train, test),
         test_rows=kept[test],
         truth=tuple(labels[column] for column in truth[test]),
         said=tuple(names[column] for column in said),

@@ -7,6 +7,7 @@ live. The answer holds what is known: the labels people gave, and of the rest wh
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -64,7 +65,8 @@ def example_of(
     if not known or not (question.clean.subject or question.clean.text):
         return None
     changed = {name for name, label in known.items() if said and getattr(said, name) != label}
-    rest = _said(questionnaire, question, said, known) if said else {}
+    # What people had otherwise is not taught, even where their label is none of ours.
+    rest = _said(questionnaire, question, said, labels) if said else {}
     answer = {name: value for name in _ORDER if (value := (rest | known).get(name)) is not None}
     return Example(ticket.id, question.messages[1]["content"], answer, at, bool(changed))
 
@@ -79,10 +81,12 @@ _ORDER = (
 def _said(
     questionnaire: Questionnaire, question: Question, said: Classification, known: Mapping[str, str]
 ) -> dict[str, Any]:
-    """Return what of an earlier answer still holds beside the labels people gave."""
+    """Return what of an earlier answer still holds beside the labels people gave, `known`."""
     mask = question.masks.mask
     rest: dict[str, Any] = {
-        name: label for name in DECIDED if (label := getattr(said, name)) in questionnaire.labels[name]
+        name: label
+        for name in DECIDED
+        if name not in known and (label := getattr(said, name)) in questionnaire.labels[name]
     }
     if said.language != "und":
         rest["language"] = said.language
@@ -97,6 +101,19 @@ def _said(
         "auto_resolution_possible": said.auto_resolution_possible,
         "draft": mask(said.auto_response_draft),
     }
+
+
+def dropped(questionnaire: Questionnaire, given: Iterable[Mapping[str, str]]) -> dict[str, Counter[str]]:
+    """Return field -> labels of people that are none of the settings', with their number: they are not taught.
+
+    `given`: field -> label, one per ticket.
+    """
+    found: dict[str, Counter[str]] = {}
+    for labels in given:
+        for name, label in labels.items():
+            if label not in questionnaire.labels.get(name, ()):
+                found.setdefault(name, Counter())[label] += 1
+    return found
 
 
 def deduplicated(examples: Iterable[Example]) -> list[Example]:
