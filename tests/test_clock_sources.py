@@ -86,6 +86,14 @@ def test_a_clock_that_stands_still_is_never_breached() -> None:
     assert clock(counted(10, own("first_response", PAUSED)), "first_response").reading.stage is Stage.OK
 
 
+def test_what_was_late_before_it_stood_still_stays_late() -> None:
+    held = Held(paused=((after(40).timestamp(), FOREVER),))
+    late = clock(counted(60, own("first_response", PAUSED, 30), held=held), "first_response")
+    assert (late.state, late.reading.stage) == ("breached", Stage.BREACHED)
+    early = clock(counted(60, own("first_response", PAUSED, 50), held=held), "first_response")
+    assert early.state == "paused"
+
+
 def test_it_runs_where_the_helpdesk_lets_it_run_while_pending() -> None:
     held = Held(paused=((after(5).timestamp(), FOREVER),))
     changes = {"status": Status.PENDING, "status_since": after(5)}

@@ -69,7 +69,9 @@ def _taken(clock: Clock, own: HelpdeskClock, picture: Picture, ticket: Ticket, n
     if own.state is ClockState.UNSET:
         is_young = clock.is_open and now - clock.started_at < PATIENCE_SECONDS
         return replace(clock, look_again_at=now + SETTLED_SECONDS) if is_young else clock
-    if own.state is ClockState.PAUSED and clock.is_open:
+    # What was late before it stood still stays late: its breach has been told.
+    was_late = own.due_at is not None and own.due_at.timestamp() <= _paused_since(picture)
+    if own.state is ClockState.PAUSED and clock.is_open and not was_late:
         # How much is left the helpdesk does not say; what it does say is that nothing is breached meanwhile.
         stage = Stage.AT_RISK if clock.reading.stage.weight else Stage.OK
         reading = replace(clock.reading, due_at=None, at_risk_at=None, stage=stage)
@@ -85,6 +87,11 @@ def _taken(clock: Clock, own: HelpdeskClock, picture: Picture, ticket: Ticket, n
     if ended_at is None:
         state = BREACHED if reading.stage is Stage.BREACHED else RUNNING
     return replace(clock, state=state, ended_at=ended_at, reading=reading, source=HELPDESK, look_again_at=again)
+
+
+def _paused_since(picture: Picture) -> float:
+    """Return when the pause of now began."""
+    return max((begin for begin, _ in picture.held.paused), default=0.0)
 
 
 def _reading(start: float, due: datetime, picture: Picture, pauses: list[Span], now: float) -> Reading:

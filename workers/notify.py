@@ -10,13 +10,13 @@ from typing import Any
 
 from pydantic import SecretStr
 
-from triage.errors import Refused, Retry
+from triage.errors import Refused, Retry, UnknownOutcome
 
 LIMIT_SECONDS = 15.0
 NO_CHANNEL = "channel '{}' is no longer in the settings"
 BAD_ADDRESS = "the address of channel '{}' is none that Apprise knows; see its list of services"
 FAILED = "channel '{}' did not take the message"
-TOO_SLOW = "channel '{}' did not answer in {:.0f} s"
+TOO_SLOW = "channel '{}' did not answer in {:.0f} s; the message may have arrived"
 
 
 def check(channels: Mapping[str, SecretStr], name: str) -> None:
@@ -25,7 +25,10 @@ def check(channels: Mapping[str, SecretStr], name: str) -> None:
 
 
 def send(channels: Mapping[str, SecretStr], name: str, title: str, body: str, limit: float = LIMIT_SECONDS) -> None:
-    """Send one message. Refused for a channel that cannot work, Retry for one that does not now or is too slow."""
+    """Send one message.
+
+    Raises Refused for a channel that cannot work, Retry for one that does not now, UnknownOutcome for one too slow.
+    """
     sender = _sender(channels, name)
     done: list[bool] = []
 
@@ -36,8 +39,10 @@ def send(channels: Mapping[str, SecretStr], name: str, title: str, body: str, li
     thread = threading.Thread(target=work, name=f"channel-{name}", daemon=True)
     thread.start()
     thread.join(limit)
+    if not done and thread.is_alive():
+        raise UnknownOutcome(TOO_SLOW.format(name, limit))
     if not done:
-        raise Retry(TOO_SLOW.format(name, limit) if thread.is_alive() else FAILED.format(name))
+        raise Retry(FAILED.format(name))
     if not done[0]:
         raise Retry(FAILED.format(name))
 
@@ -52,4 +57,7 @@ def _sender(channels: Mapping[str, SecretStr], name: str) -> Any:
     sender = apprise.Apprise()
     if not sender.add(channels[name].get_secret_value()):
         raise Refused(BAD_ADDRESS.format(name))
+    for service in sender:
+        # Longer than ours: by its own 4 s a slow answer would look like none, and be sent again.
+        service.socket_read_timeout = 2 * LIMIT_SECONDS
     return sender

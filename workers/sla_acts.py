@@ -10,7 +10,7 @@ import time
 from dataclasses import replace
 
 from connectors.base import Fields, Leak, Written
-from triage.errors import Conflict, DeskLocked, Gone, Refused, Retry, Wait
+from triage.errors import Conflict, DeskLocked, FeatureOff, Gone, Refused, Retry, Stop, UnknownOutcome, Wait
 from triage.note import REFERENCE_LINE, Part, render_html
 from triage.settings import Mode
 from triage.sla import TAGS as TAG_NAMES
@@ -59,7 +59,7 @@ def carry_out(acts: list[Act], tools: SlaTools, view: View | None = None) -> Non
         view = view or look(acts[0].desk, acts[0].ticket_id, tools)
     except Exception as error:
         for act in acts:
-            _after_error(act, error, tools)
+            unread(act, error, tools)
         return
     for act in sorted(acts, key=lambda one: ORDER.index(one.kind)):
         try:
@@ -86,9 +86,16 @@ def send_message(act: Act, tools: SlaTools, view: View) -> None:
     tools.store.acts.confirm(act, time.time())
 
 
+def unread(act: Act, error: Exception, tools: SlaTools) -> None:
+    """Decide what becomes of an act whose ticket could not be read: only a refused write ends one."""
+    lasting = isinstance(error, (Stop, Refused, FeatureOff)) and not isinstance(error, DeskLocked)
+    _after_error(act, Retry(describe(error)) if lasting else error, tools)
+
+
 def give_up_or_later(act: Act, error: Exception, tools: SlaTools) -> None:
     """Decide what becomes of a message that was not taken."""
-    if isinstance(error, Refused) or act.attempts >= MESSAGE_TRIES:
+    # It may be there already, and one warning is better than two.
+    if isinstance(error, (Refused, UnknownOutcome)) or act.attempts >= MESSAGE_TRIES:
         _fail(act, describe(error), tools)
     else:
         tools.store.acts.postpone(act, time.time() + 30.0 * 4.0 ** (act.attempts - 1), describe(error))
@@ -269,7 +276,7 @@ def _after_error(act: Act, error: Exception, tools: SlaTools) -> None:
         return
     if act.attempts >= ALARM_AFTER and not isinstance(error, Wait):
         _alarm(act, reason, tools)
-    tools.store.acts.postpone(act, now + pause, reason, uncount=isinstance(error, Wait))
+    tools.store.acts.postpone(act, now + pause, reason, uncount=isinstance(error, (Wait, DeskLocked)))
 
 
 def _fail(act: Act, reason: str, tools: SlaTools) -> None:

@@ -21,7 +21,7 @@ from triage.store.clocks import Due
 from triage.store.marks import DESK_LOCKED, EVERY_DESK, SLA_STUCK, SLA_SWEPT
 from workers.clocks import let_go
 from workers.deliver import LOCKED_PAUSE_SECONDS, describe
-from workers.sla_acts import TakenOverError, carry_out, give_up_or_later, look, send_message
+from workers.sla_acts import TakenOverError, carry_out, give_up_or_later, look, send_message, unread
 from workers.sla_tools import LEASE_SECONDS, SlaTools, View
 
 logger = logging.getLogger(__name__)
@@ -47,7 +47,8 @@ Views = dict[tuple[str, str], View]
 def sweep_due(tools: SlaTools, now: float) -> bool:
     """Sweep when a tick has passed since the last sweep began; say whether it did."""
     last = tools.store.cursors.get(EVERY_DESK, SLA_SWEPT)
-    if last and now - last[1] < tools.settings.sla.tick_seconds - SLACK_SECONDS:
+    # A last sweep in the future is one of a clock that was wrong: nobody waits for that.
+    if last and 0 <= now - last[1] < tools.settings.sla.tick_seconds - SLACK_SECONDS:
         return False
     tools.store.cursors.set(EVERY_DESK, SLA_SWEPT, "", now)
     sweep(tools, now)
@@ -150,7 +151,9 @@ def _send_all(acts: list[Act], tools: SlaTools, views: Views, end: float) -> Non
                 continue
             view = views.get((act.desk, act.ticket_id))
             if view is None or now - view.at > FRESH_SECONDS:
-                view = look(act.desk, act.ticket_id, tools)
+                view = _looked_at(act, tools)
+                if view is None:
+                    continue
             if quiet := quiet_until(tools.settings, view.watch.priority, now):
                 tools.store.acts.postpone(act, quiet, "quiet hours", uncount=True)
                 continue
@@ -158,6 +161,15 @@ def _send_all(acts: list[Act], tools: SlaTools, views: Views, end: float) -> Non
         except Exception as error:  # one ticket's trouble is not the channel's
             logger.warning("message: desk=%s ticket=%s: %s", act.desk, act.ticket_id, describe(error))
             give_up_or_later(act, error, tools)
+
+
+def _looked_at(act: Act, tools: SlaTools) -> View | None:
+    """Return the ticket of a message, read again; None where it cannot be, which is not the channel's fault."""
+    try:
+        return look(act.desk, act.ticket_id, tools)
+    except Exception as error:
+        unread(act, error, tools)
+        return None
 
 
 def _send(act: Act, view: View, tools: SlaTools) -> bool:

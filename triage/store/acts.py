@@ -114,4 +114,6 @@ class Acts:
 
     def _update(self, act: Act, **values: Any) -> None:
         with self._engine.begin() as connection:
-            connection.execute(update(acts).where(acts.c.id == act.id).values(values))
+            # Who was held up beyond its claim has no say any more: another worker has the act, or has closed it.
+            held = acts.c.id == act.id, acts.c.attempts == act.attempts, acts.c.try_at.isnot(None)
+            connection.execute(update(acts).where(*held).values(values))
