@@ -31,11 +31,12 @@ lint: $(VENV)/.test ## Check style, types and the layering of the imports
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-eval: $(VENV)/.test ## Measure classifier, learning, redaction and foresight on DATA=...
+eval: $(VENV)/.test ## Measure classifier, learning, redaction, retrieval and foresight on DATA=...
 	@test -n "$(DATA)" || (echo "name the data: make $@ DATA=path/to/data"; exit 1)
 	$(BIN)/python -m evaluation $(DATA) --out docs/quality.md
 	$(BIN)/python -m evaluation.history $(DATA) --out docs/quality.md
 	$(BIN)/python -m evaluation.redaction $(DATA) --out docs/quality.md
+	$(BIN)/python -m evaluation.retrieval $(DATA) --out docs/quality.md
 	$(BIN)/python -m evaluation.foresight $(DATA) --out docs/sla.md
 
 bench: $(VENV)/.test ## Measure how fast it is on this machine

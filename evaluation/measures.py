@@ -52,11 +52,6 @@ def with_interval(outcome: Outcome, measure: measures.Measure) -> Figure:
     """Return `measure` with its interval when groups are drawn with replacement."""
     return measures.with_interval(measure, outcome.groups)
 
-    @property
-    def text(self) -> str:
-        """Return the number and its interval as they stand in a table."""
-        return f"{self.value:.2f} ({self.low:.2f}-{self.high:.2f})"
-
 
 def accuracy(right: NDArray[np.bool_]) -> measures.Measure:
     """Return the weighted share of right answers as a function of the weights."""

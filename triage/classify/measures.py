@@ -31,6 +31,11 @@ class Figure:
     low: float
     high: float
 
+    @property
+    def text(self) -> str:
+        """Return the number and its interval as they stand in a table."""
+        return f"{self.value:.2f} ({self.low:.2f}-{self.high:.2f})"
+
 
 def weighted_accuracy(right: Mask) -> Measure:
     """Return the weighted share of right answers."""
