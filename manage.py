@@ -15,6 +15,7 @@ FOLDER = Path(__file__).parent / "commands"
 # Helpers of the commands; every other file is a command.
 HELPERS = {
     "__init__",
+    "answers",
     "backtest_screen",
     "calendar_yaml",
     "closed",

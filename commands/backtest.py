@@ -7,7 +7,7 @@ import json
 import sys
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -17,6 +17,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from commands.backtest_screen import show
+from commands.classify import NOT_LEARNED
 from commands.closed import Labelled, list_closed, read_labelled, take_in
 from commands.crew import Crew
 from commands.period import period
@@ -28,7 +29,7 @@ from triage.environment import read_environment
 from triage.errors import FeatureOff, SettingsError
 from triage.logs import configure_logging
 from triage.people import first_words
-from triage.settings import Desk
+from triage.settings import Desk, Settings
 from triage.store.backtests import DONE, READING, Backtest, Looked
 from triage.store.migrate import migrate
 from workers.bulk import Bench, ReadOnly, bench_of, reader
@@ -41,6 +42,10 @@ NO_FOLDER = "{option}: the folder {folder} does not exist; make it or name anoth
 NOTHING = "no closed ticket {where}; choose an earlier --since"
 NOT_LISTED = "the bot may not list closed tickets ({error}): make it an admin, or export them and use --file"
 INTERRUPTED = "\ninterrupted: the same command goes on where this one stopped"
+SINCE = "90d"
+"""Of a helpdesk; a file is taken whole."""
+EVER = "1970-01-01"
+UNDATED = "{count} rows without created_at are looked at whatever --since and --until say"
 # A finished backtest is shown again for so long: nothing can have changed but a few tickets.
 FRESH_SECONDS = 12 * 3600.0
 SHOWN_AGAIN = "finished at {at}; --restart looks at all tickets anew"
@@ -71,7 +76,12 @@ class Order:
 
 @click.command()
 @click.option("--desk", default="", help="The desk whose closed tickets, teams and lessons are used.")
-@click.option("--since", default="90d", show_default=True, help="Tickets that came since then: 90d or 2026-09-01.")
+@click.option(
+    "--since",
+    default="",
+    show_default="90d, of a file all",
+    help="Tickets that came since then: 90d or 2026-09-01.",
+)
 @click.option("--until", default="", help="Tickets that came before then; now, if not given.")
 @click.option("--limit", default=2000, show_default=True, type=click.IntRange(1), help="At most so many, by chance.")
 @click.option(
@@ -123,7 +133,7 @@ def command(
             raise InputError(NO_FOLDER.format(option=option, folder=path.absolute().parent))
     configure_logging("ERROR")
     find_embedded_redis()
-    job = Job.of(Order(desk, since, until, limit, restart, source))
+    job = Job.of(Order(desk, since or ("" if source else SINCE), until, limit, restart, source))
     try:
         looked = job.run()
     except KeyboardInterrupt:
@@ -164,16 +174,17 @@ class Job:
         if len(order.desk) > MAX_NAME:
             raise SettingsError(LONG_NAME.format(most=MAX_NAME))
         now = datetime.now(UTC)
-        since, until = period(order.since, order.until, now)
-        if order.source:
-            runtime = _runtime_for_a_file()
-            labelled = read_labelled(order.source, order.desk, runtime.settings)
-        else:
-            runtime, labelled = Runtime.from_environment(), None
+        since, until = period(order.since or EVER, order.until, now)
+        runtime = _runtime_for_a_file() if order.source else Runtime.from_environment()
         settings = runtime.settings
         if not order.source:
             check_desk(settings, order.desk, runtime.environment.tandem_config, OR_FILE)
         migrate(runtime.store.engine)
+        taught = not order.desk or order.desk in settings.desks or runtime.store.models.active(order.desk)
+        if not taught:
+            path = runtime.environment.tandem_config
+            check_desk(settings, order.desk, path, NOT_LEARNED.format(desk=order.desk))
+        labelled = _labelled(order, settings, since.timestamp(), until.timestamp())
         desk = settings.desks.get(order.desk, FILE_DESK)
         backtest = _begin(order, runtime, since.timestamp(), until.timestamp(), now.timestamp())
         return cls(order, runtime, desk, backtest, labelled)
@@ -237,6 +248,7 @@ class Job:
             until=None if self.labelled else backtest.until,
             in_period=len(self.labelled.found) if self.labelled else book.in_period(backtest),
             minutes_per_ticket=minutes,
+            policy=backtest.policy,
             source=self.order.source.name if self.order.source else "helpdesk",
             ours=sum(bool(values & {"group", "priority"}) for values in ours.values()),
         )
@@ -257,6 +269,19 @@ class Job:
 def _runtime_for_a_file() -> Runtime:
     environment = read_environment()
     return Runtime(environment, settings_or_defaults(environment))
+
+
+def _labelled(order: Order, settings: Settings, since: float, until: float) -> Labelled | None:
+    """Return the rows of the file that came between `since` and `until`, None where a helpdesk is asked."""
+    if not order.source:
+        return None
+    labelled = read_labelled(order.source, order.desk, settings)
+    if not (order.since or order.until):
+        return labelled
+    if undated := sum(one.created_at is None for one in labelled.found):
+        click.echo(UNDATED.format(count=undated), err=True)
+    found = [one for one in labelled.found if one.created_at is None or since <= one.created_at < until]
+    return replace(labelled, found=found)
 
 
 def _begin(order: Order, runtime: Runtime, since: float, until: float, now: float) -> Backtest:

@@ -9,6 +9,8 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from triage.backtest.effects import dollars
+
 TITLES = {"primary_team": "team", "priority": "priority", "sentiment": "sentiment", "churn_risk": "churn risk"}
 BINS = 10
 NAME_WIDTH = 22
@@ -147,14 +149,16 @@ def _mistakes(mistakes: list[Json], console: Console) -> None:
 
 def _money(cost: Json, console: Console) -> None:
     console.print(Text("\nLanguage model", style="bold"))
+    if cost["no_answer"]:
+        console.print(f"  no answer for {number(cost['no_answer'])} tickets", highlight=False)
     if not cost["asked"]:
-        console.print("  not asked: no cost", highlight=False)
+        console.print("  no cost" if cost["no_answer"] else "  not asked: no cost", highlight=False)
         return
     tokens = f"{number(cost['tokens_in'])} tokens in, {number(cost['tokens_out'])} out"
-    console.print(f"  asked for {percent(cost['share'])} of the tickets: {tokens}", highlight=False)
+    console.print(f"  paid for {number(cost['asked'])} tickets ({percent(cost['share'])}): {tokens}", highlight=False)
     if cost["priced"]:
-        month = "" if cost["usd_per_month"] is None else f", USD {cost['usd_per_month']:,.2f} a month at this pace"
-        console.print(f"  USD {cost['usd']:,.2f}{month}", highlight=False)
+        month = "" if cost["usd_per_month"] is None else f", {dollars(cost['usd_per_month'])} a month at this pace"
+        console.print(f"  {dollars(cost['usd'])}{month}", highlight=False)
 
 
 def _hours(hours: Json | None, console: Console) -> None:

@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
-import json
+import hashlib
+import logging
 import sys
-from collections import Counter
-from collections.abc import Mapping, Sequence
-from contextlib import closing
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TextIO
+from typing import TYPE_CHECKING, Any
 
 import click
 from rich.console import Console
-from rich.progress import track
+from rich.progress import Progress
 
+from commands.answers import Answer, Answers, Bill, ask_all
 from commands.rows import InputError, rows_of, settings_or_defaults, ticket_of
 from commands.shared import check_desk, database_errors
 from triage.classification import Classification
@@ -42,43 +44,29 @@ NEEDS_FILE = "--out must be a file with --batch: the ids of the batch are kept b
 NOT_READY = 3
 LATER = "not ready yet: the same command looks again (add --wait to stay)"
 INTERRUPTED = "interrupted; nothing is lost: the same command goes on from here"
+LOST = "interrupted; nothing is kept of what was not written to a file"
+CODE_INTERRUPTED = 130
+THREADS = 8
+"""While a model thinks there is nothing to do here."""
 LIVE = "{reason}; the tickets are asked one by one, at full price"
 FALLBACK = "{count} answered by the embedded classifier: {reason}"
 
 
-@dataclass
-class Bill:
-    """What a batch took; a model that gave nothing usable is paid too, and has not answered."""
-
-    tickets: int = 0
-    by_model: int = 0
-    tokens_in: int = 0
-    tokens_out: int = 0
-    cost_usd: float = 0.0
-    reasons: Counter[str] = field(default_factory=Counter)
-    """Why a model did not answer, and how often."""
-
-    def add(self, answer: Classification) -> None:
-        """Count one answer."""
-        self.tickets += 1
-        self.by_model += answer.classifier.startswith("llm")
-        self.tokens_in += answer.tokens_in
-        self.tokens_out += answer.tokens_out
-        self.cost_usd += answer.cost_usd
-        if answer.fallback_reason:
-            self.reasons[answer.fallback_reason] += 1
-
-    def __str__(self) -> str:
-        share = self.by_model / self.tickets if self.tickets else 0.0
-        return (
-            f"{self.tickets} tickets classified, {self.by_model} ({share:.0%}) by the language model: "
-            f"{self.tokens_in} tokens in, {self.tokens_out} out, {self.cost_usd:.4f} USD"
-        )
-
-
 @click.command()
-@click.option("--file", "source", required=True, type=click.Path(exists=True, dir_okay=False, path_type=Path))
-@click.option("--out", "target", required=True, type=click.Path(dir_okay=False, path_type=Path))
+@click.option(
+    "--file",
+    "source",
+    required=True,
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="The tickets: JSON lines, or CSV if its name ends in .csv.",
+)
+@click.option(
+    "--out",
+    "target",
+    required=True,
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="The answers, JSON lines; /dev/stdout prints them.",
+)
 @click.option("--desk", default="", help="Use what this desk has taught, and its thresholds.")
 @click.option(
     "--classifier",
@@ -94,9 +82,11 @@ def command(source: Path, target: Path, desk: str, which: Which, batch: bool, wa
     """Classify a file of tickets.
 
     Each line of FILE is a JSON object with id, subject, body and optionally tier,
-    mrr, ticket_count_30d, conversation. Each line of OUT answers it, in the same
-    order. OUT appears only when every row is done. At the end stderr says how
-    many the language model answered and what that cost.
+    mrr, ticket_count_30d, conversation; a CSV names its columns so (no
+    conversation there). Each line of OUT answers it, in the same order. OUT
+    appears only when every row is done. At the end stderr says how many the
+    language model answered and what that cost. Interrupted (code 130), the same
+    command goes on where it stopped.
 
     With --batch the rows are sent as one piece of work; run the same command
     again to look for the answers (code 3: not ready yet). Stopping loses nothing.
@@ -117,31 +107,30 @@ def command(source: Path, target: Path, desk: str, which: Which, batch: bool, wa
         raise InputError(NEEDS_FILE)
     environment = read_environment()
     settings = settings_or_defaults(environment)
-    taught = _taught(environment, settings, desk)
-    if desk and not taught.models:
-        check_desk(settings, desk, environment.tandem_config, NOT_LEARNED.format(desk=desk))
+    work = Work(environment, settings, which, _taught(environment, settings, desk))
     # All of them first: a wrong last line must not cost the hours, or the money, spent on those before it.
-    rows = [(row["id"], ticket_of(source.name, line, row)) for line, row in rows_of(source)]
-    tickets = [ticket for _, ticket in rows]
-    work = Work(environment, settings, which)
-    bulk = _over(work, tickets, target.with_name(target.name + ".batch.json"), wait) if batch and tickets else None
-    base = work.classifier(Prepared(tickets, bulk.answers()) if bulk else None)
-    classifier = taught.around(base)
-    unfinished = target if special else target.with_name(target.name + ".part")
-    thresholds = settings.thresholds_of(desk)
-    with closing(unfinished.open("w", encoding="utf-8")) as out:
-        for row_id, ticket in track(rows, description="classifying", console=Console(stderr=True)):
-            answer = classifier.classify(ticket)
-            work.bill.add(answer)
-            _write(out, row_from(answer, row_id, thresholds))
-    if not special:
-        unfinished.replace(target)
+    numbered = list(rows_of(source))
+    rows = Rows([row["id"] for _, row in numbered], [ticket_of(source.name, line, row) for line, row in numbered])
+    state = target.with_name(target.name + ".batch.json")
+    bulk = _over(work, rows.tickets, state, wait) if batch and rows.tickets else None
+    file = None if special or bulk else target.with_name(target.name + ".part")
+    answers = Answers(file, work.fingerprint(numbered), partial(click.echo, err=True))
+    _answer(work, rows, answers, Prepared(rows.tickets, bulk.answers()) if bulk else None)
+    answers.whole(target, replace=not special)
     if bulk:
         bulk.clear()
     for reason, count in work.bill.reasons.most_common():
         click.echo(FALLBACK.format(count=count, reason=reason), err=True)
     # Not on stdout: --out may be /dev/stdout.
     click.echo(f"{work.bill} -> {target}", err=True)
+
+
+@dataclass(frozen=True)
+class Rows:
+    """The rows of the input, side by side."""
+
+    ids: Sequence[Any]
+    tickets: Sequence[Ticket]
 
 
 @dataclass
@@ -151,6 +140,7 @@ class Work:
     environment: Environment
     settings: Settings
     which: Which
+    taught: Taught
     bill: Bill = field(default_factory=Bill)
 
     @property
@@ -161,12 +151,64 @@ class Work:
             "openai_api_key": self.environment.openai_api_key.get_secret_value(),
             "openai_model": self.environment.openai_model,
             # The daily cap counts what this batch has cost; what workers spend meanwhile is theirs.
-            "spent_today": lambda: self.bill.cost_usd,
+            "spent_today": lambda: self.bill.today_usd,
         }
 
     def classifier(self, llm: Classifier | None) -> Classifier:
         """Return the classifier that was asked for, with `llm` in place of the language model where one is given."""
-        return build_classifier(self.settings, which=self.which, llm=llm, **self.model)
+        return self.taught.around(build_classifier(self.settings, which=self.which, llm=llm, **self.model))
+
+    @property
+    def asks_a_model(self) -> bool:
+        """Say whether a language model is waited for."""
+        never = self.which == "embedded" or (self.which == "auto" and self.settings.llm.ask == "never")
+        return self.environment.has_model and not never
+
+    def fingerprint(self, rows: Sequence[Any]) -> str:
+        """Return by what answers kept of an earlier start are known to be of this very work."""
+        reached = self.environment.openai_base_url, self.environment.openai_model, self.environment.has_model
+        policy = (self.settings.policy_version(), self.which, reached, self.taught.desk, self.taught.ids)
+        digest = hashlib.sha256(repr(policy).encode())
+        for row in rows:
+            digest.update(repr(row).encode("utf-8", "replace"))
+        return digest.hexdigest()[:16]
+
+
+def _answer(work: Work, rows: Rows, answers: Answers, prepared: Prepared | None) -> None:
+    """Answer the rows that `answers` lacks. Ends the program with CODE_INTERRUPTED on Ctrl-C."""
+    classifier = work.classifier(prepared)
+    thresholds = work.settings.thresholds_of(work.taught.desk)
+    today = datetime.now(UTC).date().isoformat()
+    for known in answers.by_place.values():
+        work.bill.add(known, today)
+    todo = {place: ticket for place, ticket in enumerate(rows.tickets) if place not in answers.by_place}
+    with _quiet(), answers, Progress(console=Console(stderr=True)) as bar:
+        task = bar.add_task("classifying", total=len(rows.tickets), completed=len(answers.by_place))
+
+        def take(place: int, said: Classification) -> None:
+            answer = Answer.of(said, row_from(said, rows.ids[place], thresholds), today)
+            work.bill.add(answer, today)
+            answers.add(place, answer)
+            bar.advance(task)
+
+        try:
+            ask_all(todo, classifier.classify, THREADS if work.asks_a_model and not prepared else 1, take)
+        except KeyboardInterrupt:
+            bar.stop()
+            click.echo(INTERRUPTED if answers.kept else LOST, err=True)
+            sys.exit(CODE_INTERRUPTED)
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Log errors only: why a model did not answer is counted, and told at the end."""
+    logger = logging.getLogger("triage")
+    before = logger.level
+    logger.setLevel(logging.ERROR)
+    try:
+        yield
+    finally:
+        logger.setLevel(before)
 
 
 def _over(work: Work, tickets: Sequence[Ticket], state: Path, wait: bool) -> Bulk | None:
@@ -196,6 +238,8 @@ class Taught:
     settings: Settings
     models: Mapping[str, bytes] = field(default_factory=dict)
     """Field -> learned model."""
+    ids: tuple[Any, ...] = ()
+    """Of the models and of what outcomes taught."""
     store: Store | None = None
 
     def around(self, base: Classifier) -> Classifier:
@@ -208,13 +252,13 @@ class Taught:
 
 @database_errors()
 def _taught(environment: Environment, settings: Settings, desk: str) -> Taught:
-    """Return what was learned under the name `desk`."""
+    """Return what was learned under the name `desk`. Raises SettingsError where nobody knows that name."""
     if not desk:
         return Taught(desk, settings)
     store = open_store(environment.database_url)
     migrate(store.engine)
-    return Taught(desk, settings, {model.field: model.blob for model in store.models.active(desk)}, store)
-
-
-def _write(out: TextIO, row: dict[str, Any]) -> None:
-    out.write(json.dumps(row, ensure_ascii=False) + "\n")
+    models = {model.field: model.blob for model in store.models.active(desk)}
+    if desk not in settings.desks and not models:
+        check_desk(settings, desk, environment.tandem_config, NOT_LEARNED.format(desk=desk))
+    ids = store.models.active_ids(desk), store.calibrations.active_ids(desk)
+    return Taught(desk, settings, models, ids, store)

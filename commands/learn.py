@@ -15,7 +15,7 @@ import numpy as np
 from rich.console import Console
 from rich.progress import Progress, TextColumn, TimeElapsedColumn
 
-from commands.classify import Bill
+from commands.answers import Answer, Bill
 from commands.lessons import as_data, metrics_of, say, show
 from commands.past import Shelf, read_past
 from commands.period import period
@@ -216,8 +216,10 @@ def _rivals(
     rows = rows_to_ask(open_)
     asking = bar.add_task(ASKING if base.name == "cascade" else "asking what is running", total=len(rows))
 
+    today = datetime.now(UTC).date().isoformat()
+
     def heard(answer: Any) -> None:
-        room.bill.add(answer)
+        room.bill.add(Answer.of(answer, {}, today), today)
         bar.advance(asking)
 
     answers = answers_of(base, history.tickets, rows, heard)

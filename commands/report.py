@@ -14,8 +14,10 @@ from rich.table import Table
 from rich.text import Text
 
 from commands.period import period
-from commands.shared import check_desk, checked_settings, database_errors
-from triage.queue_report import agreement_of, queue_report
+from commands.rows import settings_or_defaults
+from commands.shared import check_desk, database_errors
+from triage.environment import read_environment
+from triage.queue_report import NEEDS_MODEL, agreement_of, queue_report
 from triage.store import open_store
 
 TITLES = {
@@ -27,6 +29,7 @@ TITLES = {
 }
 NOTHING = "no ticket was triaged in this period"
 FORGOTTEN = "{count} more were triaged; what was said of them is past its retention and not counted"
+NO_MODEL = "needs a language model"
 BAR = 20
 Json = dict[str, Any]
 
@@ -50,7 +53,8 @@ def command(desk: str, since: str, until: str, tickets: int, as_json: bool) -> N
       python manage.py report --desk acme --since 2026-11-01 --until 2026-11-08
       python manage.py report --since 24h --json
     """
-    environment, settings = checked_settings()
+    environment = read_environment()
+    settings = settings_or_defaults(environment)
     if desk:
         check_desk(settings, desk, Path(environment.tandem_config))
     start, end = period(since, until, datetime.now(UTC))
@@ -61,7 +65,7 @@ def command(desk: str, since: str, until: str, tickets: int, as_json: bool) -> N
     now, before = (runs.begun_between(a.timestamp(), b.timestamp(), desk) for a, b in ((start, end), (earlier, start)))
     times = {"since": _iso(start), "until": _iso(end), "before_since": _iso(earlier)}
     report = {"desk": desk or None, **times, **queue_report(now, before, tickets)}
-    desks = [desk] if desk else settings.desks
+    desks = [desk] if desk else settings.desks or sorted({run.desk for run in now})
     closed = [store.outcomes.agreement(name, start.timestamp(), end.timestamp()) for name in desks]
     report["agreement"] = agreement_of(closed)
     if as_json:
@@ -100,7 +104,10 @@ def _show(report: Json, console: Console) -> None:
 def _attention(report: Json, console: Console) -> None:
     console.print(Text("\nNeeds attention", style="bold"))
     many_desks = report["desk"] is None
-    for one in report["attention"].values():
+    for name, one in report["attention"].items():
+        if name in NEEDS_MODEL and not report["by_model"]:
+            console.print(f"{'-':>6}  {'-':>4}  {one['title']}: {NO_MODEL}", highlight=False, style="dim")
+            continue
         line = f"{one['n']:>6,}  {one['share']:>4.0%}  {one['title']} ({one['before']:,} before)"
         console.print(line, highlight=False, style="" if one["n"] else "dim")
         ids = [f"{ticket['desk']}/{ticket['id']}" if many_desks else ticket["id"] for ticket in one["tickets"]]

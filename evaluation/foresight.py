@@ -18,6 +18,7 @@ from pathlib import Path
 import numpy as np
 from sklearn.metrics import average_precision_score, brier_score_loss, roc_auc_score
 
+from evaluation.page import put
 from evaluation.sources import read_rows
 from triage.foresight import FIRST_MONDAY, HOUR, WEEK, Pace, Waiting, pace_of, plan, signs_of
 from triage.habits import learn_habits
@@ -226,9 +227,7 @@ def main() -> None:
     figures = tables(asked.data)
     sys.stdout.write(figures)
     if asked.out:
-        page = asked.out.read_text("utf-8")
-        before, rest = page.split(START)
-        asked.out.write_text(before + START + "\n" + figures + "\n" + END + rest.split(END)[1], "utf-8")
+        put(asked.out, START, END, figures + "\n")
 
 
 if __name__ == "__main__":

@@ -33,7 +33,6 @@ class HistorySource:
     """One desk's history."""
 
     name: str
-    about: str
     aim: float
     """The macro-F1 it is to exceed."""
     load: Callable[[Path], list[Past]]
@@ -80,8 +79,8 @@ def clinc150(data: Path, *splits: str) -> list[Past]:
 
 
 HISTORIES = (
-    HistorySource("banking77", "questions to a bank, 77 intents", 0.92, _banking77),
-    HistorySource("nlbse", "GitHub issues of five projects: bug, feature, question", 0.80, _nlbse),
-    HistorySource("sumo-topic", "Firefox support in English, 8 topics the askers chose", 0.66, _sumo),
-    HistorySource("endava-topic", "IT help desk of one firm, 8 groups", 0.85, _endava),
+    HistorySource("banking77", 0.92, _banking77),  # questions to a bank, 77 intents
+    HistorySource("nlbse", 0.80, _nlbse),  # GitHub issues of five projects: bug, feature, question
+    HistorySource("sumo-topic", 0.66, _sumo),  # Firefox support in English, 8 topics the askers chose
+    HistorySource("endava-topic", 0.85, _endava),  # IT help desk of one firm, 8 groups
 )

@@ -11,6 +11,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from evaluation.page import put
 from triage.redact import find
 from triage.redact_spans import CARD, EMAIL, IBAN, ID, IP, NAME, PHONE, SECRET, URL, Span
 
@@ -90,7 +91,7 @@ def table(samples: Sequence[Sample]) -> str:
         for kind, one in scores.items()
         if one.wanted or one.made
     ]
-    about = f"\n{len(samples)} texts, {each:.1f} ms of CPU time per 1,000 characters.\n\n"
+    about = f"{len(samples)} texts, {each:.1f} ms of CPU time per 1,000 characters.\n\n"
     return about + HEADER + RULE + "".join(lines) + "\n"
 
 
@@ -107,9 +108,7 @@ def main() -> None:
     figures = table(list(read(asked.data / FILE)))
     sys.stdout.write(figures)
     if asked.out:
-        page = asked.out.read_text("utf-8")
-        before, rest = page.split(START)
-        asked.out.write_text(before + START + figures + END + rest.split(END)[1], "utf-8")
+        put(asked.out, START, END, figures)
 
 
 if __name__ == "__main__":

@@ -4,13 +4,17 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import UTC, datetime
+from io import StringIO
 from typing import Any
 
 import pytest
 from fakes import answer
+from rich.console import Console
 
-from triage.backtest.effects import hours_of, modes_of
+from commands.backtest_screen import show
+from triage.backtest.effects import dollars, hours_of, modes_of
 from triage.backtest.figures import LEAST_UNSEEN, cases_of, figures_of, mistakes
+from triage.backtest.page import page
 from triage.backtest.replay import as_new, kept, truth_of
 from triage.backtest.report import Asked, report_of
 from triage.people import one_of_its_group, priority_of, team_of
@@ -176,6 +180,7 @@ def reported(tickets: list[Looked], settings: Settings, *models: StoredModel, **
         "until": NOW,
         "in_period": len(tickets),
         "minutes_per_ticket": 2.0,
+        "policy": "of settings and lessons",
         "source": "helpdesk",
     }
     return report_of(tickets, models, Asked(**values | asked), NOW)
@@ -203,6 +208,28 @@ class TestReport:
         said = " ".join(reported(free, settings)["warnings"])
         assert "no price" in said
         assert "gave no answer for 100 tickets" in said
+
+    def test_a_reached_cap_asks_nobody(self, settings: Settings) -> None:
+        paid = {"tokens_in": 900, "tokens_out": 20, "cost_usd": 0.0011, "classifier": "llm"}
+        capped = {"fallback_reason": "the daily cap is reached"}
+        tickets = [looked(n, "billing", "billing", answer=capped if n else paid) for n in range(30)]
+        report = reported(tickets, settings)
+        cost = report["cost"]
+        assert (cost["asked"], cost["no_answer"], cost["share"]) == (1, 29, pytest.approx(1 / 30, abs=1e-4))
+        screen = Console(record=True, width=80, file=StringIO())
+        show(report, screen)
+        told = screen.export_text()
+        assert "no answer for 29 tickets" in told
+        assert "paid for 1 tickets (3%): 900 tokens in, 20 out" in told
+        assert "USD 0.0011" in told
+        assert "USD 0.0011" in page(report)
+        assert "no answer for 29 tickets" in page(report)
+
+    @pytest.mark.parametrize(
+        ("usd", "said"), [(0, "0.00"), (12.5, "12.50"), (1234, "1,234.00"), (0.18, "0.18"), (0.00004, "0.000040")]
+    )
+    def test_small_sums_keep_their_digits(self, usd: float, said: str) -> None:
+        assert dollars(usd) == f"USD {said}"
 
     def test_a_week_is_the_least_for_a_forecast(self, settings: Settings) -> None:
         tickets = [looked(n, "billing", "billing") for n in range(10)]

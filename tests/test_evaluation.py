@@ -114,7 +114,7 @@ def test_held_out_moods_are_never_learned_from(tmp_path: Path) -> None:
 
 
 def test_a_table_line_names_what_it_measured() -> None:
-    source = Source("mine", Role.TEST, True, "", lambda _: [])
+    source = Source("mine", Role.TEST, lambda _: [])
     items = [Item(str(n), str(n), {"body": "x"}, {"churn_risk": label}) for n, label in enumerate(["high", "low"] * 4)]
     ours = [{"churn_risk": {"high": 0.9 if n % 2 == 0 else 0.1, "low": 0.1 if n % 2 == 0 else 0.9}} for n in range(8)]
     plain = {"churn_risk": [{"high": 0.4, "low": 0.6}] * 8}
@@ -197,7 +197,7 @@ def history(count: int = 60) -> HistorySource:
             for label, text in said.items()
         ]
 
-    return HistorySource("mine", "", 0.9, load)
+    return HistorySource("mine", 0.9, load)
 
 
 def test_a_history_is_tested_on_tickets_that_were_held_out(tmp_path: Path) -> None:

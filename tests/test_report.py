@@ -35,12 +35,14 @@ desks:
 """
 
 
-def triaged(store: Store, settings: Settings, ticket: str, at: float, desk: str = "acme", **said: Any) -> None:
+def triaged(
+    store: Store, settings: Settings, ticket: str, at: float, desk: str = "acme", by: str = "embedded", **said: Any
+) -> None:
     """Record a run as the pipeline does."""
     run, _ = store.runs.claim(desk, ticket, "created", owner="w", now=at, lease_until=at + 30)
     given = answer(said.pop("team", "billing"), said.pop("sure", 0.9), **said)
     decision = decide(Ticket(desk=desk, id=ticket), given, settings, settings.desks["acme"])
-    kept = {"classification": given.model_dump(), "decision": decision.model_dump(), "classifier": "embedded"}
+    kept = {"classification": given.model_dump(), "decision": decision.model_dump(), "classifier": by}
     store.runs.save(run, **kept, policy="p", cost_usd=0.5)
     store.runs.finish(run, DONE, at + 1)
 
@@ -150,6 +152,19 @@ class TestCommand:
         assert "and 27 more" in said
         assert "P1 high" in said
         assert "no ticket was triaged" in self.run("--until", "2020-01-02", "--since", "2020-01-01")
+
+    def test_what_only_a_model_says_is_no_nought_without_one(
+        self, here: None, sqlite_store: Store, settings: Settings
+    ) -> None:
+        assert "-     -  an answer could resolve it: needs a language model" in self.run()
+        assert json.loads(self.run("--json"))["by_model"] == 0
+        triaged(sqlite_store, settings, "40", time.time() - 60, by="llm", auto_resolution_possible=False)
+        assert "0    0%  an answer could resolve it (0 before)" in self.run()
+        assert json.loads(self.run("--json"))["by_model"] == 1
+
+    def test_needs_no_settings(self, here: None, tmp_path: Path) -> None:
+        (tmp_path / "tandem.yaml").unlink()
+        assert "30 tickets triaged" in self.run()
 
     def test_programs_read_json(self, here: None) -> None:
         found = json.loads(self.run("--json", "--desk", "acme", "--since", "24h"))

@@ -12,6 +12,9 @@ from triage.store.runs import DONE, Triaged
 
 URGENT = PRIORITIES[:2]
 NOT_SURE = "not sure"
+MODEL = "llm"
+NEEDS_MODEL = frozenset({"auto_resolvable"})
+"""Concerns that only a language model speaks about."""
 KINDS = ("priority", "primary_team", "sentiment", "churn_risk")
 # Always in this order and always shown: a nought says something too.
 FIXED = {
@@ -49,6 +52,11 @@ def needs_triage(run: Triaged) -> bool:
     return NOT_SURE in (label_of(run, "primary_team"), label_of(run, "priority"))
 
 
+def by_model(run: Triaged) -> bool:
+    """Say whether a language model had a part in the answer."""
+    return run.classifier.startswith(MODEL)
+
+
 def queue_report(now: Sequence[Triaged], before: Sequence[Triaged], tickets: int) -> Json:
     """Return counts and shares of the runs `now` beside those `before`, with at most `tickets` ids for each concern."""
     told, told_before = _told(now), _told(before)
@@ -59,6 +67,8 @@ def queue_report(now: Sequence[Triaged], before: Sequence[Triaged], tickets: int
         "cost_usd": round(sum(run.cost_usd for run in now), 4),
         "by": {kind: _by(kind, told, told_before) for kind in KINDS}
         | {"classifier": _counted([run.classifier for run in told], [run.classifier for run in told_before])},
+        # What only a model says is not "none" where none was asked.
+        "by_model": sum(by_model(run) for run in told),
         "attention": {
             name: _concern(title, wanted, told, told_before, tickets) for name, (title, wanted) in ATTENTION.items()
         },

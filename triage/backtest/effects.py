@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Sequence
 from typing import Any
@@ -15,7 +16,6 @@ from triage.ticket import Ticket
 MONTH_DAYS = 365.25 / 12
 MODES = (Mode.WATCH, Mode.NOTE, Mode.TAG, Mode.WRITE)
 ROUTING = ("primary_team", "priority")
-COUNTED = ("notes", "tags", "team_tags", "priority_tags", "groups", "priorities", "fields", "needs_triage", "escalated")
 
 Json = dict[str, Any]
 
@@ -75,7 +75,8 @@ def _share(right: Sequence[bool]) -> float | None:
 
 def cost_of(cases: Sequence[Case], per_month: float | None) -> Json:
     """Return what the language model cost here, and what it would in a month."""
-    asked = [case for case in cases if case.answer.tokens_in or case.answer.fallback_reason]
+    # Paid calls only: a reached cap answers the rest without one.
+    asked = [case for case in cases if case.answer.tokens_in or case.answer.tokens_out]
     usd = sum(case.answer.cost_usd for case in cases)
     tokens = [sum(getattr(case.answer, name) for case in cases) for name in ("tokens_in", "tokens_out")]
     return {
@@ -84,11 +85,17 @@ def cost_of(cases: Sequence[Case], per_month: float | None) -> Json:
         "no_answer": sum(bool(case.answer.fallback_reason) for case in cases),
         "tokens_in": tokens[0],
         "tokens_out": tokens[1],
-        "usd": round(usd, 4),
+        "usd": round(usd, 6),
         # Tokens without a price: the settings name none, which is not the same as free.
         "priced": bool(usd) or not asked,
-        "usd_per_month": round(usd / len(cases) * per_month, 2) if cases and per_month is not None else None,
+        "usd_per_month": round(usd / len(cases) * per_month, 6) if cases and per_month is not None else None,
     }
+
+
+def dollars(usd: float) -> str:
+    """Return `usd` with cents, or with as many digits as a smaller sum needs: 12.50, 0.18, 0.0011."""
+    digits = 2 if not 0 < usd < 1 else max(2, 1 - math.floor(math.log10(usd)))
+    return f"USD {usd:,.{digits}f}"
 
 
 def hours_of(cases: Sequence[Case], settings: Settings, minutes: float, per_month: float | None) -> Json | None:

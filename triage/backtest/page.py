@@ -11,6 +11,7 @@ from jinja2 import Environment, StrictUndefined
 from markupsafe import Markup
 
 from triage.backtest import plots
+from triage.backtest.effects import dollars
 
 HERE = Path(__file__).parent
 TITLES = {"primary_team": "Team", "priority": "Priority", "sentiment": "Sentiment", "churn_risk": "Churn risk"}
@@ -24,7 +25,7 @@ def page(report: dict[str, Any]) -> str:
     style = (HERE / "page.css").read_text(encoding="utf-8")
     digest = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()
     environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
-    environment.filters |= {"percent": _percent, "number": _number, "words": _words}
+    environment.filters |= {"percent": _percent, "number": _number, "words": _words, "dollars": dollars}
     environment.globals |= {"plots": plots, "titles": TITLES, "link": _link}
     template = environment.from_string((HERE / "page.html").read_text(encoding="utf-8"))
     # Our own file: it must reach the browser as its hash was taken.

@@ -49,6 +49,8 @@ class Asked:
     until: float | None
     in_period: int
     minutes_per_ticket: float
+    policy: str
+    """Fingerprint of settings, lessons and model."""
     source: str
     """"helpdesk" or the file's name."""
     ours: int = 0
@@ -69,7 +71,7 @@ def report_of(looked: Sequence[Looked], models: Sequence[StoredModel], asked: As
         "desk": asked.desk_name,
         "source": asked.source,
         "made_at": _day(now, whole=True),
-        "policy": settings.policy_version(),
+        "policy": asked.policy,
         "mode": str(asked.desk.mode),
         "since": _day(asked.since),
         "until": _day(asked.until),
