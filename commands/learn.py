@@ -218,7 +218,7 @@ def _rival(room: Classroom, lesson: Lesson, tickets: Sequence[Ticket], features:
 
 def _readable(model: StoredModel) -> LearnedHead | None:
     try:
-        return LearnedHead.from_bytes(model.blob, shared_encoder().model_id)
+        return LearnedHead.from_bytes(model.blob, shared_encoder().model_id, shared_encoder().dim)
     except ForeignModelError:
         return None
 
