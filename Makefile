@@ -32,11 +32,12 @@ lint: $(VENV)/.test ## Check style, types and the layering of the imports
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-eval: $(VENV)/.test ## Measure classifier, learning and redaction on DATA=...
+eval: $(VENV)/.test ## Measure classifier, learning, redaction and retrieval on DATA=...
 	@test -n "$(DATA)" || (echo "name the data: make $@ DATA=path/to/data"; exit 1)
 	$(BIN)/python -m evaluation $(DATA) --out docs/quality.md
 	$(BIN)/python -m evaluation.history $(DATA) --out docs/quality.md
 	$(BIN)/python -m evaluation.redaction $(DATA) --out docs/quality.md
+	$(BIN)/python -m evaluation.retrieval $(DATA) --out docs/quality.md
 
 bench: $(VENV)/.run ## Measure how fast it is on this machine
 	$(BIN)/python -m benchmarks $(NAME)

@@ -13,7 +13,7 @@ from enum import StrEnum
 from typing import Any, Protocol
 
 from connectors.schedules import Schedule
-from triage.ticket import Status, Ticket
+from triage.ticket import Message, Status, Ticket
 
 
 @dataclass(frozen=True)
@@ -110,6 +110,30 @@ class History:
     more: bool
 
 
+@dataclass(frozen=True)
+class Article:
+    """One help-centre article in one language that everybody may read."""
+
+    id: str
+    language: str
+    """The vendor's locale, like `en-us`; empty where the list does not say it."""
+    title: str
+    html: str
+    path: str
+    """Of its page on the desk's host."""
+    updated_at: str
+    """As the vendor writes it."""
+
+
+@dataclass(frozen=True)
+class Articles:
+    """A page of the help centre; `cursor` continues it where `more`. Drafts and internal articles are never in it."""
+
+    articles: tuple[Article, ...]
+    cursor: str
+    more: bool
+
+
 class Connector(Protocol):
     """One desk's helpdesk. Every method may raise the errors of `triage.errors`."""
 
@@ -162,3 +186,12 @@ class Connector(Protocol):
 
     def past(self, ticket_ids: Sequence[str]) -> tuple[Past, ...]:
         """Return those of at most 100 tickets that are to be had, with their organizations, in any order."""
+
+    def articles(self, cursor: str) -> Articles:
+        """Return a page of the articles everybody may read, by one call; `cursor` (empty at first) continues.
+
+        FeatureOff where the desk has no help centre or our role may not list it.
+        """
+
+    def replies(self, ticket: Ticket) -> tuple[Message, ...]:
+        """Return the newest public messages of `ticket`, oldest first, by one call; none where it is gone."""

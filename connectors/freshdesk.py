@@ -13,8 +13,8 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any, ClassVar
 
-from connectors import freshdesk_clocks, freshdesk_schedules, freshdesk_ticket
-from connectors.base import Account, Changes, Fields, History, Leak, Past, Written
+from connectors import freshdesk_clocks, freshdesk_schedules, freshdesk_solutions, freshdesk_ticket
+from connectors.base import Account, Articles, Changes, Fields, History, Leak, Past, Written
 from connectors.budget import ACCOUNT, BULK_SPARE, Need
 from connectors.freshdesk_errors import FreshdeskDialect
 from connectors.freshdesk_poll import PAGE_SIZE, Place, iso
@@ -34,7 +34,7 @@ from connectors.ticket_rows import earlier
 from connectors.values import as_dict, ident, rows, text
 from connectors.verdict import Call
 from triage.errors import DeskLocked, Forbidden, Gone, Refused, Retry, TandemError, UnknownOutcome
-from triage.ticket import EarlierTicket, Status, Ticket
+from triage.ticket import EarlierTicket, Message, Status, Ticket
 
 TICKETS = "/tickets"
 TICKET = "/tickets/{id}"
@@ -57,7 +57,8 @@ NEXT = re.compile(r"""rel\s*=\s*["']?next\b""")
 TICKET_CREDITS = 8.0
 # Ticket with conversations, requester and stats, company.
 LOOK_CREDITS = 5.0
-LIST_WITH_TEXT = 3.0
+# Each include of a list costs two.
+LIST_WITH_TEXT = 5.0
 SCOPES = {1: "global access", 2: "group access", 3: "restricted access"}
 NOBODY = "Freshdesk answers without saying who we are: check this desk's `auth` and `url`"
 NOT_OURS = "the ticket is deleted, or outside of what the bot's agent may see"
@@ -272,11 +273,11 @@ class Freshdesk(Helpdesk):
         return Changes(tuple(listed), str(following), more=len(listed) >= PAGE_SIZE)
 
     def history(self, cursor: str, since: datetime) -> History:
-        """Return tickets solved since `since`, oldest change first; the descriptions cost two more credits a page."""
+        """Return tickets solved since `since`, oldest change first; texts and names cost four more credits a page."""
         groups = self._groups()
-        self._budget.admit([Need(ACCOUNT, LIST_WITH_TEXT), self._dialect.list_need()])
+        self._budget.admit([Need(ACCOUNT, LIST_WITH_TEXT), self._dialect.list_need()], spare=BULK_SPARE)
         place = Place.parse(cursor or iso(since), datetime.now(UTC))
-        listed = rows(self._api.get(TICKETS, query=place.query() | {"include": "description"}))
+        listed = rows(self._api.get(TICKETS, query=place.query() | {"include": "description,requester"}))
         following = place.after([freshdesk_ticket.listed(raw, groups).updated_at for raw in listed])
         done = [raw for raw in listed if freshdesk_ticket.status(raw) in (Status.SOLVED, Status.CLOSED)]
         past = tuple(freshdesk_ticket.past(self.desk, self._settings, raw, {}, groups) for raw in done)
@@ -294,6 +295,21 @@ class Freshdesk(Helpdesk):
                 company = self._kept(COMPANY, company_id) if company_id else {}
                 found.append(freshdesk_ticket.past(self.desk, self._settings, raw, company, groups))
         return tuple(found)
+
+    def articles(self, cursor: str) -> Articles:
+        """Return a page of the articles everybody may read: often an empty one, folders take calls of their own."""
+        self._budget.admit([Need(ACCOUNT, 1 if cursor else 2)], spare=BULK_SPARE)
+        return freshdesk_solutions.list_articles(self._api, cursor)
+
+    def replies(self, ticket: Ticket) -> tuple[Message, ...]:
+        """Return the first 100 public messages of `ticket`: the list starts at the oldest, and few are longer."""
+        self._budget.admit([Need(ACCOUNT, 1)], spare=BULK_SPARE)
+        try:
+            listed = rows(self._api.get(CONVERSATIONS, ticket.id, query={"per_page": str(PAGE_SIZE)}))
+        except (Gone, Forbidden):
+            return ()
+        found = (freshdesk_ticket.message(one, ticket.requester.id) for one in listed)
+        return tuple(one for one in found if one.public)
 
     def _shown(self, ticket_id: str) -> Any:
         """Return one ticket, None where it is deleted or not for us to see."""

@@ -82,7 +82,10 @@ def priority(raw: dict[str, Any]) -> str | None:
 
 def messages(raw: dict[str, Any], conversations: Iterable[dict[str, Any]]) -> list[Message]:
     """Return description and conversations, oldest first."""
-    return [_description(raw), *(_message(one, raw) for one in conversations if not one.get("deleted"))]
+    return [
+        _description(raw),
+        *(message(one, text(raw.get("requester_id"))) for one in conversations if not one.get("deleted")),
+    ]
 
 
 def _description(raw: dict[str, Any]) -> Message:
@@ -100,10 +103,11 @@ def _description(raw: dict[str, Any]) -> Message:
     )
 
 
-def _message(one: dict[str, Any], raw: dict[str, Any]) -> Message:
+def message(one: dict[str, Any], requester_id: str) -> Message:
+    """Return one conversation entry of a ticket that `requester_id` asked for."""
     body = text(one.get("body"))
     author_id = text(one.get("user_id"))
-    customer = bool(one.get("incoming")) or (author_id != "" and author_id == text(raw.get("requester_id")))
+    customer = bool(one.get("incoming")) or (author_id != "" and author_id == requester_id)
     return Message(
         id=text(one.get("id")),
         author=Author.CUSTOMER if customer else Author.AGENT,

@@ -13,9 +13,9 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Any, ClassVar
 
-from connectors import zendesk_schedules, zendesk_ticket
-from connectors.base import Account, Changes, Fields, History, Leak, Past, Written
-from connectors.budget import ACCOUNT, BULK_SPARE, Need
+from connectors import zendesk_guide, zendesk_schedules, zendesk_ticket
+from connectors.base import Account, Articles, Changes, Fields, History, Leak, Past, Written
+from connectors.budget import ACCOUNT, BULK_SPARE, SPARE, Need
 from connectors.helpdesk import (
     Helpdesk,
     check_reference,
@@ -29,11 +29,21 @@ from connectors.ticket_rows import earlier
 from connectors.values import as_dict, ident, rows, text
 from connectors.zendesk_auth import credential
 from connectors.zendesk_clocks import SIDELOAD, SlaProbe
-from connectors.zendesk_errors import EXPORTS, UPDATES, ZendeskDialect
+from connectors.zendesk_errors import EXPORTS, HELP_CENTER, UPDATES, ZendeskDialect
 from connectors.zendesk_pages import PAGE_SIZE, pages
 from connectors.zendesk_tags import TagSet
 from connectors.zendesk_ticket import HALF_AN_ANSWER
-from triage.errors import Conflict, DeskLocked, FeatureOff, Refused, Retry, TandemError, UnknownOutcome
+from triage.errors import (
+    Conflict,
+    DeskLocked,
+    FeatureOff,
+    Forbidden,
+    Gone,
+    Refused,
+    Retry,
+    TandemError,
+    UnknownOutcome,
+)
 from triage.ticket import EarlierTicket, Message, Ticket
 
 TICKET = "/tickets/{id}.json"
@@ -284,7 +294,7 @@ class Zendesk(Helpdesk):
 
     def history(self, cursor: str, since: datetime) -> History:
         """Return tickets solved since `since`, oldest change first; only admins may export."""
-        page, following, more = self._export(cursor or str(int(since.timestamp())), PAST_SIDELOADS)
+        page, following, more = self._export(cursor or str(int(since.timestamp())), PAST_SIDELOADS, BULK_SPARE)
         done = [raw for raw in rows(page.get("tickets")) if zendesk_ticket.finished(raw)]
         return History(self._past(done, page), following, more)
 
@@ -295,14 +305,30 @@ class Zendesk(Helpdesk):
         page = as_dict(self._api.get(MANY, query={"ids": wanted, "include": PAST_SIDELOADS}))
         return self._past(rows(page.get("tickets")), page)
 
+    def articles(self, cursor: str) -> Articles:
+        """Return a page of the articles everybody may read; the help centre counts calls apart from the tickets."""
+        self._budget.admit([Need(HELP_CENTER[0], 1, HELP_CENTER[1])], spare=BULK_SPARE)
+        return zendesk_guide.list_articles(self._api, cursor)
+
+    def replies(self, ticket: Ticket) -> tuple[Message, ...]:
+        """Return the newest public messages of `ticket`, at most 100."""
+        self._budget.admit([Need(ACCOUNT, 1)], spare=BULK_SPARE)
+        try:
+            page = next(self._comment_pages(ticket.id))
+        except (Gone, Forbidden):
+            return ()
+        known, raw = zendesk_ticket.people(page), {"requester_id": ticket.requester.id}
+        found = (zendesk_ticket.message(one, raw, known) for one in rows(page.get("comments"))[::-1])
+        return tuple(one for one in found if one.public)
+
     def _past(self, listed: Iterable[dict[str, Any]], page: dict[str, Any]) -> tuple[Past, ...]:
         groups = self._groups()
         known = zendesk_ticket.people(page)
         return tuple(zendesk_ticket.past(self.desk, self._settings, page, raw, known, groups) for raw in listed)
 
-    def _export(self, cursor: str, sideloads: str = "") -> tuple[dict[str, Any], str, bool]:
+    def _export(self, cursor: str, sideloads: str = "", spare: float = SPARE) -> tuple[dict[str, Any], str, bool]:
         """Return a page of changed tickets, the cursor that goes on after it, and whether there are more now."""
-        self._budget.admit([Need(ACCOUNT, 1), Need(EXPORTS[0], 1, EXPORTS[1])])
+        self._budget.admit([Need(ACCOUNT, 1), Need(EXPORTS[0], 1, EXPORTS[1])], spare=spare)
         newest = int(time.time()) - EXPORT_DELAY
         start = min(int(cursor), newest) if cursor.isdigit() else newest
         where = {"cursor": cursor} if cursor and not cursor.isdigit() else {"start_time": str(start)}

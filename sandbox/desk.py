@@ -9,6 +9,7 @@ from collections.abc import Callable
 from datetime import datetime
 from typing import Any
 
+from sandbox import knowledge
 from sandbox.config import GROUPS, SandboxConfig
 from sandbox.records import Attachment, Audit, Comment, Group, NewComment, Organization, Person, Ticket, Vendor, now
 
@@ -50,6 +51,7 @@ class Desk:
             self.groups[group.id] = group
         # A Zendesk drop-down stores its value as a tag; the ids of its two custom fields are fixed at start.
         self.field_ids = {"sentiment": self.new_id(), "churn_risk": self.new_id()}
+        self.articles = knowledge.read(self.new_id)
 
     def new_id(self) -> int:
         """Give the next id of anything but a ticket."""

@@ -9,6 +9,7 @@ from flask.typing import ResponseReturnValue
 
 from sandbox import freshdesk_shapes as shapes
 from sandbox.freshdesk import NO_FEATURE, Refusal, desk, route
+from sandbox.freshdesk_solutions import languages
 from sandbox.records import Person, iso
 
 # name, label, type, required for agents: the vendor's default fields as recorded
@@ -159,7 +160,8 @@ def list_business_hours() -> ResponseReturnValue:
 @route("/settings/helpdesk")
 def show_settings() -> ResponseReturnValue:
     """Show the languages."""
-    return jsonify(primary_language="en", supported_languages=[], portal_languages=[], help_widget_languages=[])
+    main, *others = languages()
+    return jsonify(primary_language=main, supported_languages=others, portal_languages=others, help_widget_languages=[])
 
 
 def _staff() -> list[Person]:

@@ -11,11 +11,12 @@ import pytest
 import requests
 import responses
 import time_machine
-from test_connector_recordings import NOW, VENDORS, Recordings, connector_of, exchange
+from test_connector_recordings import HOSTS, NOW, VENDORS, Recordings, connector_of, exchange
 
-from connectors.base import Connector, Fields, Leak, Written
+from connectors.base import Article, Connector, Fields, Leak, Written
 from triage.errors import DeskLocked, FeatureOff, Forbidden, Gone, Retry, Stop, TandemError, UnknownOutcome, Wait
 from triage.settings import Settings
+from triage.sources import url_of
 from triage.ticket import Author, Status, Ticket
 
 REFERENCE = "TDM-0123456789"
@@ -649,3 +650,78 @@ class TestErrors:
             assert raised.value.__cause__ is None
             said = str(raised.value) + caplog.text
             assert not [word for word in (*SECRETS, NOTE, "Billing") if word in said]
+
+
+class TestArticles:
+    """What a help centre shows to everybody, and nothing else of it."""
+
+    def answer_walk(self, desk: Recordings) -> None:
+        names = ["articles", "articles_last"]
+        if desk.vendor == "freshdesk":
+            names = ["solution_categories", "helpdesk_settings", "solution_folders", "solution_articles"]
+            names.append("solution_articles_de")
+        for name in names:
+            desk.answer(name)
+
+    def walk(self, connector: Connector) -> list[Article]:
+        found: list[Article] = []
+        cursor, more = "", True
+        while more:
+            page = connector.articles(cursor)
+            found += page.articles
+            cursor, more = page.cursor, page.more
+        return found
+
+    def test_only_published_ones_for_everybody_in_each_language(self, desk: Recordings, connector: Connector) -> None:
+        self.answer_walk(desk)
+        found = self.walk(connector)
+        wanted = [("Add a seat", "en"), ("Platz hinzufügen", "de")]
+        wanted += [("Elsewhere", "en")] if desk.vendor == "zendesk" else []
+        assert [(one.title, one.language[:2]) for one in found] == wanted
+        assert len({one.id for one in found[:2]}) == 1
+        assert "Owners add seats" in found[0].html
+
+    def test_pages_are_named_by_their_path_on_the_desk_alone(self, desk: Recordings, connector: Connector) -> None:
+        self.answer_walk(desk)
+        for one in self.walk(connector):
+            assert one.path.startswith("/")
+            assert one.id in one.path
+            assert url_of(HOSTS[desk.vendor], one.path).startswith(HOSTS[desk.vendor] + "/")
+        assert {call.request.url.split("/")[2] for call in desk.mock.calls} == {HOSTS[desk.vendor].split("/")[2]}
+
+    def test_no_call_is_made_below_what_not_everybody_may_see(self, desk: Recordings, connector: Connector) -> None:
+        self.answer_walk(desk)
+        self.walk(connector)
+        assert len(desk.calls()) == {"zendesk": 2, "freshdesk": 5}[desk.vendor]
+
+    @pytest.mark.parametrize("status", [403, 404])
+    def test_a_desk_without_help_centre_says_so(self, desk: Recordings, connector: Connector, status: int) -> None:
+        path = {"zendesk": "/api/v2/help_center/articles.json", "freshdesk": "/api/v2/solutions/categories"}
+        desk.fail("GET", path[desk.vendor], status, "{}")
+        with pytest.raises(FeatureOff):
+            connector.articles("")
+
+
+class TestReplies:
+    def test_gives_the_public_messages_oldest_first(
+        self, desk: Recordings, connector: Connector, ticket: Ticket, facts: Facts
+    ) -> None:
+        desk.answer("conversation", lambda body: make_public(desk.vendor, body))
+        found = connector.replies(ticket)
+        assert [one.author for one in found] == [Author.CUSTOMER, Author.AGENT]
+        assert all(one.public for one in found)
+        assert len(desk.calls()) == 1
+
+    def test_keeps_private_notes_out(self, desk: Recordings, connector: Connector, ticket: Ticket) -> None:
+        desk.answer("conversation")
+        assert Author.AGENT not in [one.author for one in connector.replies(ticket)]
+
+    def test_has_nothing_of_a_ticket_that_is_gone(self, desk: Recordings, connector: Connector, facts: Facts) -> None:
+        desk.answer("ticket_missing", method="GET", path=exchange(desk.vendor, "conversation")["request"]["path"])
+        assert connector.replies(Ticket(desk="acme", id=facts.ticket_id)) == ()
+
+
+def make_public(vendor: str, body: Any) -> None:
+    """Make every message of a recorded conversation public."""
+    for one in body["comments"] if vendor == "zendesk" else body:
+        one |= {"public": True} if vendor == "zendesk" else {"private": False}

@@ -18,7 +18,7 @@ from ruamel.yaml import YAML
 
 from manage import Commands
 from triage import settings as settings_module
-from triage import settings_sla
+from triage import settings_knowledge, settings_sla
 from triage.classification import CHURN_RISKS, PRIORITIES, SENTIMENTS
 from triage.decision import decide
 from triage.environment import Environment
@@ -51,6 +51,7 @@ HEADINGS = {
     "Team": "Team",
     "Priority": "Priority",
     "Llm": "Model",
+    "Knowledge": "Knowledge",
     "Retention": "Retention",
     "Sla": "SLA",
     "Calendar": "Calendar",
@@ -84,6 +85,10 @@ TESTED_BY = {
     "commands.tuning_state": ("test_finetune.py", "through start and status"),
     "connectors.cache": ("test_connector_contract.py", "what it saves is counted in calls"),
     "connectors.freshdesk": ("test_connector_contract.py", "opened by platform, as production does"),
+    "connectors.freshdesk_solutions": (
+        "test_connector_contract.py",
+        "through the connector; and in test_knowledge_sync.py",
+    ),
     "connectors.freshdesk_tags": ("test_connector_freshdesk.py", "through the connector"),
     "connectors.freshdesk_ticket": ("test_connector_contract.py", "through the connector"),
     "connectors.helpdesk": ("test_connector_contract.py", "what both connectors share"),
@@ -91,6 +96,7 @@ TESTED_BY = {
     "connectors.ticket_rows": ("test_connector_contract.py", "earlier and changed tickets of both vendors"),
     "connectors.values": ("test_connector_contract.py", "through both connectors"),
     "connectors.zendesk": ("test_connector_contract.py", "opened by platform, as production does"),
+    "connectors.zendesk_guide": ("test_connector_contract.py", "through the connector; and in test_knowledge_sync.py"),
     "connectors.zendesk_pages": ("test_connector_zendesk.py", "through the connector"),
     "connectors.zendesk_ticket": ("test_connector_contract.py", "through the connector"),
     "triage.classify.api": ("test_llm.py", "through the classifier, against a server that fails in every way"),
@@ -120,12 +126,14 @@ TESTED_BY = {
     "workers.sla_acts": ("test_sla_sweep.py", "through the sweep"),
     "connectors.zendesk_tags": ("test_connector_contract.py", "through the connector"),
     "triage.logs": ("test_e2e.py", "every process sets it up"),
+    "triage.store.knowledge": ("test_knowledge_sync.py", "through the store, on both databases"),
     "triage.store.models": ("test_learned_parts.py", "through the store, on both databases"),
     "triage.store.clock_views": ("test_sla_report.py", "through the store, on both databases"),
     "triage.store.engine": ("test_store.py", "through the store, on both databases"),
     "webhooks.console": ("test_console.py", "through the application"),
     "webhooks.edge": ("test_edge.py", "through the application"),
     "webhooks.wsgi": ("test_e2e.py", "what the web process serves"),
+    "workers.solved": ("test_knowledge_sync.py", "against both sandbox helpdesks"),
     "workers.app": ("test_e2e.py", "what celery loads"),
     "workers.runtime": ("test_commands.py", "through the commands that use it"),
     "workers.tasks": ("test_e2e.py", "what celery loads"),
@@ -167,7 +175,7 @@ def plain_default(field: Any) -> str | None:
 
 SECTIONS = [
     each
-    for module in (settings_module, settings_sla)
+    for module in (settings_module, settings_knowledge, settings_sla)
     for each in vars(module).values()
     if isinstance(each, type) and issubclass(each, Section) and each.__module__ == module.__name__
 ]

@@ -21,6 +21,7 @@ from evaluation.items import Item, Role, Source, sample
 from evaluation.measures import Outcome
 from evaluation.own import agreement
 from evaluation.page import put
+from evaluation.retrieval import Thread, answers, by_words, figures, similar
 from evaluation.sources import SOURCES, goemotions
 from evaluation.table import HEADER, line, rows_of
 from triage.classification import DECIDED_FIELDS, Classification
@@ -225,3 +226,28 @@ def test_figures_are_put_between_their_marks(tmp_path: Path) -> None:
     page.write_text("before\n<a>\nold\n<b>\nafter\n")
     put(page, "<a>\n", "<b>\n", "new\n")
     assert page.read_text() == "before\n<a>\n\nnew\n<b>\nafter\n"
+
+
+THREADS = [
+    Thread("1", "Bike has no light", "My bike has no light.", "Change the bulb, see /kb/bulbs.", frozenset({"bulbs"})),
+    Thread("2", "Tyre is flat", "The tyre is flat.", "Pump it up, see /kb/tyres.", frozenset({"tyres"})),
+    Thread("3", "Bell is silent", "The bell is silent.", "Oil it.", frozenset()),
+    Thread("4", "Flat again", "My tyre is flat again.", "See /kb/tyres.", frozenset({"tyres"})),
+]
+
+
+def test_recall_and_rank_by_hand() -> None:
+    found = {"1": ["a", "b", "c", "d"], "2": ["x", "y", "z", "a"], "3": ["q"]}
+    asked, right = THREADS[:3], [frozenset("b"), frozenset("a"), frozenset("a")]
+    assert figures(lambda thread: found[thread.key], asked, right) == (pytest.approx(1 / 3), (1 / 2 + 1 / 4 + 0) / 3)
+
+
+def test_newer_questions_ask_and_only_a_shared_link_is_right(monkeypatch: pytest.MonkeyPatch) -> None:
+    documents, asked, right = similar(THREADS)
+    assert [one.key for one in documents] == ["1", "2"]
+    assert ([one.key for one in asked], right) == (["4"], [frozenset({"2"})])
+    assert by_words(documents)(THREADS[3])[0] == "2"
+    documents, asked, right = answers(THREADS)
+    assert (len(documents), [one.key for one in asked]) == (4, ["3", "4"])
+    monkeypatch.setattr("evaluation.retrieval.MOST_LINKED", 1)
+    assert similar(THREADS)[1] == []

@@ -1,7 +1,7 @@
 """Everything an admin can set: the shape of `tandem.yaml` and its defaults (`settings_file.py` reads the file).
 
 Durations are written `15m`, `4h`, `7d` (or a number of minutes) and held in minutes. The parts: `settings_base.py`,
-`settings_hours.py` (weekly hours), `settings_sla.py`.
+`settings_hours.py` (weekly hours), `settings_sla.py`, `settings_knowledge.py`.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from urllib.parse import urlsplit
 from pydantic import Field, SecretStr, field_validator, model_validator
 
 from triage.settings_base import Minutes, Section, Target
+from triage.settings_knowledge import Knowledge
 from triage.settings_sla import PriorityName, Sla
 
 DecidedField = Literal["primary_team", "priority", "sentiment", "churn_risk"]
@@ -103,6 +104,7 @@ class Desk(Section):
     rate_limit: int = Field(default=200, ge=10, le=100_000)
     """Calls per minute of the account until its own headers say better."""
     reconcile_every: Minutes = 5
+    knowledge: Knowledge = Knowledge()
 
     @field_validator("url")
     @classmethod

@@ -18,7 +18,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from connectors import open_connector
 from connectors.base import Connector
 from connectors.budget import Budget
-from triage.classify import build_classifier, with_learned
+from triage.classify import build_classifier, shared_encoder, with_learned
 from triage.classify.base import Classifier
 from triage.environment import Environment, read_environment, variables
 from triage.errors import Stop
@@ -26,7 +26,9 @@ from triage.settings import Settings
 from triage.settings_file import load_settings
 from triage.store import Store, open_store
 from workers.corrections import with_corrections
+from workers.knowledge import Room
 from workers.leases import Leases
+from workers.lookup import Lookup
 from workers.notify import send
 from workers.pipeline import Tools
 from workers.sla_tools import SlaTools
@@ -128,6 +130,15 @@ class Runtime:
                 self._connectors[name] = open_connector(name, desk, budget, own_clocks=own)
         return self._connectors[name]
 
+    @cached_property
+    def lookup(self) -> Lookup:
+        """Return the finder of sources."""
+        return Lookup(self.store, self.settings, shared_encoder())
+
+    def room(self, name: str) -> Room:
+        """Return what reading the knowledge of desk `name` needs."""
+        return Room(name, self.settings.desks[name], self.connector(name), self.store, shared_encoder())
+
     def tools(self, name: str) -> Tools:
         """Return what a triage on desk `name` needs."""
         return Tools(
@@ -137,6 +148,7 @@ class Runtime:
             settings=self.settings,
             desk=self.settings.desks[name],
             checkpoint=crash_here,
+            find=partial(self.lookup.find, name),
         )
 
     @cached_property

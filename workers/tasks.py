@@ -24,6 +24,7 @@ from workers.bulk import go_on
 from workers.calibrate import calibrate_due
 from workers.deliver import deliver
 from workers.foresight import refresh
+from workers.knowledge import sync_due
 from workers.runtime import Runtime, crash_here
 from workers.sla_sweep import sweep_due
 from workers.sweep import forget, reconcile_due, remember_bot, requeue
@@ -102,6 +103,12 @@ def look_ahead() -> None:
 def retention() -> None:
     """Forget what is older than the retention allows."""
     forget(runtime().settings, runtime().store, time.time())
+
+
+@app.task(name=names.KNOWLEDGE, shared=False)
+def sync_knowledge() -> None:
+    """Keep help centre, files and solved tickets in step with the index."""
+    sync_due(runtime().settings, runtime().store, runtime().room, time.time())
 
 
 @app.task(name=names.CALIBRATE, shared=False)

@@ -14,6 +14,7 @@ from triage.store.clocks import Clocks
 from triage.store.deliveries import Deliveries
 from triage.store.effects import Effects
 from triage.store.engine import PATIENCE_SECONDS, open_engine
+from triage.store.knowledge import Knowledge
 from triage.store.marks import Alarms, Cursors
 from triage.store.models import Models
 from triage.store.outcomes import Outcomes
@@ -37,6 +38,7 @@ class Store:
     outcomes: Outcomes
     calibrations: Calibrations
     backtests: Backtests
+    knowledge: Knowledge
 
 
 def open_store(url: str, patience: float = PATIENCE_SECONDS) -> Store:
@@ -56,4 +58,5 @@ def open_store(url: str, patience: float = PATIENCE_SECONDS) -> Store:
         outcomes=Outcomes(engine),
         calibrations=Calibrations(engine),
         backtests=Backtests(engine),
+        knowledge=Knowledge(engine),
     )

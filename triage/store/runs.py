@@ -56,6 +56,7 @@ class Run:
     tokens_out: int
     cost_usd: float
     timings: dict[str, float] | None
+    sources: dict[str, Any] | None
 
 
 @dataclass(frozen=True)

@@ -80,6 +80,7 @@ runs = Table(
     Column("tokens_out", Integer, nullable=False, default=0),
     Column("cost_usd", Float, nullable=False, default=0.0),
     Column("timings", JSON),  # step -> seconds
+    Column("sources", JSON),  # articles and solved tickets that were found: kind, key and score, no text
     UniqueConstraint("desk", "ticket_id", "occasion"),
     Index(None, "finished_at"),
     Index(None, "created_at"),
@@ -228,6 +229,53 @@ backtest_tickets = Table(
     Index(None, "backtest_id", "state", "place"),
     Index(None, "backtest_id", "requester"),
     Index(None, "finished_at"),
+)
+
+# What a desk knows: help-centre articles, Markdown files, and solved tickets, these masked.
+knowledge_documents = Table(
+    "knowledge_documents",
+    metadata,
+    Column("id", Id, primary_key=True, autoincrement=True),
+    Column("desk", String(40), nullable=False),
+    Column("kind", String(12), nullable=False),  # article, file, ticket
+    Column("key", String(300), nullable=False),  # article:language, path in the folder, ticket id
+    Column("group_key", String(300), nullable=False),  # the translations of one article share it
+    Column("language", String(10), nullable=False),
+    Column("title", String(300), nullable=False),
+    Column("path", String(300), nullable=False),  # of its page, on the desk's host
+    Column("stamp", String(60), nullable=False),  # when the source last changed it, in the source's words
+    Column("fingerprint", String(64), nullable=False),  # the same means that nothing is to be done
+    Column("created_at", Float, nullable=False),
+    Column("seen_at", Float, nullable=False),  # when the source last showed it
+    UniqueConstraint("desk", "kind", "key"),
+)
+
+knowledge_passages = Table(
+    "knowledge_passages",
+    metadata,
+    Column("id", Id, primary_key=True, autoincrement=True),
+    Column("document_id", Id, ForeignKey("knowledge_documents.id"), nullable=False),
+    Column("place", Integer, nullable=False),
+    Column("part", Integer, nullable=False),  # 0 title, 1 body, 2 answer
+    Column("text", Text, nullable=False),
+    Column("encoder", String(80), nullable=False),  # vectors of different models must never meet
+    Column("dim", Integer, nullable=False),
+    Column("vector", LargeBinary, nullable=False),  # one signed byte for each dimension
+    Column("scale", Float, nullable=False),  # what the bytes are to be multiplied with
+    Column("words", LargeBinary, nullable=False),  # see triage/knowledge/terms.py
+    UniqueConstraint("document_id", "place"),
+)
+
+knowledge_rounds = Table(
+    "knowledge_rounds",
+    metadata,
+    Column("desk", String(40), primary_key=True),
+    Column("kind", String(12), primary_key=True),  # article, file, ticket
+    Column("cursor", Text, nullable=False),  # where the round goes on; empty at its beginning
+    Column("started_at", Float),  # null while none is under way
+    Column("finished_at", Float),
+    Column("reason", Text, nullable=False),  # why there is nothing to read, empty where there is
+    Column("lease_until", Float, nullable=False),
 )
 
 # What is known of a ticket whose SLA clocks are kept; every change of its clocks goes through this row's version.
