@@ -244,7 +244,7 @@ def _tell_cost(bill: Bill) -> None:
 
 def _readable(model: StoredModel) -> LearnedHead | None:
     try:
-        return LearnedHead.from_bytes(model.blob, shared_encoder().model_id)
+        return LearnedHead.from_bytes(model.blob, shared_encoder().model_id, shared_encoder().dim)
     except ForeignModelError:
         return None
 

@@ -14,12 +14,14 @@ from click.testing import CliRunner, Result
 from commands.classify import command as classify
 from tests.llm_jobs import Jobs
 from tests.llm_server import GOOD, LlmServer, completion, fails, running, says
+from triage import redact
 from triage.classify import build_bulk
 from triage.classify.base import PaidModelError
 from triage.classify.bulk import BATCH_PRICE, MAX_ROWS, Bulk
-from triage.classify.bulk_state import BulkError, NoBatchesError, Prepared, State, code_of, result_of
+from triage.classify.bulk_state import BulkError, NoBatchesError, Part, Prepared, State, code_of, result_of
 from triage.classify.llm import LlmClassifier
 from triage.errors import ModelError
+from triage.redact_spans import Span
 from triage.settings import DEFAULT_PRIORITIES, DEFAULT_TEAMS, Llm
 from triage.ticket import Author, Message, Ticket
 
@@ -281,3 +283,70 @@ def test_reason_of_a_failed_batch_is_a_word_or_nothing() -> None:
     )
     assert code_of({"errors": {"data": [{"code": "We were charged twice."}]}}) == "no reason given"
     assert code_of({}) == "no reason given"
+
+
+PART = {"first": 0, "count": 2, "file": "f", "batch": "batch_1", "output": "", "errors": "", "status": "completed"}
+PLAN = {"form": 0, "limit_key": "max_tokens", "temperature": True, "logprobs": True}
+
+
+@pytest.mark.parametrize(
+    "held",
+    [
+        "[" * 100_000, "[]", "{}", "3",
+        {"fingerprint": 3}, {"plan": []}, {"plan": {}}, {"plan": PLAN | {"form": "0"}}, {"plan": PLAN | {"more": 1}},
+        {"parts": [PART | {"first": -1}]}, {"parts": [PART | {"first": 1}]}, {"parts": [PART | {"count": 0}]},
+        {"parts": [PART | {"count": True}]}, {"parts": [PART | {"first": "0"}]}, {"parts": [PART | {"output": None}]},
+        {"parts": [PART, PART]}, {"parts": [PART, PART | {"first": 2}]}, {"parts": [PART | {"batch": ""}, PART]},
+        {"parts": [PART | {"more": 1}]}, {"parts": {"0": PART}}, {"parts": [3]}, {"parts": None},
+    ],
+    ids=str,
+)  # fmt: skip
+def test_state_of_a_wrong_shape_is_refused_with_the_remedy(tmp_path: Path, held: Any) -> None:
+    path = tmp_path / "state.json"
+    whole = {"fingerprint": "x", "plan": PLAN, "parts": [PART]}
+    path.write_text(json.dumps(whole))
+    assert State.read(path) == State("x", PLAN, [Part(**PART)])  # type: ignore[arg-type]
+    path.write_text(held if isinstance(held, str) else json.dumps(whole | held))
+    with pytest.raises(BulkError, match=r"state\.json cannot be read; delete it to start anew"):
+        State.read(path)
+
+
+def test_state_with_more_tickets_than_there_are_is_refused(server: LlmServer) -> None:
+    run()
+    state = Path("out.jsonl.batch.json")
+    held = json.loads(state.read_text())
+    held["parts"][0]["count"] = 99
+    state.write_text(json.dumps(held))
+    said = run("--wait")
+    assert isinstance(said.exception, BulkError)
+    assert "delete it" in str(said.exception)
+
+
+def test_an_answer_stands_although_a_failure_follows(server: LlmServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    finish = Jobs._finish
+
+    def twice(jobs: Jobs, batch: dict[str, Any], rows: list[dict[str, Any]]) -> None:
+        finish(jobs, batch, rows)
+        failed = [json.dumps({"custom_id": row["custom_id"], "response": {"status_code": 500}}) for row in rows]
+        batch["error_file_id"] = "file-failed"
+        jobs.files["file-failed"] = "batch_output", "\n".join(failed).encode()
+
+    monkeypatch.setattr(Jobs, "_finish", twice)
+    assert run("--wait").exit_code == 0
+    assert [row["primary_team"] for row in rows_out()] == list(TEAMS.values())
+    assert {row["classifier"] for row in rows_out()} == {"llm"}
+
+
+def test_a_ticket_that_cannot_be_masked_stays_out_of_the_batch(
+    server: LlmServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(text: str) -> Iterator[Span]:
+        if "export" in text:
+            raise KeyError(text)
+        yield from ()
+
+    monkeypatch.setattr(redact, "_FINDERS", (broken,))
+    assert run("--wait").exit_code == 0
+    sent = [line["custom_id"] for line in jobs_of(server).lines("file-1")]
+    assert sent == ["ticket-0", "ticket-2", "ticket-3"]
+    assert ["llm" in row["classifier"] for row in rows_out()] == [True, False, True, True]

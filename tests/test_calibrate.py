@@ -31,7 +31,7 @@ from triage.store.models import NewModel
 from triage.store.tables import calibrations, runs
 from triage.ticket import Ticket
 from workers import tasks
-from workers.calibrate import APPLIED, NOT_APPLIED, THRESHOLDS, TOO_FEW, calibrate, calibrate_due
+from workers.calibrate import APPLIED, FAILED, NOT_APPLIED, THRESHOLDS, TOO_FEW, calibrate, calibrate_due, evidence
 from workers.corrections import corrections_of
 from workers.runtime import LOOK_EVERY_SECONDS, Runtime
 
@@ -405,3 +405,43 @@ def test_without_outcomes_there_is_no_legend(tmp_path: Path, monkeypatch: pytest
     said = CliRunner().invoke(command, [], catch_exceptions=False).output
     assert "no solved ticket" in said
     assert "log-loss" not in said
+
+
+BAD = [
+    {"probabilities": {"P1_high": float("nan"), "P2_medium": 0.1}}, {"probabilities": {"P1_high": None}},
+    {"probabilities": {"P1_high": "0.9"}}, {"probabilities": {"P1_high": 7.0}}, {"probabilities": {"P1_high": 0.0}},
+    {"probabilities": {"P1_high": True}}, {"probabilities": {"P2_medium": 1.0}}, {"probabilities": ["P1_high"]},
+    {"probabilities": {}}, {"default_temperature": 0.0}, {"default_temperature": float("nan")},
+    {"default_temperature": -1.0}, {"default_temperature": float("inf")},
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("change", BAD, ids=str)
+def test_rows_that_cannot_be_computed_with_are_left_out(change: dict[str, Any]) -> None:
+    found = evidence([outcome_of(1), outcome_of(2, **change), outcome_of(3)])
+    assert len(found) == 2
+    assert refit(found * LEAST) is not None
+
+
+def test_one_field_or_desk_that_fails_does_not_hold_up_the_others(
+    sqlite_store: Store, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    for desk in ("acme", "globex"):
+        for place, field in enumerate(("priority", "primary_team")):
+            run, _ = sqlite_store.runs.claim(desk, str(place), "created", owner="w", now=START, lease_until=START)
+            sqlite_store.outcomes.save([outcome_of(run.id, desk=desk, field=field)])
+    done: list[str] = []
+
+    def fails_once(seen: list[Seen]) -> None:
+        done.append("")
+        if len(done) == 1:
+            raise ZeroDivisionError("a customer's text")
+
+    monkeypatch.setattr("workers.calibrate.refit", fails_once)
+    results = [one.result for one in calibrate("acme", sqlite_store, START)]
+    assert sorted(results) == [FAILED, TOO_FEW]
+    monkeypatch.setattr("workers.calibrate.taught_since", lambda _store, desk: {}[desk])
+    calibrate_due(["acme", "globex"], sqlite_store, START)
+    assert "of embedded failed (ZeroDivisionError)" in caplog.text
+    assert "desk=globex: failed (KeyError)" in caplog.text
+    assert "customer" not in caplog.text

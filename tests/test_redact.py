@@ -4,17 +4,21 @@ from __future__ import annotations
 
 import itertools
 import time
+from collections.abc import Callable, Iterator
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from triage.redact import SHOWN, Masks, find
+from triage import redact
+from triage.errors import ModelError
+from triage.redact import SHOWN, Masks, RedactionError, find
 from triage.redact_contacts import CHECKED_AT_MOST, find_emails, find_ips, find_phones
 from triage.redact_given import GIVEN
 from triage.redact_ids import find_ids
 from triage.redact_names import find_names, gather_names
 from triage.redact_numbers import find_cards, find_ibans, is_card
+from triage.redact_plain import plain
 from triage.redact_secrets import entropy, find_secrets, find_urls
 from triage.redact_spans import KINDS, Span
 from triage.redact_words import NO_NAMES, ORDINARY, TALK
@@ -69,6 +73,34 @@ def found(text: str, kind: str) -> list[str]:
         ("la contraseña es girasol7", "SECRET", "girasol7"),
         ('{"api_key": "0123456789abcdef"}', "SECRET", "0123456789abcdef"),
         ("PIN 4821", "SECRET", "4821"),
+        ("pass: hunter2", "SECRET", "hunter2"),
+        ("login bob, pass: sunshine", "SECRET", "sunshine"),
+        ("sshpass -p hunter ssh web1", "SECRET", "hunter"),
+        ("mysql -u root -phunter shop", "SECRET", "hunter"),
+        ("curl -u bob:hunter https://x.example", "SECRET", "bob:hunter"),
+        ("<password>sunny day</password>", "SECRET", "sunny day"),
+        ("AccountName=a;AccountKey=qrstuv==", "SECRET", "qrstuv=="),
+        ("Authorization: Bearer qwertyuiop", "SECRET", "qwertyuiop"),
+        ("we send Bearer qwertyuiopasdfghjklzxcvb", "SECRET", "qwertyuiopasdfghjklzxcvb"),
+        ("it uses the key 0123456789abcdef0123456789abcdef", "SECRET", "0123456789abcdef0123456789abcdef"),
+        ("mongodb://app:p@ss@db.example/x", "URL", "app:p@ss"),
+        ("redis://:hunter2@cache:6379", "URL", ":hunter2"),
+        ("amqps://u:p@mq.example", "URL", "u:p"),
+        ("https://x.example/reset?t=0123456789abcdef0123", "URL", "0123456789abcdef0123"),
+        ("https://x.example/reset/0123456789abcdef0123456789abcdef", "URL", "0123456789abcdef0123456789abcdef"),
+        ("4111.1111.1111.1111", "CARD", "4111.1111.1111.1111"),
+        ("4111\u202f1111\u20111111\u00a01111", "CARD", "4111\u202f1111\u20111111\u00a01111"),
+        ("٤١١١ ١١١١ ١١١١ ١١١١", "CARD", "٤١١١ ١١١١ ١١١١ ١١١١"),
+        ("order 4111 1111 1111 1111", "CARD", "4111 1111 1111 1111"),
+        (
+            "DE89\u202f3704\u202f0044\u202f0532\u202f0130\u202f00",
+            "IBAN",
+            "DE89\u202f3704\u202f0044\u202f0532\u202f0130\u202f00",
+        ),
+        ("IBAN DE89 3704 0044\n0532 0130 00", "IBAN", "DE89 3704 0044\n0532 0130 00"),
+        ("bob＠mail．example.com", "EMAIL", "bob＠mail．example.com"),
+        ("order +49 30 901820", "PHONE", "+49 30 901820"),
+        ("in any case 0301234567 reaches me; in case: (415) 555-2671", "PHONE", "(415) 555-2671"),
         ("sent Zx9Kq2LmPw7RtYv4BnHs8JdFgCe5AuQ1 to you", "SECRET", "Zx9Kq2LmPw7RtYv4BnHs8JdFgCe5AuQ1"),
         ("https://bob:hunter2@host.example/x", "URL", "bob:hunter2"),
         ("https://x.example/reset?token=abcdef&lang=de", "URL", "abcdef"),
@@ -99,6 +131,13 @@ def test_private_data_is_found(text: str, kind: str, expected: str) -> None:
         "invoice 1234567890123456, ticket 20241122, part AB123456",
         "12:30:45 in std::cout, see http://example.com/docs/page-2024.html",
         "commit 9fceb02d0ae598e95dc970b74767f19372d61af8 broke it",
+        "https://git.example/shop/commit/?id=9fceb02d0ae598e95dc970b74767f19372d61af8",
+        "the token test broke with commit 9fceb02d0ae598e95dc970b74767f19372d61af8",
+        "Pass: 120/130, all tests pass: yes; bearer authentication is required, basic subscription",
+        "order 0301234567, ticket 123-456-7890, sku 049-99-1234, case 943 476 5919, ref 12345678Z",
+        "order no. 0301234567; invoice #0301234567; order number: 4111111111111111",
+        "Auftragsnummer 0301234567, Rechnungs-Nr.: 0301234567, numéro de commande 0184176118",
+        "nº de pedido: 0301234567, factura n° 0184176118, referência 12345678Z",
         "id 550e8400-e29b-41d4-a716-446655440000",
         "My password is wrong and the password reset link does not arrive.",
         "password manager, token expired, the API key is missing; Passwort vergessen. La contraseña no funciona.",
@@ -168,6 +207,42 @@ def test_any_text_comes_back(parts: list[str]) -> None:
     assert [masks.restore(masked) for masked in masks.mask_all(texts)] == texts
 
 
+@given(st.text(alphabet=st.characters(categories=["Nd", "No", "Nl", "Lu", "Cs", "Zs", "Pd"]), max_size=80))
+def test_digits_and_signs_of_any_script_come_back(text: str) -> None:
+    for told in (text, f"ssn {text}", f"password: {text}"):
+        masks = Masks([text])
+        assert masks.restore(masks.mask_all([told])[0]) == told
+
+
+@pytest.mark.parametrize(
+    ("form", "example"),
+    [(find_ids, "RSSMRA85M10A562S"), (find_ids, "12345678Z"), (find_ids, "2 55 08 14 168 025 38"),
+     (find_cards, "4111 1111 1111 1111"), (find_ibans, "DE89 3704 0044 0532 0130 00")],
+)  # fmt: skip
+def test_a_finder_alone_takes_digits_of_any_script(form: Callable[[str], Iterator[Span]], example: str) -> None:
+    for zero in (0x660, 0x966, 0xFF10, 0x1D7CE):
+        text = "".join(chr(zero + int(sign)) if sign.isdigit() else sign for sign in example)
+        half = example[: len(example) // 2] + text[len(example) // 2 :]
+        assert seen(form(half), half) in ([], [half])
+        assert len(plain(text)) == len(text)
+        assert plain(text).replace("\u00a0", " ") == example
+
+
+def test_where_masking_fails_nothing_goes_out(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def broken(text: str) -> Iterator[Span]:
+        raise KeyError(text)
+
+    monkeypatch.setattr(redact, "_FINDERS", (broken,))
+    with pytest.raises(ModelError, match=r"could not be masked \(KeyError\)"):
+        Masks().mask("my secret")
+    with pytest.raises(RedactionError):
+        Masks().mask_all(["my secret"])
+    assert "redaction failed (KeyError)" in caplog.text
+    assert "my secret" not in caplog.text
+
+
 @given(st.text(alphabet="0123456789 -.+()aA@:/=[]_\n", max_size=200))
 def test_spans_are_inside_sorted_and_apart(text: str) -> None:
     spans = find(text)
@@ -178,7 +253,9 @@ def test_spans_are_inside_sorted_and_apart(text: str) -> None:
 @pytest.mark.parametrize(
     "unit",
     ["a", "1 ", "a@", "-", ":", "Hi A B ", "call 1234567 ", "-----BEGIN PRIVATE KEY-----", "password: ", "http://a?b=c&",
-     "my name is ", "de la A ", "Best,\n\n", "DE89", "Peter "],
+     "my name is ", "de la A ", "Best,\n\n", "DE89", "Peter ",
+     "mysql ", "curl ", "<token>", "token key ", "aa://a@", "order 123 4567 ",
+     "pass: ", "http://a/reset/0a", "bearer ", "٤ "],
 )  # fmt: skip
 def test_hostile_text_takes_linear_time(unit: str) -> None:
     # Linear: ten times the text may take ten times as long, with some slack for a busy machine, not a hundred times.

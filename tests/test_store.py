@@ -12,6 +12,7 @@ from alembic.runtime.migration import MigrationContext
 from sqlalchemy import text
 from sqlalchemy.exc import OperationalError
 
+from triage.errors import SettingsError
 from triage.store import Store, open_store
 from triage.store.deliveries import (
     DEAD,
@@ -24,7 +25,7 @@ from triage.store.deliveries import (
     UNQUEUED_SECONDS,
 )
 from triage.store.effects import CONFIRMED, NOTE, PLANNED, SENT
-from triage.store.migrate import is_current, migrate
+from triage.store.migrate import NewerDatabaseError, is_current, migrate
 from triage.store.runs import DONE as RUN_DONE
 from triage.store.runs import RUNNING, SKIPPED, WAITING, new_reference
 from triage.store.tables import metadata
@@ -366,3 +367,21 @@ def test_what_each_classifier_answered_and_cost_is_counted(store: Store) -> None
         (sample.labels["classifier"], sample.labels["direction"]): sample.value
         for sample in families["tandem_tokens"].samples
     } == {("llm", "in"): 1000, ("llm", "out"): 100, ("embedded", "in"): 0, ("embedded", "out"): 0}
+
+
+def test_a_database_of_a_newer_version_is_refused_in_a_sentence(database_url: str) -> None:
+    store = open_store(database_url)
+    migrate(store.engine)
+    with store.engine.begin() as connection:
+        connection.execute(text("UPDATE alembic_version SET version_num = 'from_the_future'"))
+    with pytest.raises(NewerDatabaseError, match=r"newer version of Tandem \(revision from_the_future"):
+        migrate(store.engine)
+
+
+def test_a_mistyped_folder_is_said_and_not_made(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(SettingsError, match=r"DATABASE_URL: the folder .*nowhere/deep does not exist"):
+        open_store(f"sqlite:///{tmp_path}/nowhere/deep/x.db")
+    assert not (tmp_path / "nowhere").exists()
+    monkeypatch.chdir(tmp_path)
+    migrate(open_store("sqlite:///data/tandem.db").engine)
+    assert (tmp_path / "data" / "tandem.db").exists()

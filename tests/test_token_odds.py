@@ -107,7 +107,8 @@ def test_letters_split_over_tokens_and_thinking_before_the_answer() -> None:
     [
         None, [], 3, {"content": None}, {"content": [3]}, {"content": [{}]}, {"content": [{"token": 1, "logprob": 0}]},
         {"content": [{"token": "x", "logprob": "0"}]}, {"content": [{"token": "other", "logprob": 0.0}]},
-        {"content": [{"token": "{", "logprob": float("nan")}]}, {"content": [{"token": "a", "logprob": 1}] * 20_001},
+        {"content": [{"token": "{", "logprob": float("nan")}]}, {"content": [{"token": "{", "logprob": 10**400}]},
+        {"content": [{"token": "{", "logprob": -(10**400)}]}, {"content": [{"token": "a", "logprob": 1}] * 20_001},
     ],
 )  # fmt: skip
 def test_broken_log_probabilities_leave_the_self_report(logprobs: Any) -> None:
@@ -182,3 +183,9 @@ def test_any_tokens_give_a_spread_or_nothing(written: list[tuple[str, float]], o
         assert set(spread) == set(PRIORITIES)
         assert sum(spread.values()) == pytest.approx(1)
         assert all(0 <= chance <= 1 and not math.isnan(chance) for chance in spread.values())
+
+
+def test_an_alternative_that_no_float_holds_is_left_out() -> None:
+    top = [{"token": "b", "logprob": 10**400}, {"token": "c", "logprob": -1.0}]
+    (token,) = tokens_of({"logprobs": {"content": [{"token": "a", "logprob": -0.5, "top_logprobs": top}]}})
+    assert set(token.chances) == {b"a", b"c"}

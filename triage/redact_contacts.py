@@ -10,6 +10,7 @@ from typing import Final
 import phonenumbers
 
 from triage.redact_spans import EMAIL, IP, PHONE, Span
+from triage.redact_words import is_reference
 
 _EMAIL: Final = re.compile(
     r"(?<![\w.+%'-])[\w.+%'-]{1,64}(?:@| ?[\[(] ?at ?[\])] ?)"
@@ -78,6 +79,8 @@ def find_phones(text: str) -> Iterator[Span]:
         written = found.group().rstrip(" (/.-")
         count = sum(map(str.isdigit, written))
         if not 7 <= count <= 15 or _DATE.fullmatch(written):
+            continue
+        if "+" not in written and is_reference(text, found.start()):
             continue
         checked += 1
         if checked > CHECKED_AT_MOST or _is_named(text, found.start(), found.end()) or _is_phone(written):

@@ -7,9 +7,10 @@ from collections.abc import Callable, Iterator
 from typing import Final
 
 from triage.redact_spans import ID, Span
+from triage.redact_words import is_reference
 
 _NOT_BEFORE: Final = r"(?<![\w.,/+-])"
-_NOT_AFTER: Final = r"(?![\w/]|[.,-]\d)"
+_NOT_AFTER: Final = r"(?![\w/]|[.,-][0-9])"
 _DNI_LETTERS: Final = "TRWAGMYFPDXBNJZSQVHLCKE"
 _CF_ODD: Final = dict(
     zip(
@@ -31,7 +32,7 @@ _NAMED: Final = re.compile(
     r"(?P<id>[A-Za-z0-9][A-Za-z0-9 .-]{3,20}[A-Za-z0-9])",
     re.IGNORECASE,
 )
-_HAS_ID: Final = re.compile(r"^(?:[A-Za-z]{0,3}[ .-]?)?\d[\dA-Za-z]*(?:[ .-]\d[\dA-Za-z]*){0,5}")
+_HAS_ID: Final = re.compile(r"^(?:[A-Za-z]{0,3}[ .-]?)?[0-9][0-9A-Za-z]*(?:[ .-][0-9][0-9A-Za-z]*){0,5}")
 
 
 def _digits(text: str) -> list[int]:
@@ -104,16 +105,16 @@ def is_nhs(text: str) -> bool:
 
 _FORMS: Final[tuple[tuple[str, Callable[[str], bool]], ...]] = (
     # US social security and taxpayer numbers; 000, 666 and 00-groups are never given out (ssa.gov).
-    (r"(?!000|666)\d{3}-(?!00)\d{2}-(?!0000)\d{4}", _always),
+    (r"(?!000|666)[0-9]{3}-(?!00)[0-9]{2}-(?!0000)[0-9]{4}", _always),
     # UK national insurance (gov.uk, NIM39110).
-    (r"(?!BG|GB|NK|KN|TN|NT|ZZ)[A-CEGHJ-PR-TW-Z][A-CEGHJ-NPR-TW-Z] ?\d{2} ?\d{2} ?\d{2} ?[A-D]", _always),
-    (r"\d{2} ?\d{3} ?\d{3} ?\d{3}", is_german_tax_id),
-    (r"[1-478] ?\d{2} ?(?:0[1-9]|[1-9]\d) ?(?:\d{2}|2[ABab]) ?\d{3} ?\d{3} ?\d{2}", is_french_nir),
-    (r"[XYZxyz][ -]?\d{7}[ -]?[A-Za-z]|\d{8}[ -]?[A-Za-z]", is_spanish),
-    (r"\d{3}\.?\d{3}\.?\d{3}-?\d{2}", is_cpf),
-    (r"[A-Za-z]{6}\d{2}[A-EHLMPRSTa-ehlmprst]\d{2}[A-Za-z]\d{3}[A-Za-z]", is_codice_fiscale),
-    (r"756\.\d{4}\.\d{4}\.\d{2}", is_ahv),
-    (r"\d{3} \d{3} \d{4}", is_nhs),
+    (r"(?!BG|GB|NK|KN|TN|NT|ZZ)[A-CEGHJ-PR-TW-Z][A-CEGHJ-NPR-TW-Z] ?[0-9]{2} ?[0-9]{2} ?[0-9]{2} ?[A-D]", _always),
+    (r"[0-9]{2} ?[0-9]{3} ?[0-9]{3} ?[0-9]{3}", is_german_tax_id),
+    (r"[1-478] ?[0-9]{2} ?(?:0[1-9]|[1-9][0-9]) ?(?:[0-9]{2}|2[ABab]) ?[0-9]{3} ?[0-9]{3} ?[0-9]{2}", is_french_nir),
+    (r"[XYZxyz][ -]?[0-9]{7}[ -]?[A-Za-z]|[0-9]{8}[ -]?[A-Za-z]", is_spanish),
+    (r"[0-9]{3}\.?[0-9]{3}\.?[0-9]{3}-?[0-9]{2}", is_cpf),
+    (r"[A-Za-z]{6}[0-9]{2}[A-EHLMPRSTa-ehlmprst][0-9]{2}[A-Za-z][0-9]{3}[A-Za-z]", is_codice_fiscale),
+    (r"756\.[0-9]{4}\.[0-9]{4}\.[0-9]{2}", is_ahv),
+    (r"[0-9]{3} [0-9]{3} [0-9]{4}", is_nhs),
 )
 _COMPILED: Final = [(re.compile(f"{_NOT_BEFORE}(?:{form}){_NOT_AFTER}"), check) for form, check in _FORMS]
 
@@ -122,7 +123,7 @@ def find_ids(text: str) -> Iterator[Span]:
     """Yield national ids: those that pass their own check, and any after a word that says what it is."""
     for form, check in _COMPILED:
         for found in form.finditer(text):
-            if check(found.group()):
+            if check(found.group()) and not is_reference(text, found.start()):
                 yield Span(ID, found.start(), found.end())
     for found in _NAMED.finditer(text):
         number = _HAS_ID.match(found["id"])

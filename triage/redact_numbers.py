@@ -7,18 +7,21 @@ from collections.abc import Iterator
 from typing import Final
 
 from triage.redact_spans import CARD, IBAN, Span
+from triage.redact_words import is_reference
 
-_DIGITS: Final = re.compile(r"(?<![\w.,+])\d(?:[ \u00a0-]?\d){11,40}(?![\w])")
-_GROUP: Final = re.compile(r"\d+")
+_DIGITS: Final = re.compile(r"(?<![\w.,+])[0-9](?:[ \u00a0-]?[0-9]){11,40}(?![\w])")
+# Dots are for decimals too, so with these only the way cards are printed counts.
+_DOTTED: Final = re.compile(r"(?<![\w.,+])(?:[0-9]{4}(?:\.[0-9]{4}){3}|3[0-9]{3}\.[0-9]{6}\.[0-9]{5})(?![\w]|\.[0-9])")
+_GROUP: Final = re.compile(r"[0-9]+")
 CARD_LENGTHS: Final = range(12, 20)
 # The card networks' ranges with the lengths they give out (ISO/IEC 7812 issuer identification numbers).
 _NETWORK: Final = re.compile(
-    r"4\d{12}(?:\d{3}){0,2}"
-    r"|5[1-5]\d{14}|2(?:22[1-9]|2[3-9]\d|[3-6]\d\d|7[01]\d|720)\d{12}"
-    r"|3[47]\d{13}|3(?:0[0-5]|[689]\d)\d{11,16}|35\d{14,17}|(?:2131|1800)\d{11}"
-    r"|(?:5[06-8]|6\d)\d{10,17}"
+    r"4[0-9]{12}(?:[0-9]{3}){0,2}"
+    r"|5[1-5][0-9]{14}|2(?:22[1-9]|2[3-9][0-9]|[3-6][0-9][0-9]|7[01][0-9]|720)[0-9]{12}"
+    r"|3[47][0-9]{13}|3(?:0[0-5]|[689][0-9])[0-9]{11,16}|35[0-9]{14,17}|(?:2131|1800)[0-9]{11}"
+    r"|(?:5[06-8]|6[0-9])[0-9]{10,17}"
 )
-_IBAN_START: Final = re.compile(r"(?<![A-Za-z0-9])[A-Za-z]{2}\d{2}(?=[ -]?[A-Za-z0-9])")
+_IBAN_START: Final = re.compile(r"(?<![A-Za-z0-9])[A-Za-z]{2}[0-9]{2}(?=[ \u00a0-]?[A-Za-z0-9]|\r?\n[A-Za-z0-9])")
 # Lengths from the SWIFT IBAN registry.
 _IBAN_LENGTHS: Final = {
     country: length
@@ -34,13 +37,17 @@ _IBAN_LENGTHS: Final = {
 
 def find_cards(text: str) -> Iterator[Span]:
     """Yield card numbers: whole groups of digits, of a card network's range, that pass the Luhn check."""
+    for dotted in _DOTTED.finditer(text):
+        if is_card(dotted.group().replace(".", "")):
+            yield Span(CARD, dotted.start(), dotted.end())
     for run in _DIGITS.finditer(text):
         groups = [(group.start() + run.start(), group.group()) for group in _GROUP.finditer(run.group())]
         first = 0
         while first < len(groups):
             last = _card_end(groups, first)
-            if last:
-                start, (end, digits) = groups[first][0], groups[last - 1]
+            start, (end, digits) = groups[first][0], groups[last - 1]
+            # A payment card is not called an order; one written in groups is a card whatever stands before it.
+            if last and not (last == first + 1 and is_reference(text, start)):
                 yield Span(CARD, start, end + len(digits))
             first = last or first + 1
 
@@ -75,7 +82,7 @@ def find_ibans(text: str) -> Iterator[Span]:
             character = text[end]
             if character.isascii() and character.isalnum():
                 found += character
-            elif not (character in " -\u00a0" and text[end - 1].isalnum()):
+            elif not (character in " -\u00a0\r\n" and (text[end - 1].isalnum() or text[end - 1 : end + 1] == "\r\n")):
                 break
             end += 1
         ends = end == len(text) or not text[end].isalnum()

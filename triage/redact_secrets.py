@@ -26,12 +26,19 @@ _KNOWN: Final = re.compile(
 _PRIVATE_KEY: Final = re.compile(r"-----BEGIN [A-Z0-9 ]{0,30}(?:PRIVATE KEY|CERTIFICATE)[A-Z ]{0,20}-----")
 _KEY_END: Final = re.compile(r"-----END [A-Z0-9 ]{0,50}-----")
 MAX_KEY: Final = 20_000
-_BEARER: Final = re.compile(r"\b(?:bearer|basic)\s{1,3}([A-Za-z0-9._~+/=-]{12,2000})", re.IGNORECASE)
+_BEARER: Final = re.compile(
+    r"(?P<header>\bauthorization[\"']?\s{0,3}[:=]\s{0,3}[\"']?)?\b(?:bearer|basic)\s{1,3}"
+    r"(?P<value>[A-Za-z0-9._~+/=-]{4,2000})",
+    re.IGNORECASE,
+)
+LEAST_BEARER, LONGEST_PROSE = 12, 23
+"""Characters of a token outside a header, and of the longest word that may follow in a sentence."""
 _WORDS: Final = (
     r"pass ?words?|passwd|passphrase|pass ?code|pwd|login code|pin(?: ?code)?|otp|one[- ]time code|verification code"
     r"|security code|2fa code|cvv2?|cvc|passw[oö]rt|kennwort|zugangscode|passcode|mot de passe|mdp|code secret"
     r"|contrase[ñn]a|clave|senha|palavra[- ]passe|password|parola|wachtwoord|hasło|lösenord"
     r"|api[ _-]?key|api[ _-]?token|secret(?:[ _-]?(?:key|token))?|access[ _-]?(?:key|token)|auth[ _-]?token"
+    r"|(?:account|storage|subscription|shared[ _-]?access|encryption)[ _-]?key"
     r"|client[ _-]?secret|token|private key|licen[sc]e key|webhook secret"
 )
 _ASSIGNED: Final = re.compile(
@@ -39,14 +46,46 @@ _ASSIGNED: Final = re.compile(
     rf"|\s{{1,3}})(?P<open>[\"'`«„“]?)(?P<value>[^\s\"'`«»„“”<>]{{3,200}})",
     re.IGNORECASE,
 )
+# "pass" alone passes tests and borders too: it counts after a user's name, or with a digit or sign in the value.
+_PASS: Final = re.compile(r"(?<![A-Za-z])pass\s{0,3}[:=]\s{0,3}[\"']?(?P<value>[^\s\"'<>]{3,200})", re.IGNORECASE)
+_WITH_USER: Final = re.compile(r"(?:user|login|account|benutzer|usuario|usuário|utilisateur|e-?mail)", re.IGNORECASE)
+_SCORE: Final = re.compile(r"[0-9]{1,4}(?:[/.,%-][0-9]{0,4})*%?")
+# What command lines and XML call a password.
+_GIVEN_TO: Final = (
+    re.compile(r"\bsshpass\s{1,3}-p\s{0,3}[\"']?(?P<value>[^\s\"']{1,200})"),
+    re.compile(r"\b(?:mysql|mariadb)[\w-]{0,12}\b[^\n|;]{0,200}?\s-p[\"']?(?P<value>[^\s\"']{2,200})"),
+    re.compile(r"\bcurl\b[^\n|;]{0,200}?\s(?:-u|--user)[ =]{0,2}[\"']?(?P<value>[^\s\"':]{1,100}:[^\s\"']{1,200})"),
+    re.compile(
+        rf"<(?:\w{{1,20}}:)?(?:{_WORDS})(?:\s[^<>]{{0,100}})?>\s{{0,3}}(?P<value>[^<>\s][^<>]{{0,200}})</",
+        re.IGNORECASE,
+    ),
+)
+# 32, 40 or 64 hexadecimal digits are commits and checksums, unless a word close by says that they let somebody in.
+_HEX_KEY: Final = re.compile(
+    r"\b(?:token|key|secret|credential|schlüssel|clé|clave|chave)s?\b(?P<between>[^\n]{0,30}?)"
+    r"(?<![A-Za-z0-9/_-])(?P<value>[0-9a-f]{64}|[0-9a-f]{40}|[0-9a-f]{32})(?![A-Za-z0-9/_-])",
+    re.IGNORECASE,
+)
+_CHECKSUM: Final = re.compile(r"commit|sha|md5|checksum|hash|revision|digest|fingerprint", re.IGNORECASE)
 # A path, a variable, stars: what people write in place of the secret.
 _STANDS_FOR: Final = re.compile(r"/\S*/|\$[A-Z_{(]|%[A-Z_]+%|[*•xX]{3,}$|\{\{|<")
 _SENTENCE_END: Final = re.compile(r"[.!,;]?(?:\n|$)|[.!,;]\s")
-_URL: Final = re.compile(r"\bhttps?://[^\s<>\"'«»]{4,2000}", re.IGNORECASE)
-_USERINFO: Final = re.compile(r"(?<=//)[^/@\s]{1,200}@")
+_URL: Final = re.compile(r"\b[a-z][a-z0-9+.-]{1,20}://[^\s<>\"'«»]{4,2000}", re.IGNORECASE)
+# Up to the last @: passwords hold one too.
+_USERINFO: Final = re.compile(r"(?<=//)[^/?#\s]{1,200}@")
 _QUERY: Final = re.compile(
     r"(?<=[?&#;])((?:[\w-]{0,30}(?:token|key|secret|passw(?:or)?d|pwd|auth|sig(?:nature)?|session|code|jwt|credential|hash|otp|invite)"
     r"[\w-]{0,20}|email|e-mail|mail|phone|name|user|username|sid|uid))=([^&#\s]{1,2000})",
+    re.IGNORECASE,
+)
+_ANY_QUERY: Final = re.compile(r"(?<=[?&#;])(?P<key>[\w-]{1,40})=(?P<value>[A-Za-z0-9_~.+-]{20,2000})(?=[&#]|$)")
+_HEX: Final = re.compile(r"(?=[0-9]{0,200}[a-f])[0-9a-f]{20,200}", re.IGNORECASE)
+_VERSION_KEY: Final = re.compile(
+    r"id|hb?|sha\w{0,4}|md5|commit|rev(?:ision)?|ref|v|ver(?:sion)?|checksum|etag", re.IGNORECASE
+)
+_LETS_IN: Final = re.compile(
+    r"/[\w-]{0,30}(?:reset|verif|confirm|activat|invit|magic|login|signin|auth|recover|passw|unsubscribe|token|session|secret)"
+    r"[\w-]{0,20}/(?P<value>(?=[a-f-]{0,60}[0-9])[0-9a-f-]{16,200})(?=[/?#]|$)",
     re.IGNORECASE,
 )
 _SEGMENT: Final = re.compile(r"(?<=/)[A-Za-z0-9_~.+=-]{20,2000}(?=[/?#]|$)")
@@ -63,9 +102,11 @@ def find_secrets(text: str) -> Iterator[Span]:
     for found in _KNOWN.finditer(text):
         yield Span(SECRET, found.start(), found.end())
     for found in _BEARER.finditer(text):
-        if _mixed(found[1]):
-            yield Span(SECRET, found.start(1), found.end(1))
+        value = found["value"]
+        if found["header"] or len(value) > LONGEST_PROSE or (len(value) >= LEAST_BEARER and _mixed(value)):
+            yield Span(SECRET, found.start("value"), found.end("value"))
     yield from _assigned(text)
+    yield from _named_otherwise(text)
     for found in _LONG.finditer(text):
         if _random(found.group(), LONG_BITS):
             yield Span(SECRET, found.start(), found.end())
@@ -87,6 +128,22 @@ def _assigned(text: str) -> Iterator[Span]:
         quoted = found["open"] and found["how"].strip()
         if len(value) >= 3 and not _STANDS_FOR.match(value) and (quoted or _is_given(value, found["how"], after)):
             yield Span(SECRET, start, start + len(value))
+
+
+def _named_otherwise(text: str) -> Iterator[Span]:
+    """Yield what "pass:", command lines, XML and words near a hexadecimal key say."""
+    for found in _PASS.finditer(text):
+        value = found["value"].rstrip(".,;:!?)]}")
+        known_user = _WITH_USER.search(text[max(found.start() - 80, 0) : found.start()])
+        if (known_user or _mixed(value)) and not (_SCORE.fullmatch(value) or _STANDS_FOR.match(value)):
+            yield Span(SECRET, found.start("value"), found.start("value") + len(value))
+    for pattern in _GIVEN_TO:
+        for found in pattern.finditer(text):
+            if not _STANDS_FOR.match(found["value"]):
+                yield Span(SECRET, found.start("value"), found.end("value"))
+    for found in _HEX_KEY.finditer(text):
+        if not _CHECKSUM.search(found["between"]):
+            yield Span(SECRET, found.start("value"), found.end("value"))
 
 
 def _is_given(value: str, how: str, after: str) -> bool:
@@ -112,6 +169,12 @@ def find_urls(text: str) -> Iterator[Span]:
             yield Span(URL, at + found.start(), at + found.end() - 1)
         for found in _QUERY.finditer(whole):
             yield Span(URL, at + found.start(2), at + found.end(2))
+        for found in _ANY_QUERY.finditer(whole):
+            is_hex = _HEX.fullmatch(found["value"]) and not _VERSION_KEY.fullmatch(found["key"])
+            if is_hex or _random(found["value"], SEGMENT_BITS):
+                yield Span(URL, at + found.start("value"), at + found.end("value"))
+        for found in _LETS_IN.finditer(whole):
+            yield Span(URL, at + found.start("value"), at + found.end("value"))
         for found in _SEGMENT.finditer(whole):
             if _random(found.group(), SEGMENT_BITS):
                 yield Span(URL, at + found.start(), at + found.end())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Final
 
 _TALK: Final = """\
@@ -46,3 +47,20 @@ min wolf stein klein gross lang kurz ernst lange neu petit blanc mars sol luz cr
 """
 ORDINARY: Final = frozenset(_ORDINARY.casefold().split())
 """Names that are words as well: looked for with a capital letter only."""
+
+# "order 0301234567", "Auftragsnr. 123-456-7890", "nº de pedido: ..."; "in case" and "in diesem Fall" name nothing.
+_REFERENCE: Final = re.compile(
+    r"(?<![^\W_])(?<!\bin )(?<!\bin any )(?<!\bin this )(?<!\bin that )"
+    r"(?:order|ticket|case|sku|ref(?:erence)?|invoice|bestell(?:ung)?|auftrags?|vorgangs?|fallnummer|fall-?nr"
+    r"|rechnungs?|artikel|referenz|commande|facture|dossier|r[ée]f[ée]rence|r[ée]f|pedido|factura|caso|referencia"
+    r"|fatura|encomenda|chamado|refer[êe]ncia)"
+    r"(?:-?nummer|-?nr)?\.?(?:[ -]?(?:(?:no|nr|num|number|num[ée]ro|n[úu]mero|nummer|id|code)\b\.?|n[°º]\.?))?"
+    r"[ \u00a0]{0,2}(?:(?:is|was|ist|lautet|est|es|é)[ \u00a0])?[:#=]?[ \u00a0]?#?$",
+    re.IGNORECASE,
+)
+_REFERENCE_CHARS: Final = 48
+
+
+def is_reference(text: str, start: int) -> bool:
+    """Say whether the number at `start` is called an order, a ticket, an invoice or the like."""
+    return bool(_REFERENCE.search(text[max(start - _REFERENCE_CHARS, 0) : start]))

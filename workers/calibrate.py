@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass
 
 from sqlalchemy.exc import SQLAlchemyError
 
-from triage.classify.refit import Refit, Seen, refit
+from triage.classify.refit import Refit, Seen, is_sound, refit
 from triage.store import Store
 from triage.store.calibrations import NewCalibration
 from triage.store.marks import CALIBRATED
@@ -22,6 +22,8 @@ NEWEST = 2000
 # Agents seldom correct these tags, so one that was left alone is no agreement to learn from.
 SEEN_BY_TAG = ("sentiment", "churn_risk")
 APPLIED, THRESHOLDS, NOT_APPLIED, TOO_FEW = "applied", "thresholds", "not applied", "too few"
+FAILED = "failed"
+"""Something unforeseen; the log names its kind, and the other fields are refitted all the same."""
 
 
 @dataclass(frozen=True)
@@ -47,23 +49,33 @@ def calibrate_due(desks: Iterable[str], store: Store, now: float) -> None:
             calibrate(desk, store, now)
         except SQLAlchemyError as error:
             logger.error("calibrate: desk=%s: database failed (%s)", desk, type(error).__name__)
+        except Exception as error:
+            logger.error("calibrate: desk=%s: failed (%s)", desk, type(error).__name__)
 
 
 def calibrate(desk: str, store: Store, now: float, *, dry_run: bool = False) -> list[Verdict]:
     """Refit each classifier's fields on `desk`; apply what helps and take back what no longer does.
 
-    Where outcomes are too few, a calibration from when there were enough stays. It may run twice at once.
+    One field's failure does not hold up the others. Where outcomes are too few, a calibration from when
+    there were enough stays. It may run twice at once.
     """
     taught = taught_since(store, desk)
     verdicts = []
     for classifier, field in store.outcomes.kinds(desk):
         # What an earlier model said tells nothing about this one.
         since = taught.get(field, 0.0) if LEARNED in classifier else 0.0
-        found = evidence(store.outcomes.final(desk, field, classifier, since, NEWEST))
-        new = refit(found)
-        verdicts.append(Verdict(desk, classifier, field, len(found), new, _result(new)))
-        if new and not dry_run:
-            _keep(desk, classifier, field, new, store, now)
+        found = []
+        try:
+            found = evidence(store.outcomes.final(desk, field, classifier, since, NEWEST))
+            new = refit(found)
+            if new and not dry_run:
+                _keep(desk, classifier, field, new, store, now)
+            verdicts.append(Verdict(desk, classifier, field, len(found), new, _result(new)))
+        except SQLAlchemyError:
+            raise
+        except Exception as error:
+            logger.error("calibrate: desk=%s %s of %s failed (%s)", desk, field, classifier, type(error).__name__)
+            verdicts.append(Verdict(desk, classifier, field, len(found), None, FAILED))
     return verdicts
 
 
@@ -72,13 +84,14 @@ def evidence(outcomes: Iterable[Outcome]) -> list[Seen]:
 
     A mood or churn tag of ours that nobody touched is left out, and so is one that somebody did: those alone would say
     that Tandem is always wrong. So is a group that no team stands for: on a desk whose tickets all lie in one "Support"
-    it would say the same.
+    it would say the same. Rows whose numbers make no sense are left out too.
     """
-    return [
+    seen = (
         Seen(one.probabilities, one.ours, one.theirs, one.default_temperature)
         for one in outcomes
-        if one.probabilities and one.theirs in one.probabilities and not (one.written and one.field in SEEN_BY_TAG)
-    ]
+        if isinstance(one.probabilities, dict) and not (one.written and one.field in SEEN_BY_TAG)
+    )
+    return [one for one in seen if is_sound(one)]
 
 
 def _result(new: Refit | None) -> str:

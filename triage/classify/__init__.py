@@ -44,8 +44,9 @@ def with_learned(base: Classifier, models: Mapping[str, bytes], settings: Settin
     heads = {}
     for field, stored in models.items():
         try:
+            encoder = shared_encoder()
             heads[field] = import_module("triage.classify.head").LearnedHead.from_bytes(
-                stored, shared_encoder().model_id
+                stored, encoder.model_id, encoder.dim
             )
         except TandemError as error:
             log.error("desk %s, %s: %s", desk, field, error)

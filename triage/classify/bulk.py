@@ -18,7 +18,7 @@ from pathlib import Path
 from triage.classification import Classification
 from triage.classify.api import Body, Refusal
 from triage.classify.base import PaidModelError
-from triage.classify.bulk_state import BulkError, NoBatchesError, Part, State, code_of, result_of
+from triage.classify.bulk_state import DAMAGED, BulkError, NoBatchesError, Part, State, code_of, result_of
 from triage.classify.endpoint import Plan
 from triage.classify.llm import INVALID, LlmClassifier
 from triage.classify.question import Bill
@@ -68,6 +68,8 @@ class Bulk:
         if known and known.fingerprint != fingerprint:
             ids = ", ".join(part.batch for part in known.parts if part.batch) or "none sent"
             raise BulkError(OTHER_WORK.format(state=self._path, batches=ids))
+        if known and known.tickets > len(self._tickets):
+            raise BulkError(DAMAGED.format(state=self._path))
         if known:
             self._state = known
             self._say(f"going on with {', '.join(part.batch for part in known.parts if part.batch) or 'an upload'}")
@@ -83,7 +85,10 @@ class Bulk:
         digest = hashlib.sha256(self._llm.model.encode())
         bill = Bill()
         for ticket in self._tickets:
-            messages = self._llm.questionnaire.question(ticket).messages
+            try:
+                messages = self._llm.questionnaire.question(ticket).messages
+            except ModelError:
+                continue  # it cannot be asked about; its row stays out as well
             digest.update(json.dumps(messages).encode())
             bill.tokens_in += sum(len(message["content"]) for message in messages) // CHARS_PER_TOKEN
             bill.tokens_out += ANSWER_TOKENS
@@ -125,7 +130,10 @@ class Bulk:
         count = size = 0
         with file.open("w", encoding="utf-8") as out:
             for place in range(first, min(first + MAX_ROWS, len(self._tickets))):
-                line = json.dumps(self._row(place)) + "\n"
+                try:
+                    line = json.dumps(self._row(place)) + "\n"
+                except ModelError:
+                    line = ""
                 size += len(line)
                 if count and size > MAX_BYTES:
                     break
@@ -209,7 +217,10 @@ class Bulk:
                     target = Path(folder) / f"{number}.jsonl"
                     self._llm.api.download(file_id, target)
                     with target.open(encoding="utf-8", errors="replace") as lines:
-                        found |= dict(row for row in map(result_of, lines) if row)
+                        for name, body in filter(None, map(result_of, lines)):
+                            # A request that was tried twice may stand here with an answer and with a failure.
+                            if not isinstance(found.get(name), dict):
+                                found[name] = body
         return found
 
     def clear(self) -> None:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from triage.classification import Classification
+from triage.classify.endpoint import Plan
 from triage.errors import ModelError, TandemError
 from triage.ticket import Ticket
 
@@ -63,9 +64,42 @@ class State:
             return None
         try:
             known = json.loads(path.read_text(encoding="utf-8"))
-            return cls(known["fingerprint"], known["plan"], [Part(**part) for part in known["parts"]])
-        except (ValueError, KeyError, TypeError):
+            state = cls(known["fingerprint"], known["plan"], [Part(**part) for part in known["parts"]])
+        except (ValueError, KeyError, TypeError, RecursionError):
             raise BulkError(DAMAGED.format(state=path)) from None
+        if not state._is_sound():
+            raise BulkError(DAMAGED.format(state=path))
+        return state
+
+    @property
+    def tickets(self) -> int:
+        """Return how many tickets the parts hold."""
+        return sum(part.count for part in self.parts)
+
+    def _is_sound(self) -> bool:
+        """Say whether everything is of its type, and the parts follow each other without a gap or a repetition.
+
+        Answers are given to tickets by place: with a part missing they would go to others.
+        """
+        if type(self.fingerprint) is not str or not _is_plan(self.plan):
+            return False
+        first = 0
+        for part in self.parts:
+            words = (part.file, part.batch, part.output, part.errors, part.status)
+            numbers = (part.first, part.count)
+            if any(type(word) is not str for word in words) or any(type(number) is not int for number in numbers):
+                return False
+            if part.first != first or part.count < 1 or not (part.batch or part is self.parts[-1]):
+                return False
+            first += part.count
+        return len({part.batch for part in self.parts}) == len(self.parts)
+
+
+def _is_plan(plan: Any) -> bool:
+    usual = asdict(Plan())
+    return isinstance(plan, dict) and {name: type(value) for name, value in plan.items()} == {
+        name: type(value) for name, value in usual.items()
+    }
 
 
 def result_of(line: str) -> tuple[str, Body | str] | None:

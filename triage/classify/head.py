@@ -14,10 +14,10 @@ from numpy.typing import NDArray
 
 from triage.classification import NO_TEAM
 from triage.classify.calibration import Scores, chances
+from triage.classify.head_file import Arrays, read_arrays
 from triage.classify.learned_features import BUCKETS, VERSION, Features
 from triage.classify.nearness import SIZE, Nearness
 from triage.classify.novelty import Novelty
-from triage.classify.shape import SIZE as SHAPES
 from triage.classify.views import Linear, Wording
 from triage.errors import TandemError
 
@@ -28,6 +28,8 @@ FOREIGN = (
     "the stored model was made by another version of Tandem ({found}; this one has {wanted}) and is not used; "
     "teach it again: python manage.py learn --desk DESK"
 )
+MOST_SHOWN = 100
+"""Characters of what a stored model says of itself, in a message."""
 
 
 class ForeignModelError(TandemError):
@@ -101,44 +103,79 @@ class LearnedHead:
         return file.getvalue()
 
     @classmethod
-    def from_bytes(cls, stored: bytes, encoder: str) -> LearnedHead:
-        """Return the head of `stored`. Raises ForeignModelError where it is damaged or of another encoder."""
+    def from_bytes(cls, stored: bytes, encoder: str, dim: int | None = None) -> LearnedHead:
+        """Return the head of `stored`. Raises ForeignModelError where it is damaged or of another encoder.
+
+        `dim` is the length of the encoder's vectors, where it is known.
+        """
         try:
             # Without pickle a file holds numbers only, whoever wrote it.
-            with np.load(io.BytesIO(stored), allow_pickle=False) as arrays:
-                about = json.loads(arrays["about"].tobytes())
-                found = f"{about['encoder']}, features {about['features']}"
-                if (about["encoder"], about["features"]) != (encoder, VERSION):
-                    wanted = f"{encoder}, features {VERSION}"
-                    raise ForeignModelError(FOREIGN.format(found=found, wanted=wanted))
-                return cls._read(about, arrays)
+            arrays = read_arrays(stored)
+            about = json.loads(arrays["about"].tobytes())
+            found = f"{about['encoder']}, features {about['features']}"
+            if (about["encoder"], about["features"]) != (encoder, VERSION):
+                wanted = f"{encoder}, features {VERSION}"
+                raise ForeignModelError(FOREIGN.format(found=found[:MOST_SHOWN], wanted=wanted))
+            return cls._read(about, arrays, dim)
         except ForeignModelError:
             raise
         except Exception as error:  # numpy and zipfile raise whatever the damage makes them
             raise ForeignModelError(UNREADABLE.format(reason=type(error).__name__)) from None
 
     @classmethod
-    def _read(cls, about: Mapping[str, Any], arrays: Any) -> LearnedHead:
-        labels = tuple(str(label) for label in about["labels"])
-        nearness = wording = novelty = None
-        if "nearness" in arrays:
-            linear = Linear(arrays["nearness"].astype(np.float32), arrays["nearness_bias"])
-            nearness = (Nearness(arrays["middle"], arrays["spread"]), linear)
-            if (len(linear.weights), arrays["middle"].shape, arrays["spread"].shape) != (SIZE, (SHAPES,), (SHAPES,)):
-                raise ValueError("nearness")
-        if "columns" in arrays:
-            columns = arrays["columns"]
-            linear = Linear(arrays["wording"].astype(np.float32), arrays["wording_bias"])
-            wording = (Wording(columns, arrays["idf"]), linear)
-            if len(columns) != len(linear.weights) or len(columns) != len(arrays["idf"]) or max(columns) >= BUCKETS:
-                raise ValueError("columns")
-        if "examples" in arrays:
-            novelty = Novelty(arrays["examples"], *map(float, arrays["limits"]))
-        for _, view in filter(None, (nearness, wording)):
-            if (view.weights.shape[1], view.bias.shape) != (len(labels), (len(labels),)):
-                raise ValueError("labels")
-        seen = frozenset(int(one) for one in arrays["seen"])
-        return cls(labels, about["encoder"], nearness, wording, novelty, dict(about["thresholds"]), seen)
+    def _read(cls, about: Mapping[str, Any], arrays: Arrays, dim: int | None) -> LearnedHead:
+        labels = _labels(about["labels"])
+        nearness, wording = _nearness(arrays, len(labels)), _wording(arrays, len(labels))
+        if not (nearness or wording):
+            raise ValueError("views")
+        novelty = Novelty.read(arrays["examples"], arrays["limits"], dim) if "examples" in arrays else None
+        if arrays["seen"].dtype != np.uint64:
+            raise ValueError("seen")
+        seen = frozenset(arrays["seen"].ravel().tolist())
+        return cls(labels, about["encoder"], nearness, wording, novelty, _thresholds(about["thresholds"]), seen)
+
+
+def _labels(found: Any) -> tuple[str, ...]:
+    if not isinstance(found, list) or not found or len(set(found)) != len(found):
+        raise ValueError("labels")
+    if any(type(label) is not str or not label for label in found):
+        raise ValueError("labels")
+    return tuple(found)
+
+
+def _thresholds(found: Any) -> dict[str, float]:
+    numbers = {float(target): value for target, value in found.items()}
+    if any(type(value) not in (int, float) or not 0 <= value <= 1 for value in numbers.values()):
+        raise ValueError("thresholds")
+    if not all(0 < target <= 1 for target in numbers):
+        raise ValueError("thresholds")
+    return dict(found)
+
+
+def _linear(weights: NDArray[Any], bias: NDArray[Any], shape: tuple[int, int]) -> Linear:
+    if weights.dtype.kind != "f" or bias.dtype.kind != "f" or (weights.shape, bias.shape) != (shape, shape[1:]):
+        raise ValueError("weights")
+    return Linear(weights.astype(np.float32), bias)
+
+
+def _nearness(arrays: Arrays, labels: int) -> tuple[Nearness, Linear] | None:
+    if "nearness" not in arrays:
+        return None
+    linear = _linear(arrays["nearness"], arrays["nearness_bias"], (SIZE, labels))
+    return Nearness.read(arrays["middle"], arrays["spread"]), linear
+
+
+def _wording(arrays: Arrays, labels: int) -> tuple[Wording, Linear] | None:
+    if "columns" not in arrays:
+        return None
+    columns, idf = arrays["columns"], arrays["idf"]
+    linear = _linear(arrays["wording"], arrays["wording_bias"], (len(columns), labels))
+    if columns.dtype.kind not in "iu" or columns.ndim != 1 or columns.min() < 0 or columns.max() >= BUCKETS:
+        raise ValueError("columns")
+    # In order and each once: words are told from letters by where they stand.
+    if (np.diff(columns.astype(np.int64)) <= 0).any() or idf.dtype.kind != "f" or idf.shape != columns.shape:
+        raise ValueError("columns")
+    return Wording(columns, idf), linear
 
 
 def fingerprint(text: str) -> int:

@@ -43,6 +43,15 @@ class Nearness:
         # What is the same in all tickets says nothing, and anything would be far from it.
         return cls(shapes.mean(axis=0), np.where(spread > 0, spread, np.inf).astype(np.float32))
 
+    @classmethod
+    def read(cls, middle: Vectors, spread: Vectors) -> Nearness:
+        """Return what was stored. Raises ValueError where it is none; a spread may be infinite."""
+        if (middle.shape, spread.shape) != ((SHAPES,), (SHAPES,)) or {middle.dtype.kind, spread.dtype.kind} != {"f"}:
+            raise ValueError("shape")
+        if not (spread > 0).all():
+            raise ValueError("spread")
+        return cls(middle, spread)
+
     def apply(self, vectors: Vectors, shapes: Vectors) -> Projected:
         """Return the random features, one row per ticket, shape (n, SIZE); rows have a length of about 1."""
         usual = np.clip((shapes - self.middle) / self.spread, -MOST_SPREAD, MOST_SPREAD)

@@ -51,6 +51,15 @@ class Novelty:
         small = len(set(groups)) < ENOUGH
         return cls(examples, *(_limit(nearest, rule, small) for rule in (STRANGE, DOUBTFUL, USUAL))), nearest
 
+    @classmethod
+    def read(cls, examples: NDArray[np.int8], limits: Numbers, dim: int | None) -> Novelty:
+        """Return what was stored. Raises ValueError where it is none, or not of `dim` numbers per example."""
+        if examples.dtype != np.int8 or examples.ndim != 2 or not 1 <= len(examples) <= MOST_EXAMPLES:
+            raise ValueError("examples")
+        if examples.shape[1] != (dim or examples.shape[1]) or limits.shape != (3,):
+            raise ValueError("examples")
+        return cls(examples, *map(float, limits))
+
     def nearest(self, vectors: Vectors) -> Vectors:
         """Return the cosine of each ticket with its nearest example."""
         found: Vectors = _cosines(vectors, self.examples).max(axis=1)

@@ -24,6 +24,8 @@ COOLEST, HOTTEST = 0.5, 8.0
 SPREAD = 0.5
 """How far temperatures lie from the default, in standard deviations of their logarithm, before any outcome is seen:
 with few outcomes the fit stays near it, and 50 that speak clearly outweigh it."""
+MOST_TEMPERATURE = 100.0
+"""No classifier is stored with more; what is beyond was damaged."""
 TESTED = 0.2
 FLOOR = 1e-9
 
@@ -36,6 +38,16 @@ class Seen:
     ours: str
     theirs: str
     default_temperature: float = 1.0
+
+
+def is_sound(one: Seen) -> bool:
+    """Say whether `one` holds probabilities that can be computed with; a single NaN would spoil a whole fit."""
+    numbers = [one.default_temperature, *one.probabilities.values()]
+    if any(isinstance(number, bool) or not isinstance(number, int | float) for number in numbers):
+        return False
+    if not 0 < one.default_temperature <= MOST_TEMPERATURE or one.theirs not in one.probabilities:
+        return False
+    return all(0 <= p <= 1 for p in one.probabilities.values()) and any(one.probabilities.values())
 
 
 @dataclass(frozen=True)

@@ -110,11 +110,17 @@ def _chance(entry: Any) -> tuple[bytes, float] | None:
     if not isinstance(entry, dict):
         return None
     text, log = entry.get("token"), entry.get("logprob")
-    if not isinstance(text, str) or isinstance(log, bool) or not isinstance(log, int | float) or math.isnan(log):
+    if not isinstance(text, str) or isinstance(log, bool) or not isinstance(log, int | float):
+        return None
+    try:
+        log = float(log)
+    except OverflowError:  # JSON's whole numbers have no end
+        return None
+    if math.isnan(log):
         return None
     raw = entry.get("bytes")
     whole = isinstance(raw, list) and all(type(byte) is int and 0 <= byte < 256 for byte in raw)
-    return bytes(raw) if whole and raw else text.encode("utf-8", "replace"), math.exp(min(float(log), 0.0))
+    return bytes(raw) if whole and raw else text.encode("utf-8", "replace"), math.exp(min(log, 0.0))
 
 
 def _steps(tokens: Sequence[Token], first: int, last: int) -> list[_Step]:
