@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import date
+
 import pytest
 
 from evaluation.sla_cases import calendars, wrong
@@ -41,6 +43,7 @@ def error_of(text: str) -> str:
 def test_a_full_section_is_read() -> None:
     sla = parse_settings(GOOD, VALUES).sla
     week = week_of(sla.calendars["berlin"].hours)
+    assert sla.calendars["berlin"].closed == [date(2026, 12, 24)]
     assert week == (((540, 1020),),) * 5 + (((600, 720), (780, 900)), ())
     night = week_of(sla.calendars["night"].hours)
     assert night == (((0, 360), (1320, 1440)), ((0, 360),), (), (), (), ((1320, 1440),), ((0, 360), (1320, 1440)))
@@ -74,7 +77,13 @@ def test_nothing_need_be_written() -> None:
         ("country: DE", "country: GERMANY", 10, "country: is not known; write two capital letters"),
         ("country: DE\n      ", "", 10, "subdivision: needs a country"),
         ("subdivision: BE", "subdivision: ZZ", 11, "subdivision: is not known in DE; known are BB, BE"),
-        ("closed: [2026-12-24]", "closed: [Christmas]", 12, "date"),
+        ("closed: [2026-12-24]", "closed: [Christmas]", 12, "closed: is no date; write dates like 2026-12-24"),
+        ("closed: [2026-12-24]", "closed: [24.12.2026]", 12, "closed: is no date; write dates like 2026-12-24"),
+        ("closed: [2026-12-24]", "closed: [20261224]", 12, "closed: is no date; write dates like 2026-12-24"),
+        ("closed: [2026-12-24]", "closed: [2026-12-24 10:00:00]", 12, "closed: is no date; write dates like"),
+        ("closed: [2026-12-24]", "closed: [2026-02-30]", 12, "closed: is no day of the calendar; correct it"),
+        ("mon-sun: 22:00-07:00+1", "mon-sun: 00:00-24:00", 19, "no message would ever be sent; leave some hours out"),
+        ("mon-sun: 22:00-07:00+1", "mon-sun: 22:00-22:00+1", 19, "no message would ever be sent"),
         ("sat-mon: 22:00-06:00+1", "sat: []", 13, "no hour of the week is open; add some"),
         ("sat-mon: 22:00-06:00+1", "", 13, "no hour of the week is open; add some"),
         ("calendar: berlin", "calendar: paris", 3, "'paris' is no calendar; the calendars are always, berlin, night"),
