@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
 from datetime import date
+from pathlib import Path
 
 import pytest
 
-from evaluation.sla_cases import calendars, wrong
+from evaluation.sla_cases import calendars, main, wrong
 from triage.errors import SettingsError
 from triage.settings_file import parse_settings
 from triage.settings_hours import ALWAYS, days_of, parse_window, week_of
@@ -140,3 +142,25 @@ def test_counted_cases_are_checked() -> None:
     assert wrong(due | {"expect_due": "2026-11-30T08:30Z"}, known) == ""
     assert wrong(elapsed | {"expect_minutes": 50}, known) == ""
     assert "should be" in wrong(elapsed | {"expect_minutes": 60}, known)
+
+
+def test_cases_are_found_below_the_data_folder(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    folder = tmp_path / "sla-golden"
+    folder.mkdir()
+    week = {"mon": [["09:00", "17:00"]]}
+    (folder / "calendars.json").write_text(json.dumps({"office": {"tz": "UTC", "week": week, "holidays": []}}))
+    case = {"id": "1", "calendar": "office", "kind": "due", "start": "2026-11-23T15:00Z", "minutes": 60, "pauses": []}
+    (folder / "cases.jsonl").write_text(json.dumps(case | {"expect_due": "2026-11-23T16:00Z"}))
+    assert main([str(tmp_path)]) == main([str(folder)]) == 0
+    assert "1 of 1 cases right" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("cases", [None, "no JSON", '{"id": "1"}', "[]"])
+def test_a_folder_without_cases_is_named(cases: str | None, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    if cases is not None:
+        (tmp_path / "calendars.json").write_text("{}")
+        (tmp_path / "cases.jsonl").write_text(cases)
+    with pytest.raises(SystemExit) as ended:
+        main([str(tmp_path)])
+    assert ended.value.code == 2
+    assert f"{tmp_path} holds no cases that can be read" in capsys.readouterr().err
