@@ -31,7 +31,10 @@ NO_SCHEDULES = (
     "(both helpdesks want an admin for it); write the calendar by hand"
 )
 NONE_LISTED = "the helpdesk lists none"
-NO_HOLIDAYS = "# Freshdesk lists business hours without holidays: add them, like country: DE or closed: [2026-12-24]."
+NO_HOLIDAYS = (
+    "Freshdesk lists business hours without holidays: add them, like",
+    "country: DE or closed: [2026-12-24].",
+)
 
 
 class Since(click.ParamType[float]):
@@ -100,12 +103,20 @@ def work(desk: str, team: str, hours: float, as_json: bool) -> None:
     """
     store, settings = _opened(desk)
     now = time.time()
-    lists = [one for one in sla_page.work_of(store, settings, desk, now, hours) if team in ("", one.team)]
+    lists = sla_page.work_of(store, settings, desk, now, hours)
+    if team:
+        _check_team(team, {*settings.teams, *(one.team for one in lists if one.team)})
+        lists = [one for one in lists if one.team == team]
     if as_json:
         links = sla_page.links_of(settings, lists)
         click.echo(json.dumps(sla_page.work_json(lists, links), indent=2))
     else:
         sla_table.show_work(lists, now, click.echo)
+
+
+def _check_team(team: str, known: set[str]) -> None:
+    if team not in known:
+        raise SettingsError(f"--team {team}: no such team; the teams are {', '.join(sorted(known))}")
 
 
 def _opened(desk: str) -> tuple[Store, Settings]:
@@ -140,7 +151,7 @@ def import_(desk: str, write: bool, replace: bool) -> None:
     if not write:
         click.echo(lines(schedules), nl=False)
         if is_freshdesk:
-            click.echo(NO_HOLIDAYS)
+            click.echo("\n".join(f"# {line}" for line in NO_HOLIDAYS))
         return
     text = added(path.read_text(encoding="utf-8"), schedules, path.name, replace=replace)
     # What does not load must not be saved.
@@ -148,7 +159,7 @@ def import_(desk: str, write: bool, replace: bool) -> None:
     save(path, text)
     click.echo(f"{path}: {', '.join(one.key for one in schedules)} written; clocks run by '{settings.sla.calendar}'")
     if is_freshdesk:
-        click.echo(NO_HOLIDAYS.removeprefix("# "))
+        click.echo("\n".join(NO_HOLIDAYS))
     click.echo("Restart web, worker and beat to use it.")
 
 

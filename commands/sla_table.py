@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 
 from triage.sla_report import Line, OpenClock
 from triage.work_list import Ranked, WorkList
-from webhooks.sla_page import LATE, TOO_MANY, SlaPage, chance, day, how, left, metric_words, percent
+from webhooks.sla_page import MISSED, SlaPage, chance, day, given_up, how, left, metric_words, percent
 
 WIDTH = 80
 BAR = 30
@@ -34,6 +34,7 @@ def show(page: SlaPage, say: Say) -> None:
         say(title)
         for line in lines:
             say(_line(line, indent="  "))
+    say(MISSED)
     say("\nMet in time, by week from Monday (UTC)")
     for line in found.weeks:
         say(_week(line))
@@ -54,12 +55,11 @@ def show_work(work: Sequence[WorkList], now: float, say: Say) -> None:
         for number, each in enumerate(one.first, 1):
             say(_ranked(f"{number:>4}.", each, now))
         if not one.first:
-            say("      nothing here can still be answered in time")
+            say("      nothing here can be answered in time any more")
         if one.later:
             say(f"      {one.later:,} more can wait")
-        for words, rows in ((TOO_MANY, one.too_many), (LATE, one.late)):
-            if rows:
-                say(f"      {len(rows):,} {words}")
+        for words, rows, _ in given_up(one):
+            say(f"      {len(rows):,} {words}")
             for each in rows[:3]:
                 say(_ranked("    -", each, now))
         say("")

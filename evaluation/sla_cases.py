@@ -1,7 +1,7 @@
 """Check business time against counted cases: `python -m evaluation.sla_cases DATA`; exit code 1 when one is wrong.
 
-DATA holds `calendars.json` (name -> tz, week of local windows, holidays) and `cases.jsonl`: `kind` due (start and
-minutes -> expect_due) or elapsed (start and end -> expect_minutes), each with `pauses`.
+DATA (or `sla-golden` below it) holds `calendars.json` (name -> tz, week of local windows, holidays) and `cases.jsonl`:
+`kind` due (start and minutes -> expect_due) or elapsed (start and end -> expect_minutes), each with `pauses`.
 """
 
 from __future__ import annotations
@@ -10,12 +10,15 @@ import argparse
 import json
 import sys
 import time
+from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 from triage import settings_sla
 from triage.calendars import Calendar
+
+BELOW = "sla-golden"
 
 
 def calendars(text: str) -> dict[str, Calendar]:
@@ -34,15 +37,25 @@ def wrong(case: dict[str, Any], known: dict[str, Calendar]) -> str:
     return "" if found == expected else f"{case['id']}: {found}, should be {expected}"
 
 
-def main() -> int:
+def read(data: Path) -> tuple[dict[str, Calendar], list[dict[str, Any]]]:
+    """Return the calendars and the cases of a folder, or of `sla-golden` below it."""
+    folder = data if (data / "cases.jsonl").exists() else data / BELOW
+    lines = (folder / "cases.jsonl").read_text("utf-8").splitlines()
+    return calendars((folder / "calendars.json").read_text("utf-8")), [json.loads(one) for one in lines if one.strip()]
+
+
+def main(argv: Sequence[str] | None = None) -> int:
     """Print the cases that are wrong and a count; return the exit code."""
     reader = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     reader.add_argument("data", type=Path)
-    data = reader.parse_args().data
-    known = calendars((data / "calendars.json").read_text("utf-8"))
-    cases = [json.loads(line) for line in (data / "cases.jsonl").read_text("utf-8").splitlines() if line.strip()]
-    start = time.perf_counter()
-    faults = [fault for case in cases if (fault := wrong(case, known))]
+    arguments = reader.parse_args(argv)
+    try:
+        known, cases = read(arguments.data)
+        start = time.perf_counter()
+        faults = [fault for case in cases if (fault := wrong(case, known))]
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        where = f"{arguments.data} holds no cases that can be read"
+        reader.error(f"{where} ({type(error).__name__}: {str(error).splitlines()[0]}); --help says what it should hold")
     seconds = time.perf_counter() - start
     sys.stdout.writelines(f"{fault}\n" for fault in faults)
     sys.stdout.write(f"{len(cases) - len(faults)} of {len(cases)} cases right, in {seconds * 1000:.0f} ms\n")

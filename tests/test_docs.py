@@ -124,6 +124,7 @@ TESTED_BY = {
     "triage.settings_base": ("test_settings.py", "through the settings file"),
     "triage.sla_words": ("test_sla_sweep.py", "what notes and messages say"),
     "triage.store.acts": ("test_sla_sweep.py", "through the sweep, on both databases"),
+    "workers.escalation": ("test_sla_sweep.py", "through the sweep"),
     "workers.sla_acts": ("test_sla_sweep.py", "through the sweep"),
     "connectors.zendesk_tags": ("test_connector_contract.py", "through the connector"),
     "triage.logs": ("test_e2e.py", "every process sets it up"),

@@ -11,7 +11,9 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 import pytest
 from pydantic import SecretStr
 
-from triage.errors import Refused, Retry, UnknownOutcome
+from commands.worker import check_channels
+from triage.errors import Refused, Retry, SettingsError, UnknownOutcome
+from triage.settings import Settings
 from workers.notify import check, send
 
 
@@ -98,3 +100,12 @@ def test_addresses_nobody_knows_are_refused_without_being_shown() -> None:
         check({"ops": SecretStr("nonsense://secret-path")}, "ops")
     with pytest.raises(Refused, match="no longer in the settings"):
         send({}, "ops", "t", "b")
+
+
+def test_a_worker_does_not_start_with_a_channel_that_cannot_work() -> None:
+    channels = {"ops": "json://127.0.0.1:9/x", "boss": "nonsense://secret-path"}
+    settings = Settings.model_validate({"sla": {"channels": channels}})
+    with pytest.raises(SettingsError, match=r"tandem\.yaml: sla\.channels\.boss: the address .* none that") as raised:
+        check_channels(settings, "tandem.yaml")
+    assert "secret-path" not in str(raised.value)
+    check_channels(Settings.model_validate({"sla": {"channels": {"ops": channels["ops"]}}}), "tandem.yaml")

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import json
+from datetime import date
+from pathlib import Path
+
 import pytest
 
-from evaluation.sla_cases import calendars, wrong
+from evaluation.sla_cases import calendars, main, wrong
 from triage.errors import SettingsError
 from triage.settings_file import parse_settings
 from triage.settings_hours import ALWAYS, days_of, parse_window, week_of
@@ -41,6 +45,7 @@ def error_of(text: str) -> str:
 def test_a_full_section_is_read() -> None:
     sla = parse_settings(GOOD, VALUES).sla
     week = week_of(sla.calendars["berlin"].hours)
+    assert sla.calendars["berlin"].closed == [date(2026, 12, 24)]
     assert week == (((540, 1020),),) * 5 + (((600, 720), (780, 900)), ())
     night = week_of(sla.calendars["night"].hours)
     assert night == (((0, 360), (1320, 1440)), ((0, 360),), (), (), (), ((1320, 1440),), ((0, 360), (1320, 1440)))
@@ -74,7 +79,13 @@ def test_nothing_need_be_written() -> None:
         ("country: DE", "country: GERMANY", 10, "country: is not known; write two capital letters"),
         ("country: DE\n      ", "", 10, "subdivision: needs a country"),
         ("subdivision: BE", "subdivision: ZZ", 11, "subdivision: is not known in DE; known are BB, BE"),
-        ("closed: [2026-12-24]", "closed: [Christmas]", 12, "date"),
+        ("closed: [2026-12-24]", "closed: [Christmas]", 12, "closed: is no date; write dates like 2026-12-24"),
+        ("closed: [2026-12-24]", "closed: [24.12.2026]", 12, "closed: is no date; write dates like 2026-12-24"),
+        ("closed: [2026-12-24]", "closed: [20261224]", 12, "closed: is no date; write dates like 2026-12-24"),
+        ("closed: [2026-12-24]", "closed: [2026-12-24 10:00:00]", 12, "closed: is no date; write dates like"),
+        ("closed: [2026-12-24]", "closed: [2026-02-30]", 12, "closed: is no day of the calendar; correct it"),
+        ("mon-sun: 22:00-07:00+1", "mon-sun: 00:00-24:00", 19, "no message would ever be sent; leave some hours out"),
+        ("mon-sun: 22:00-07:00+1", "mon-sun: 22:00-22:00+1", 19, "no message would ever be sent"),
         ("sat-mon: 22:00-06:00+1", "sat: []", 13, "no hour of the week is open; add some"),
         ("sat-mon: 22:00-06:00+1", "", 13, "no hour of the week is open; add some"),
         ("calendar: berlin", "calendar: paris", 3, "'paris' is no calendar; the calendars are always, berlin, night"),
@@ -131,3 +142,25 @@ def test_counted_cases_are_checked() -> None:
     assert wrong(due | {"expect_due": "2026-11-30T08:30Z"}, known) == ""
     assert wrong(elapsed | {"expect_minutes": 50}, known) == ""
     assert "should be" in wrong(elapsed | {"expect_minutes": 60}, known)
+
+
+def test_cases_are_found_below_the_data_folder(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    folder = tmp_path / "sla-golden"
+    folder.mkdir()
+    week = {"mon": [["09:00", "17:00"]]}
+    (folder / "calendars.json").write_text(json.dumps({"office": {"tz": "UTC", "week": week, "holidays": []}}))
+    case = {"id": "1", "calendar": "office", "kind": "due", "start": "2026-11-23T15:00Z", "minutes": 60, "pauses": []}
+    (folder / "cases.jsonl").write_text(json.dumps(case | {"expect_due": "2026-11-23T16:00Z"}))
+    assert main([str(tmp_path)]) == main([str(folder)]) == 0
+    assert "1 of 1 cases right" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("cases", [None, "no JSON", '{"id": "1"}', "[]"])
+def test_a_folder_without_cases_is_named(cases: str | None, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    if cases is not None:
+        (tmp_path / "calendars.json").write_text("{}")
+        (tmp_path / "cases.jsonl").write_text(cases)
+    with pytest.raises(SystemExit) as ended:
+        main([str(tmp_path)])
+    assert ended.value.code == 2
+    assert f"{tmp_path} holds no cases that can be read" in capsys.readouterr().err

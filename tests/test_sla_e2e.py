@@ -85,6 +85,27 @@ def watched(tmp_path: Path) -> Iterator[Watched]:
         listener.server_close()
 
 
+# The tick, and what a loaded machine adds.
+TICK_SECONDS, SLACK_SECONDS = 10.0, 30.0
+
+
+def test_a_breach_is_acted_on_within_a_tick(watched: Watched) -> None:
+    """Measured by the moments in the database: when the time was up, and when note, tags and message were begun."""
+    ticket_id = watched.ticket("zendesk", age_minutes=59.5)
+    watched.wait("breached", lambda: watched.tagged(("zendesk", ticket_id), "ai_sla_breached"), 120)
+    watched.wait("its message", lambda: watched.messages("SLA breached") == 1, 30)
+    watch = watched.store.clocks.watch("acme", ticket_id)
+    [clock] = [row for row in watched.store.clocks.of_ticket("acme", ticket_id) if row.metric == "first_response"]
+    assert watch and clock.due_at
+    acts = [act for act in watched.store.acts.of_ticket("acme", ticket_id) if act.stage == "breached"]
+    assert {act.kind for act in acts} == {"note", "tags", "message"}
+    # Where triage itself came late, its clock could not be known before.
+    known_at = max(clock.due_at, watch.created_at)
+    for act in acts:
+        assert act.sent_at and act.sent_at - clock.due_at >= 0
+        assert act.sent_at - known_at <= TICK_SECONDS + SLACK_SECONDS, act.kind
+
+
 def test_every_threshold_is_acted_on_once(watched: Watched) -> None:
     """Kill -9 in the middle of a sweep, then two workers, two beats and a new queue: nothing twice, nothing lost."""
     watched.end("worker")

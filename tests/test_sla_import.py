@@ -12,6 +12,7 @@ from test_commands import SECRETS, SETTINGS, error_of, run
 from test_commands import _nothing_of_this_machine as _nothing_of_this_machine  # (fixture)
 
 from commands.calendar_yaml import added, lines, save
+from commands.sla import NO_HOLIDAYS
 from commands.stack import ROOT
 from connectors.schedules import Schedule
 from sandbox.config import SandboxConfig
@@ -135,3 +136,8 @@ def test_a_failed_write_leaves_the_old_file(tmp_path: Path, monkeypatch: pytest.
         save(path, "new")
     assert path.read_text() == "old"
     assert len(list(tmp_path.iterdir())) == 1
+
+
+def test_the_hint_about_holidays_fits_a_terminal() -> None:
+    assert max(len(f"# {line}") for line in NO_HOLIDAYS) <= 80
+    assert "country: DE" in " ".join(NO_HOLIDAYS)

@@ -517,8 +517,36 @@ class TestNote:
         bench.answer()
         bench.sweep()
         [note] = bench.notes()
-        assert "SLA back in time" in note and "First response: done after 70 min of 60 min" in note
-        assert "10 min late" in note
+        assert "SLA: answered late" in note and "First response: done after 70 min of 60 min" in note
+        assert "10 min late" in note and "back in time" not in note
+
+    def test_an_answer_in_time_takes_the_warning_back(self, quick: Bench) -> None:
+        quick.desk.edits_notes = True
+        quick.add(50)
+        quick.due()
+        quick.sweep()
+        quick.answer()
+        quick.sweep()
+        [note] = quick.notes()
+        assert "SLA back in time" in note and "late" not in note
+
+    def test_says_what_the_breach_changes(self, store: Store) -> None:
+        bench = Bench(store)
+        bench.add(300, priority=None)
+        bench.due()
+        bench.sweep()
+        said = "Tandem raises the priority to urgent and hands the ticket over to Escalations."
+        [note] = bench.notes()
+        assert said in note
+        assert [text.partition("\n")[0] for _, _, text in bench.phone.sent] == [said] * 2
+
+    def test_says_nothing_of_what_a_person_has_set(self, quick: Bench) -> None:
+        quick.add(70, priority="high", assignee_id="5")
+        quick.due()
+        quick.sweep()
+        assert quick.notes() and quick.phone.sent
+        assert "Tandem raises" not in str(quick.notes()) + str(quick.phone.sent)
+        assert "hands the ticket" not in str(quick.notes()) + str(quick.phone.sent)
 
     def test_somebody_deleted_it(self, quick: Bench) -> None:
         quick.desk.edits_notes = True

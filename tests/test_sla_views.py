@@ -106,6 +106,10 @@ class TestCommand:
     def test_nothing_yet(self, store: Store) -> None:
         assert "no clock is running" in run("sla").output
         assert run("sla", "work").output == "Nobody waits for an answer.\n"
+        assert "--team nope: no such team; the teams are account_management, api_integration" in error_of(
+            run("sla", "work", "--team", "nope")
+        )
+        assert run("sla", "work", "--team", "security").output == "Nobody waits for an answer.\n"
         assert "no such desk" in error_of(run("sla", "--desk", "nobody"))
 
 
@@ -124,7 +128,9 @@ class TestPage:
         assert "by the helpdesk's clock (1) and by policy (2)" in text
         assert "not enough history: clock order" in text
         assert "#1003 acme first response P0 critical" in text
-        assert "1 late already: #1003" in text
+        assert "1 late already, most important first: #1003" in text
+        assert "Missed: late, ended or still open." in text
+        assert len(re.findall(r'data-label="Week of"', client.get("/console/sla").text)) in (3, 4)  # 19 days
 
     def test_links_lead_to_the_helpdesks_and_texts_are_escaped(self, client: FlaskClient, sqlite_store: Store) -> None:
         fill(sqlite_store)
@@ -144,6 +150,7 @@ class TestPage:
     def test_an_empty_page(self, client: FlaskClient, sqlite_store: Store) -> None:
         text = self.text(client)
         assert "no clock is running" in text
+        assert "No clock was due yet." in text
         assert "Nobody waits for an answer." in text
 
     def test_it_is_behind_the_password(self, client: FlaskClient) -> None:

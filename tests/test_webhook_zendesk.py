@@ -6,6 +6,7 @@ import base64
 import hashlib
 import hmac
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -220,6 +221,13 @@ class TestEvents:
 
 
 class TestTriggers:
+    def test_the_trigger_for_changes_moves_clocks_only(self) -> None:
+        """As docs/zendesk.md has it, placeholder filled in."""
+        text = (PAYLOADS.parents[2] / "docs" / "zendesk.md").read_text("utf-8")
+        [body] = re.findall(r'^ *(\{"event": "ticket_updated".*)$', text, re.M)
+        knock = parse_body(body.replace("{{ticket.id}}", "5158").encode())
+        assert (knock.kind, knock.ticket_id, knock.event) == (Kind.CLOCK, "5158", "ticket_updated")
+
     def test_a_trigger_is_work(self) -> None:
         knock = parse(recorded("trigger"))
         assert knock == Knock(Kind.WORK, "invocation:01HANA2B5D5W9XSJS3NE5SQA1J", "5158", "trigger")

@@ -54,6 +54,12 @@ class TestLists:
         assert (names(found.first), names(found.late), names(found.too_many)) == (["ok"], ["late"], [])
         assert found.late[0].probability == 1.0
 
+    @pytest.mark.parametrize("known", [{}, {("acme", "billing"): KNOWN}])
+    def test_of_the_late_ones_the_most_important_come_first(self, known: dict[tuple[str, str], Learned]) -> None:
+        queue = [waiting("P2 long", -9), waiting("P2", -1), waiting("P0", -4, "P0_critical"), waiting("P3", -5, "P3")]
+        [found] = work_lists(queue, known, NOW)
+        assert names(found.late) == ["P0", "P2 long", "P2", "P3"]
+
     def test_without_a_past_the_clock_decides_and_says_so(self) -> None:
         queue = [waiting("b", 2), waiting("a", 1, "P3_low"), waiting("late", -1)]
         [found] = work_lists(queue, {}, NOW)

@@ -12,6 +12,7 @@ from typing import Any
 from pydantic import BaseModel, ValidationError
 from ruamel.yaml import YAML
 from ruamel.yaml.comments import CommentedMap, CommentedSeq
+from ruamel.yaml.constructor import RoundTripConstructor
 from ruamel.yaml.error import MarkedYAMLError, YAMLError
 
 from triage.errors import SettingsError
@@ -66,6 +67,13 @@ SECTIONS: dict[str, type[BaseModel]] = {
 }
 
 
+class Reader(RoundTripConstructor):
+    """Leaves dates as text: the YAML library would end at 2026-02-30 without naming its line."""
+
+
+Reader.add_constructor("tag:yaml.org,2002:timestamp", Reader.construct_yaml_str)
+
+
 def load_settings(path: Path, environment: Mapping[str, str]) -> Settings:
     """Return the settings of `path`. Raises SettingsError with file, line and remedy; a missing file is one."""
     try:
@@ -101,7 +109,9 @@ def _read_yaml(text: str, name: str) -> Any:
         with warnings.catch_warnings():
             # They quote the file.
             warnings.simplefilter("ignore")
-            return YAML(typ="rt").load(VARIABLE.sub(r"__ENV__\1__END__", text))
+            reader = YAML(typ="rt")
+            reader.Constructor = Reader
+            return reader.load(VARIABLE.sub(r"__ENV__\1__END__", text))
     except MarkedYAMLError as error:
         line = error.problem_mark.line + 1 if error.problem_mark else 1
         problem = QUOTED_VALUE.sub(r" \1", str(error.problem)).removesuffix(" with value")

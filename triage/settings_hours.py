@@ -15,6 +15,7 @@ from pydantic import AfterValidator, BeforeValidator
 
 DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 DAY = 1440
+WEEK = 7 * DAY
 WINDOW = re.compile(r"\s*(\d{1,2}):(\d{2})\s*-\s*(\d{1,2}):(\d{2})(\+1)?\s*")
 NO_WINDOW = "is no opening time; write it like 09:00-17:00, or 22:00-06:00+1 when it ends on the next day"
 NO_ZONE = "is no time zone; write one of the IANA database, like Europe/Berlin or America/New_York"
@@ -93,6 +94,11 @@ def week_of(hours: Hours | None) -> Week:
         if end > DAY:
             days[(day + 1) % 7].append((0, end - DAY))
     return tuple(tuple(sorted(windows)) for windows in days)
+
+
+def open_minutes(hours: Hours) -> int:
+    """Return the minutes of a week that lie in `hours`, which must not overlap."""
+    return sum(end - begin for _, _, (begin, end) in _spread(hours))
 
 
 def faults(hours: Hours) -> Iterator[tuple[str, str]]:

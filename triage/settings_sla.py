@@ -11,7 +11,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import BeforeValidator, Field, SecretStr, ValidationInfo, field_validator, model_validator
 
 from triage.settings_base import Section, Target
-from triage.settings_hours import Hours, Zone, faults
+from triage.settings_hours import WEEK, Hours, Zone, faults, open_minutes
 
 PriorityName = Literal["P0_critical", "P1_high", "P2_medium", "P3_low"]
 PRIORITY_NAMES: tuple[PriorityName, ...] = ("P0_critical", "P1_high", "P2_medium", "P3_low")
@@ -20,6 +20,7 @@ METRICS: tuple[Metric, ...] = ("first_response", "next_response", "resolution")
 ALWAYS_OPEN = "always"
 Path = tuple[str | int, ...]
 Fault = tuple[Path, str]
+DATE = re.compile(r"\d{4}-\d{2}-\d{2}")
 CHANNEL = re.compile(r"[a-zA-Z][a-zA-Z0-9+.-]*://\S+")
 
 
@@ -38,6 +39,21 @@ def _one_or_more(value: Any) -> Any:
 Names = Annotated[list[Annotated[str, BeforeValidator(str)]], BeforeValidator(_one_or_more)]
 
 
+def _closed_day(value: Any) -> Any:
+    """Return the date of `2026-12-24`; a number would be read as seconds since 1970."""
+    if isinstance(value, date):
+        return value
+    if not isinstance(value, str) or not DATE.fullmatch(value):
+        raise ValueError("is no date; write dates like 2026-12-24")
+    try:
+        return date.fromisoformat(value)
+    except ValueError:
+        raise ValueError("is no day of the calendar; correct it, like 2026-12-24") from None
+
+
+ClosedDay = Annotated[date, BeforeValidator(_closed_day)]
+
+
 class Calendar(Section):
     """The hours that count, in local time."""
 
@@ -48,7 +64,7 @@ class Calendar(Section):
     """Two letters; its public holidays are closed."""
     subdivision: str = ""
     """State or province, for holidays of its own."""
-    closed: list[date] = Field(default_factory=list)
+    closed: list[ClosedDay] = Field(default_factory=list)
     """More closed days."""
 
     @field_validator("country")
@@ -179,6 +195,8 @@ class Sla(Section):
         for path, hours in given:
             if hours is not None:
                 yield from (((*path, key) if key else path, text) for key, text in faults(hours))
+        if self.quiet_hours and open_minutes(self.quiet_hours.hours) >= WEEK:
+            yield ("quiet_hours", "hours"), "are the whole week, so no message would ever be sent; leave some hours out"
 
     def _bad_calendars(self) -> Iterator[Fault]:
         if ALWAYS_OPEN in self.calendars:

@@ -17,6 +17,7 @@ NAMES: dict[Metric, str] = {
     "resolution": "resolution",
 }
 TITLES = {Stage.AT_RISK: "SLA at risk", Stage.BREACHED: "SLA breached", Stage.OK: "SLA back in time"}
+ANSWERED_LATE, SOLVED_LATE = "SLA: answered late", "SLA: solved late"
 SOURCES = {HELPDESK: "by the helpdesk's clock"}
 POLICY = "by policy"
 
@@ -39,6 +40,22 @@ def note_line(picture: Picture) -> str:
     state = f"{duration(reading.left)} left" if reading.left > 0 else f"passed {duration(-reading.left)} ago"
     by = SOURCES.get(clock.source, POLICY)
     return f"SLA {by}: {NAMES[clock.metric]} within {duration(reading.target)}, {state}{_until(clock, picture.terms)}."
+
+
+def note_title(stage: Stage, picture: Picture, since: float) -> str:
+    """Return the first line of the SLA note; a clock that ended late after `since` is not called back in time."""
+    ended = [one for one in picture.clocks if one.state == MET and (one.ended_at or 0.0) >= since]
+    late = {one.metric for one in ended if one.reading.stage is Stage.BREACHED}
+    if stage is not Stage.OK or not late:
+        return TITLES[stage]
+    return SOLVED_LATE if late == {"resolution"} else ANSWERED_LATE
+
+
+def escalation_line(priority: str, group: str) -> str:
+    """Return what Tandem changes because of a breach; empty where that is nothing."""
+    parts = [f"raises the priority to {priority}"] if priority else []
+    parts += [f"hands the ticket over to {group}"] if group else []
+    return f"Tandem {' and '.join(parts)}." if parts else ""
 
 
 def stage_lines(picture: Picture) -> list[str]:

@@ -72,8 +72,9 @@ class WorkList:
 
     @property
     def late(self) -> tuple[Ranked, ...]:
-        """Return those whose time is up."""
-        return tuple(one for one in self.lost if one.clock.due_at <= self.now)
+        """Return those whose time is up, the most important first, of these the longest late."""
+        late = (one for one in self.lost if one.clock.due_at <= self.now)
+        return tuple(sorted(late, key=lambda one: (-_weight(one.clock), one.clock.due_at)))
 
     @property
     def too_many(self) -> tuple[Ranked, ...]:
@@ -120,8 +121,12 @@ def _clock_order(clocks: list[OpenClock], now: float) -> Plan:
     ordered = sorted((_waiting(clock) for clock in clocks), key=lambda one: one.due_at)
     ahead = [one for one in ordered if one.due_at > now]
     late = [one for one in ordered if one.due_at <= now]
-    return Plan(tuple(ahead[:SHOWN_WITHOUT_HISTORY]), tuple(ahead[SHOWN_WITHOUT_HISTORY:]), tuple(late[::-1]))
+    return Plan(tuple(ahead[:SHOWN_WITHOUT_HISTORY]), tuple(ahead[SHOWN_WITHOUT_HISTORY:]), tuple(late))
 
 
 def _waiting(clock: OpenClock) -> Waiting:
-    return Waiting(clock.ticket_id, clock.started_at, clock.due_at, WEIGHTS.get(clock.priority, 1.0))
+    return Waiting(clock.ticket_id, clock.started_at, clock.due_at, _weight(clock))
+
+
+def _weight(clock: OpenClock) -> float:
+    return WEIGHTS.get(clock.priority, 1.0)

@@ -129,7 +129,12 @@ class Console:
         now = time.time()
         desk = request.args.get("desk", "")
         place = sla_page.Place(desk if desk in self._settings.desks else "")
-        return render_template("console/sla.html", page=sla_page.look(self._store, self._settings, place, now), now=now)
+        return render_template(
+            "console/sla.html",
+            page=sla_page.look(self._store, self._settings, place, now),
+            now=now,
+            missed=sla_page.MISSED,
+        )
 
     def _replay_one(self, delivery_id: int) -> BaseResponse:
         opened = replay(self._store, self._wakeup, [delivery_id])

@@ -25,8 +25,9 @@ LONGEST_QUEUE = 5000
 MOST_LATE = 500
 # The worker counts every five minutes; who finds older figures counts by itself.
 KEPT_SECONDS = 900.0
-LATE, TOO_MANY = "late already", "more than the team can answer in time at its usual pace"
+LATE, TOO_MANY = "late already, most important first", "more than the team can answer in time at its usual pace"
 FEW = "less than one answer to expect in this time"
+MISSED = "Missed: late, ended or still open. Those still open stand under breached, too."
 GOOD, FAIR = 0.95, 0.8
 
 
@@ -123,6 +124,12 @@ def metric_words(metric: str) -> str:
     return {str(key): words for key, words in NAMES.items()}.get(metric, metric)
 
 
+def given_up(one: WorkList) -> list[tuple[str, tuple[Ranked, ...], str]]:
+    """Return (words, tickets, how it looks) of what will not be answered in time, as far as there is some."""
+    groups = ((TOO_MANY, one.too_many, "advice"), (LATE, one.late, "problem"))
+    return [(words, rows, style) for words, rows, style in groups if rows]
+
+
 def how(one: WorkList) -> str:
     """Return by what a work list is ordered."""
     if not one.is_learned:
@@ -216,9 +223,10 @@ def source_word(source: str) -> str:
     return "helpdesk" if source in SOURCES else "policy"
 
 
-FILTERS: dict[str, Callable[..., str]] = {
+FILTERS: dict[str, Callable[..., object]] = {
     "chance": chance,
     "day": day,
+    "given_up": given_up,
     "how": how,
     "left": left,
     "level": level,

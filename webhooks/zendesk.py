@@ -27,6 +27,8 @@ EVENT_PREFIX = "zen:event-type:ticket."
 ANY_EVENT = "zen:"
 # Everything else is read again from the API when it matters.
 WORK_EVENTS = {"created"}
+# In the body an admin writes into the trigger for changes.
+UPDATED = "ticket_updated"
 CLOCK_EVENTS = {
     "agent_assignment_changed",
     "brand_changed",
@@ -115,4 +117,6 @@ def _parse_trigger(data: dict[str, Any], fallback: str) -> Knock:
         return Knock(
             Kind.UNREADABLE, fallback, event="trigger", reason='the trigger\'s body lacks "ticket_id": "{{ticket.id}}"'
         )
+    if plain(data.get("event")) == UPDATED:
+        return Knock(Kind.CLOCK, fallback, ticket_id, UPDATED)
     return Knock(Kind.WORK, fallback, ticket_id, "trigger")

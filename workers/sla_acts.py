@@ -15,12 +15,12 @@ from triage.note import REFERENCE_LINE, Part, render_html
 from triage.settings import Mode
 from triage.sla import TAGS as TAG_NAMES
 from triage.sla import Stage
-from triage.sla_words import TITLES, message, stage_lines, title
+from triage.sla_words import message, note_title, stage_lines, title
 from triage.store.acts import FIELDS, NOTE, SENT, TAGS, Act
 from triage.store.marks import DESK_LOCKED, PUBLIC_NOTE, SLA_ACT
-from triage.ticket import Ticket
 from workers.clocks import follow, let_go, mode_of
 from workers.deliver import describe, pause_after
+from workers.escalation import escalated, escalation
 from workers.foresight import outlook
 from workers.pipeline import CONFLICTS, HELD_UP, LEAKS, PAUSE_SECONDS
 from workers.sla_tools import LEASE_SECONDS, SlaTools, View
@@ -28,7 +28,6 @@ from workers.sla_tools import LEASE_SECONDS, SlaTools, View
 # Note and fields first: on Zendesk tags would make the reading stale that guards them.
 ORDER = (NOTE, FIELDS, TAGS)
 NEEDED = {NOTE: Mode.NOTE, FIELDS: Mode.WRITE, TAGS: Mode.TAG}
-PRIORITY_ORDER = ("low", "normal", "high", "urgent")
 MESSAGE_TRIES = 4
 ALARM_AFTER = 4
 NOT_ANY_MORE = "the ticket is no longer at this stage"
@@ -79,7 +78,7 @@ def send_message(act: Act, tools: SlaTools, view: View) -> None:
         tools.store.acts.drop(act, reason)
         return
     head = title(Stage(act.stage), act.desk, act.ticket_id, view.picture)
-    text = "\n".join([*_outlook(act, view, tools), message(view.picture, view.ticket.url)])
+    text = "\n".join([*_added(act, view, tools), message(view.picture, view.ticket.url)])
     _announce(act, tools)
     tools.notify(act.channel, head, text)
     tools.checkpoint("sla_message")
@@ -139,7 +138,7 @@ def _note(act: Act, view: View, tools: SlaTools) -> None:
         return
     doubtful = act.state == SENT
     for _ in range(CONFLICTS):
-        html = _html(act, view, _outlook(act, view, tools))
+        html = _html(act, view, tools)
         if doubtful and not note_id and (found := connector.find_note(act.ticket_id, act.reference)):
             _record_note(act, found, tools)
             return
@@ -167,12 +166,17 @@ def _note(act: Act, view: View, tools: SlaTools) -> None:
     raise Retry("the ticket was changed by others each time the SLA note was to be written")
 
 
-def _outlook(act: Act, view: View, tools: SlaTools) -> list[str]:
-    return outlook(tools.store, view.watch, view.picture, time.time()) if act.stage == Stage.AT_RISK else []
+def _added(act: Act, view: View, tools: SlaTools) -> list[str]:
+    """Return what stands beside the clocks: how likely a breach is, or what the breach changes on the ticket."""
+    if act.stage == Stage.AT_RISK:
+        return outlook(tools.store, view.watch, view.picture, time.time())
+    return escalated(act, view.ticket, tools)
 
 
-def _html(act: Act, view: View, ahead: list[str]) -> str:
-    parts = [Part(f"{TITLES[Stage(act.stage)]}.", items=(*stage_lines(view.picture), *ahead), strong=True)]
+def _html(act: Act, view: View, tools: SlaTools) -> str:
+    told = [one.created_at for one in tools.store.acts.of_ticket(act.desk, act.ticket_id) if one.id < act.id]
+    head = note_title(Stage(act.stage), view.picture, max(told, default=0.0))
+    parts = [Part(f"{head}.", items=(*stage_lines(view.picture), *_added(act, view, tools)), strong=True)]
     return render_html([*parts, Part(REFERENCE_LINE.format(reference=act.reference))])
 
 
@@ -209,30 +213,6 @@ def _fields(act: Act, view: View, tools: SlaTools) -> None:
         store.acts.confirm(act, time.time(), before=written.before, after=written.after, refused=written.refused)
         return
     raise Retry("the ticket was changed by others each time it was to be escalated")
-
-
-def escalation(ticket: Ticket, tools: SlaTools) -> Fields:
-    """Return what a breach changes: a higher priority, another group; only what is unset or what Tandem has set."""
-    wanted = tools.settings.sla.on_breach
-    mine = _set_by_tandem(ticket, tools)
-    priority, group = wanted.priority, wanted.group or None
-    if priority and ticket.priority is not None:
-        higher = PRIORITY_ORDER.index(priority) > PRIORITY_ORDER.index(ticket.priority)
-        priority = priority if higher and ticket.priority in mine else None
-    if group and (ticket.assignee_id or (ticket.group_id and ticket.group not in mine)):
-        # Somebody works on it, or a person has routed it.
-        group = None
-    if group and ticket.group.casefold() == group.casefold():
-        group = None
-    return Fields(priority=priority, group=group)
-
-
-def _set_by_tandem(ticket: Ticket, tools: SlaTools) -> set[str]:
-    """Return the priorities and groups that Tandem's own writes left on the ticket."""
-    run = tools.store.runs.of_ticket(ticket.desk, ticket.id)
-    written = [effect.after for effect in tools.store.effects.of_run(run.id)] if run else []
-    written += [act.after for act in tools.store.acts.of_ticket(ticket.desk, ticket.id)]
-    return {str(one[name]) for one in written if one for name in ("priority", "group") if one.get(name)}
 
 
 def _ours(priority: str | None, group: str | None, view: View) -> dict[str, str | None]:
