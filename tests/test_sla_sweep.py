@@ -579,6 +579,24 @@ class TestEscalation:
         assert quick.clock("resolution").due_at == before
         assert quick.clock("resolution").priority == "P2_medium"
 
+    def test_a_second_one_that_only_hands_over_keeps_the_priority_before_the_first(self, quick: Bench) -> None:
+        """First response escalates the priority, the resolution breaches later and finds the group free again."""
+        quick.add(300, priority=None, assignee_id="12")
+        quick.due()
+        quick.sweep()
+        shown = quick.desk.tickets["7"]
+        assert (shown.ticket.priority, shown.ticket.group_id) == ("urgent", None)
+        quick.answer(assignee_id=None)
+        quick.sweep()
+        quick.older(3 * 1440)
+        quick.sweep()
+        assert shown.ticket.group_id == "Escalations"
+        watch = quick.store.clocks.watch("acme", "7")
+        assert watch and watch.escalated == {"priority": "urgent", "group": "Escalations", "was": "P2_medium"}
+        shown.change(group="Escalations", updated_at=datetime.now(UTC))
+        quick.follow(shown.ticket, time.time())
+        assert quick.clock("resolution").priority == "P2_medium"
+
 
 class TestMessages:
     def test_a_failing_channel_holds_up_nobody_and_is_told(self, quick: Bench) -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import time
 from dataclasses import replace
+from typing import Any
 
 from connectors.base import Fields, Leak, Written
 from triage.errors import Conflict, DeskLocked, Gone, Refused, Retry, Wait
@@ -180,24 +181,26 @@ def _record_note(act: Act, written: Written, tools: SlaTools) -> None:
 
 
 def _fields(act: Act, view: View, tools: SlaTools) -> None:
-    store = tools.store
+    store, earlier = tools.store, view.watch.escalated or {}
     for _ in range(CONFLICTS):
         fields = escalation(view.ticket, tools)
         if not fields:
             store.acts.drop(act, A_PERSONS)
             return
         # Before the call: what a lost answer leaves behind must not be taken for a person's choice.
-        store.clocks.escalated(act.desk, act.ticket_id, _ours(fields.priority, fields.group, view))
+        store.clocks.escalated(act.desk, act.ticket_id, _ours(earlier, fields.priority, fields.group, view))
         _announce(act, tools)
         try:
             written = tools.open_connector(act.desk).set_fields(view.ticket, fields)
         except Conflict:
+            # Nothing was set: what stands there now is not ours.
+            store.clocks.escalated(act.desk, act.ticket_id, earlier)
             view = look(act.desk, act.ticket_id, tools)
             if reason := _outdated(act, view, tools):
                 store.acts.drop(act, reason)
                 return
             continue
-        ours = _ours(written.after.get("priority"), written.after.get("group"), view)
+        ours = _ours(earlier, written.after.get("priority"), written.after.get("group"), view)
         store.clocks.escalated(act.desk, act.ticket_id, ours)
         store.acts.confirm(act, time.time(), before=written.before, after=written.after, refused=written.refused)
         return
@@ -228,8 +231,10 @@ def _set_by_tandem(ticket: Ticket, tools: SlaTools) -> set[str]:
     return {str(one[name]) for one in written if one for name in ("priority", "group") if one.get(name)}
 
 
-def _ours(priority: str | None, group: str | None, view: View) -> dict[str, str | None]:
-    return {"priority": priority, "group": group, "was": view.watch.priority}
+def _ours(earlier: dict[str, Any], priority: str | None, group: str | None, view: View) -> dict[str, Any]:
+    """Return what our escalations have set so far: what was not set now stays as an earlier one left it."""
+    was = view.watch.priority if priority or not earlier.get("was") else earlier["was"]
+    return {"priority": priority or earlier.get("priority"), "group": group or earlier.get("group"), "was": was}
 
 
 def _tags(act: Act, view: View, tools: SlaTools) -> None:
