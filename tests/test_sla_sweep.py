@@ -21,6 +21,7 @@ from triage.store.acts import CONFIRMED, DROPPED, FAILED
 from triage.store.clocks import Clock
 from triage.store.marks import DESK_LOCKED, SLA_ACT, SLA_STUCK
 from triage.ticket import Author, Message, Organization, Status, Ticket
+from workers import sla_sweep
 from workers.clocks import follow, let_go
 from workers.sla_sweep import BATCH, sweep, sweep_due
 from workers.sla_tools import SlaTools
@@ -610,6 +611,31 @@ class TestMessages:
         assert quick.phone.titles("ops") == []
         assert all(len(quick.notes(str(number))) == 1 for number in range(4))
         assert SLA_ACT in {one.kind for one in quick.store.alarms.recent()}
+
+    def test_more_than_a_batch_on_each_channel_in_one_sweep(self, quick: Bench) -> None:
+        tickets = [str(number) for number in range(BATCH + 5)]
+        for one in tickets:
+            quick.add(70, one)
+        quick.due()
+        quick.sweep()
+        for channel in ("ops", "boss"):
+            assert len(quick.phone.titles(channel)) == len(tickets)
+
+    def test_what_the_time_is_too_short_for_is_due_at_the_next_sweep(self, quick: Bench) -> None:
+        quick.add(70)
+        quick.phone.broken["ops"] = Retry("away")
+        quick.due()
+        quick.sweep()
+        quick.phone.broken.clear()
+        quick.due()
+        now = time.time()
+        claimed = quick.store.acts.claim_due(now, BATCH, now + 90, messages=True, channel="ops")
+        sla_sweep._send_all(claimed, quick.tools(), {}, time.monotonic() - 1)
+        [act] = [act for act in quick.store.acts.of_ticket("acme", "7") if act.channel == "ops"]
+        assert act.reason == sla_sweep.OUT_OF_TIME != sla_sweep.CHANNEL_DOWN
+        assert act.attempts == 1 and act.try_at and act.try_at <= time.time()
+        quick.sweep()
+        assert quick.phone.titles("ops") == ["SLA breached"]
 
     def test_a_channel_that_comes_back_gets_each_message_once(self, quick: Bench) -> None:
         quick.add(70)

@@ -52,15 +52,24 @@ class Acts:
         self._reader = reader_of(engine)
 
     def claim_due(
-        self, now: float, limit: int, lease_until: float, *, messages: bool, ticket: tuple[str, str] | None = None
+        self,
+        now: float,
+        limit: int,
+        lease_until: float,
+        *,
+        messages: bool,
+        ticket: tuple[str, str] | None = None,
+        channel: str = "",
     ) -> list[Act]:
         """Return acts whose time has come, each counted as tried and pushed ahead to `lease_until`.
 
-        Messages or everything else; of one `ticket` (desk, id) where it is given.
+        Messages or everything else; of one `ticket` (desk, id) or `channel` where it is given.
         """
         due = select(acts.c.id).where(acts.c.try_at <= now, (acts.c.kind == MESSAGE) == messages)
         if ticket:
             due = due.where(acts.c.desk == ticket[0], acts.c.ticket_id == ticket[1])
+        if channel:
+            due = due.where(acts.c.channel == channel)
         due = due.order_by(acts.c.try_at, acts.c.id).limit(limit).with_for_update(skip_locked=True)
         with self._engine.begin() as connection:
             ids = list(connection.execute(due).scalars())
@@ -71,6 +80,12 @@ class Acts:
             rows = connection.execute(select(*COLUMNS).where(mine).order_by(acts.c.id)).mappings().all()
             connection.execute(update(acts).where(mine).values(try_at=lease_until, attempts=acts.c.attempts + 1))
         return [replace(Act(**row), attempts=row["attempts"] + 1) for row in rows]
+
+    def channels_due(self, now: float) -> list[str]:
+        """Return the channels that have a message whose time has come."""
+        query = select(acts.c.channel).where(acts.c.try_at <= now, acts.c.kind == MESSAGE).distinct()
+        with self._reader.connect() as connection:
+            return sorted(connection.execute(query).scalars())
 
     def sent(self, act: Act, now: float, lease_until: float) -> bool:
         """Record that the act is about to be done; False when the claim has run out and another worker has it."""
