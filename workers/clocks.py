@@ -13,7 +13,7 @@ from dataclasses import replace
 
 from connectors.base import Changed
 from triage.clock_sources import clocks_of
-from triage.clocks import Held, Judged, Picture
+from triage.clocks import LOST, OVER, Held, Judged, Picture
 from triage.errors import Retry
 from triage.settings import Desk, Mode, Settings
 from triage.sla import Stage, quiet_until
@@ -73,11 +73,17 @@ def let_go(desk: str, ticket_id: str, store: Store, now: float) -> None:
 
 
 def tell_clocks(store: Store, name: str, tickets: Sequence[Changed]) -> None:
-    """Have the tickets of desk `name` looked at that are followed and have changed since they were last read."""
-    seen = store.clocks.seen(name, [ticket.ticket_id for ticket in tickets])
+    """Have the tickets of desk `name` looked at that have changed since they were last read.
+
+    Those that are followed, and open ones that have a run and should be: triaged before clocks were kept, or skipped.
+    """
+    ids = [ticket.ticket_id for ticket in tickets]
+    seen = store.clocks.seen(name, ids)
+    strays = store.runs.known(name, [one for one in ids if one not in seen])
     for ticket in tickets:
         changed_at = ticket.updated_at.timestamp()
-        if changed_at > seen.get(ticket.ticket_id, changed_at):
+        is_stray = ticket.ticket_id in strays and ticket.status not in OVER | LOST
+        if is_stray or changed_at > seen.get(ticket.ticket_id, changed_at):
             key = f"clock:{ticket.ticket_id}:{changed_at:.0f}"
             store.deliveries.receive(
                 name, key, ticket_id=ticket.ticket_id, event="reconcile", body=b"", now=time.time(), occasion=CLOCK
