@@ -10,7 +10,7 @@ from typing import Any
 
 from pydantic import SecretStr
 
-from triage.errors import Refused, Retry
+from triage.errors import Refused, Retry, UnknownOutcome
 
 LIMIT_SECONDS = 15.0
 NO_CHANNEL = "channel '{}' is no longer in the settings"
@@ -25,7 +25,10 @@ def check(channels: Mapping[str, SecretStr], name: str) -> None:
 
 
 def send(channels: Mapping[str, SecretStr], name: str, title: str, body: str, limit: float = LIMIT_SECONDS) -> None:
-    """Send one message. Refused for a channel that cannot work, Retry for one that does not now or is too slow."""
+    """Send one message. Refused for a channel that cannot work, Retry for one that does not now.
+
+    UnknownOutcome for one that is too slow: the message may arrive yet.
+    """
     sender = _sender(channels, name)
     done: list[bool] = []
 
@@ -36,9 +39,10 @@ def send(channels: Mapping[str, SecretStr], name: str, title: str, body: str, li
     thread = threading.Thread(target=work, name=f"channel-{name}", daemon=True)
     thread.start()
     thread.join(limit)
-    if not done:
-        raise Retry(TOO_SLOW.format(name, limit) if thread.is_alive() else FAILED.format(name))
-    if not done[0]:
+    if not done and thread.is_alive():
+        # It may arrive yet.
+        raise UnknownOutcome(TOO_SLOW.format(name, limit))
+    if not done or not done[0]:
         raise Retry(FAILED.format(name))
 
 

@@ -1,6 +1,7 @@
 """One ticket from delivery to note. Read this page first.
 
-read ─▶ start clocks ─▶ classify ─▶ look up ─▶ decide ─▶ set clocks ─▶ compose ─▶ record intent ─▶ write ─▶ record outcome
+read ─▶ start clocks ─▶ classify ─▶ look up ─▶ decide ─▶ clocks again
+─▶ compose ─▶ record intent ─▶ write ─▶ record outcome
 
 Everything it needs is handed in. It may be killed after any line and be run again: a classification is kept, an effect
 is recorded before it is sent, and a note that may have been written is looked for before it is sent again.

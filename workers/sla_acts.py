@@ -11,7 +11,7 @@ from dataclasses import replace
 from typing import Any
 
 from connectors.base import Fields, Leak, Written
-from triage.errors import Conflict, DeskLocked, Gone, Refused, Retry, Wait
+from triage.errors import Conflict, DeskLocked, Gone, Refused, Retry, TandemError, UnknownOutcome, Wait
 from triage.note import REFERENCE_LINE, Part, render_html
 from triage.settings import Mode
 from triage.sla import TAGS as TAG_NAMES
@@ -38,6 +38,8 @@ NO_NOTE = "there is no note to bring up to date"
 NOTE_DELETED = "somebody has deleted the note"
 A_PERSONS = "a person has set it, or it stands already"
 TICKET_GONE = "the ticket is gone"
+NOT_REPEATED = "it may or may not have been sent, and is not sent again"
+MAY_BE_SENT = f"the worker ended while it was being sent; {NOT_REPEATED}"
 IN_TROUBLE = "{kind} about the SLA could not be done: {reason}"
 
 
@@ -79,20 +81,27 @@ def send_message(act: Act, tools: SlaTools, view: View) -> None:
     if reason := _outdated(act, view, tools):
         tools.store.acts.drop(act, reason)
         return
+    if act.state == SENT:
+        # Whoever had it ended in the middle. Sent twice is against the promise; an alarm tells of it instead.
+        _fail(act, MAY_BE_SENT, tools)
+        return
     head = title(Stage(act.stage), act.desk, act.ticket_id, view.picture)
     text = "\n".join([*_outlook(act, view, tools), message(view.picture, view.ticket.url)])
     _announce(act, tools)
     tools.notify(act.channel, head, text)
-    tools.checkpoint("sla_message")
+    tools.checkpoint("sla_after_message")
     tools.store.acts.confirm(act, time.time())
 
 
 def give_up_or_later(act: Act, error: Exception, tools: SlaTools) -> None:
     """Decide what becomes of a message that was not taken."""
-    if isinstance(error, Refused) or act.attempts >= MESSAGE_TRIES:
+    if isinstance(error, UnknownOutcome):
+        _fail(act, f"{describe(error)}; {NOT_REPEATED}", tools)
+    elif isinstance(error, Refused) or act.attempts >= MESSAGE_TRIES:
         _fail(act, describe(error), tools)
     else:
-        tools.store.acts.postpone(act, time.time() + 30.0 * 4.0 ** (act.attempts - 1), describe(error))
+        pause = 30.0 * 4.0 ** (act.attempts - 1)
+        tools.store.acts.postpone(act, time.time() + pause, describe(error), not_sent=isinstance(error, TandemError))
 
 
 def _outdated(act: Act, view: View, tools: SlaTools) -> str:
@@ -210,12 +219,15 @@ def _fields(act: Act, view: View, tools: SlaTools) -> None:
 def escalation(ticket: Ticket, tools: SlaTools) -> Fields:
     """Return what a breach changes: a higher priority, another group; only what is unset or what Tandem has set."""
     wanted = tools.settings.sla.on_breach
-    mine = _set_by_tandem(ticket, tools)
+    ours = _set_by_tandem(ticket, tools)
     priority, group = wanted.priority, wanted.group or None
-    if priority and ticket.priority is not None:
+    if ticket.priority != ours.get("priority"):
+        # A person's, or a person has put ours back to the default, which reads as none.
+        priority = None
+    elif priority and ticket.priority is not None:
         higher = PRIORITY_ORDER.index(priority) > PRIORITY_ORDER.index(ticket.priority)
-        priority = priority if higher and ticket.priority in mine else None
-    if group and (ticket.assignee_id or (ticket.group_id and ticket.group not in mine)):
+        priority = priority if higher else None
+    if group and (ticket.assignee_id or (ticket.group_id and ticket.group != ours.get("group"))):
         # Somebody works on it, or a person has routed it.
         group = None
     if group and ticket.group.casefold() == group.casefold():
@@ -223,12 +235,14 @@ def escalation(ticket: Ticket, tools: SlaTools) -> Fields:
     return Fields(priority=priority, group=group)
 
 
-def _set_by_tandem(ticket: Ticket, tools: SlaTools) -> set[str]:
-    """Return the priorities and groups that Tandem's own writes left on the ticket."""
+def _set_by_tandem(ticket: Ticket, tools: SlaTools) -> dict[str, str]:
+    """Return the priority and the group that Tandem's own writes left on the ticket, the latest of each."""
     run = tools.store.runs.of_ticket(ticket.desk, ticket.id)
-    written = [effect.after for effect in tools.store.effects.of_run(run.id)] if run else []
-    written += [act.after for act in tools.store.acts.of_ticket(ticket.desk, ticket.id)]
-    return {str(one[name]) for one in written if one for name in ("priority", "group") if one.get(name)}
+    effects = tools.store.effects.of_run(run.id) if run else []
+    acts = tools.store.acts.of_ticket(ticket.desk, ticket.id)
+    done = sorted((one.confirmed_at or 0.0, number) for number, one in enumerate([*effects, *acts]))
+    written = [[*effects, *acts][number].after or {} for _, number in done]
+    return {name: str(one[name]) for one in written for name in ("priority", "group") if one.get(name)}
 
 
 def _ours(earlier: dict[str, Any], priority: str | None, group: str | None, view: View) -> dict[str, Any]:

@@ -95,8 +95,6 @@ def _look(due: list[Due], tools: SlaTools, views: Views) -> None:
     try:
         view = views[desk, ticket_id] = look(desk, ticket_id, tools)
         tools.checkpoint("sla_decided")
-        if due[0].failures:
-            store.alarms.clear(desk, SLA_STUCK, ticket_id)
         acts = store.acts.claim_due(
             time.time(), BATCH, time.time() + LEASE_SECONDS, messages=False, ticket=(desk, ticket_id)
         )

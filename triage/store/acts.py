@@ -106,10 +106,12 @@ class Acts:
         """Record that the act is not needed any more."""
         self._close(act, state=DROPPED, reason=reason[:REASON_LENGTH])
 
-    def postpone(self, act: Act, until: float, reason: str, *, uncount: bool = False) -> None:
-        """Try the act again at `until`; `uncount` gives the attempt back."""
+    def postpone(self, act: Act, until: float, reason: str, *, uncount: bool = False, not_sent: bool = False) -> None:
+        """Try the act again at `until`; `uncount` gives the attempt back, `not_sent` says that nothing was done."""
         attempts = act.attempts - 1 if uncount else act.attempts
-        self._update(act, try_at=until, reason=reason[:REASON_LENGTH], attempts=attempts)
+        # Else as the database has it: `act` may be from before it was sent.
+        state = {"state": PLANNED} if not_sent else {}
+        self._update(act, try_at=until, reason=reason[:REASON_LENGTH], attempts=attempts, **state)
 
     def of_ticket(self, desk: str, ticket_id: str) -> list[Act]:
         """Return every act on a ticket, oldest first."""
