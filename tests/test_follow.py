@@ -23,7 +23,7 @@ from triage.errors import Gone, Retry, Stop, Wait
 from triage.settings import Mode, Settings
 from triage.store import Store
 from triage.store.clocks import Clock
-from triage.store.deliveries import CLOCK, DEAD, DONE, IGNORED, QUEUED
+from triage.store.deliveries import CLOCK, DEAD, DONE, IGNORED, QUEUED, RECEIVED
 from triage.store.marks import BOT
 from triage.store.runs import SKIPPED
 from triage.ticket import Author, Message, Status
@@ -153,6 +153,23 @@ class TestDelivery:
         assert bench.connector.names().count("look") == 1
         assert first(bench).state == "met"
 
+    def test_events_of_one_update_are_one_reading_seconds_later(self, bench: Bench) -> None:
+        """As they come: one now, others a moment later, and one more right after the reading began."""
+        triaged(bench)
+        answer(bench)
+        rows = []
+        for number in range(4):
+            rows.append(told(bench, str(number)))
+            bench.clock.shift(0.5)
+        assert [bench.row(row).state for row in rows] == [RECEIVED, DONE, DONE, DONE]
+        assert bench.store.deliveries.claim_due(time.time(), 10) == [], "not at once"
+        bench.clock.shift(2.5)
+        bench.connector.meanwhile("look", lambda: rows.append(told(bench, "late")))
+        assert bench.store.deliveries.claim_due(time.time(), 10) == rows[:1]
+        bench.deliver(rows[0])
+        assert (bench.connector.names().count("look"), first(bench).state) == (1, "met")
+        assert bench.row(rows[-1]).state == RECEIVED, "the reading may have missed it"
+
     def test_of_a_ticket_nobody_follows_reads_nothing(self, bench: Bench) -> None:
         assert bench.deliver(told(bench)).state == DONE
         assert bench.connector.calls == []
@@ -248,9 +265,9 @@ class TestEdge:
         assert sent("status_changed", "12", "e-1") == "duplicate"
         assert sent("comment_added", "777", "e-2") == "ignored"
         assert sent("tags_changed", "12", "e-3") == "ignored"
-        row = next(row for row in store.deliveries.recent(5) if row.state == QUEUED)
+        row = next(row for row in store.deliveries.recent(5) if row.state == RECEIVED)
         assert (row.occasion, row.event) == (CLOCK, "status_changed")
-        assert wakeup.sent == [row.id]
+        assert wakeup.sent == [], "the sweep sends it, when what belongs together has come"
 
     def test_freshdesk_updates_of_followed_tickets_are_taken(
         self, store: Store, settings: Settings, wakeup: FakeWakeup
