@@ -82,7 +82,7 @@ def send_message(act: Act, tools: SlaTools, view: View) -> None:
         tools.store.acts.drop(act, reason)
         return
     if act.state == SENT:
-        # Whoever had it ended in the middle. Sent twice is against the promise; an alarm tells of it instead.
+        # Whoever had it ended in the middle: an alarm instead of a second message.
         _fail(act, MAY_BE_SENT, tools)
         return
     head = title(Stage(act.stage), act.desk, act.ticket_id, view.picture)
@@ -222,8 +222,7 @@ def escalation(ticket: Ticket, tools: SlaTools) -> Fields:
     ours = _set_by_tandem(ticket, tools)
     priority, group = wanted.priority, wanted.group or None
     if ticket.priority != ours.get("priority"):
-        # A person's, or a person has put ours back to the default, which reads as none.
-        priority = None
+        priority = None  # a person's, or ours put back to the default, which reads as none
     elif priority and ticket.priority is not None:
         higher = PRIORITY_ORDER.index(priority) > PRIORITY_ORDER.index(ticket.priority)
         priority = priority if higher else None
@@ -238,10 +237,9 @@ def escalation(ticket: Ticket, tools: SlaTools) -> Fields:
 def _set_by_tandem(ticket: Ticket, tools: SlaTools) -> dict[str, str]:
     """Return the priority and the group that Tandem's own writes left on the ticket, the latest of each."""
     run = tools.store.runs.of_ticket(ticket.desk, ticket.id)
-    effects = tools.store.effects.of_run(run.id) if run else []
-    acts = tools.store.acts.of_ticket(ticket.desk, ticket.id)
-    done = sorted((one.confirmed_at or 0.0, number) for number, one in enumerate([*effects, *acts]))
-    written = [[*effects, *acts][number].after or {} for _, number in done]
+    done = [(e.confirmed_at or 0.0, e.after or {}) for e in (tools.store.effects.of_run(run.id) if run else [])]
+    done += [(act.confirmed_at or 0.0, act.after or {}) for act in tools.store.acts.of_ticket(ticket.desk, ticket.id)]
+    written = [after for _, after in sorted(done, key=lambda one: one[0])]
     return {name: str(one[name]) for one in written for name in ("priority", "group") if one.get(name)}
 
 
