@@ -4,23 +4,28 @@ from __future__ import annotations
 
 import json
 import time
+from collections import deque
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 import time_machine
+from sqlalchemy import text
 from test_deliver import T0, Bench
 from test_edge import FakeWakeup, knock, knock_freshdesk, make_web
 
 from connectors.base import Changed
-from tests.fakes import FakeConnector
+from tests import fakes
+from tests.fakes import FakeConnector, Pretend
 from triage.errors import Gone, Retry, Stop, Wait
 from triage.settings import Mode, Settings
 from triage.store import Store
 from triage.store.clocks import Clock
-from triage.store.deliveries import CLOCK, DEAD, DONE, IGNORED, QUEUED
+from triage.store.deliveries import CLOCK, DEAD, DONE, IGNORED, QUEUED, RECEIVED
 from triage.store.marks import BOT
+from triage.store.runs import SKIPPED
 from triage.ticket import Author, Message, Status
 from workers.clocks import follow, tell_clocks
 
@@ -34,6 +39,13 @@ def clock() -> Iterator[Any]:
 @pytest.fixture
 def bench(store: Store, settings: Settings, clock: Any) -> Bench:
     return Bench(store, settings, clock)
+
+
+def fresh(bench: Bench) -> tuple[int, Pretend]:
+    """A ticket of this minute and its webhook."""
+    delivery_id, shown = bench.arrive()
+    shown.change(created_at=datetime.now(UTC), updated_at=datetime.now(UTC), status=Status.OPEN)
+    return delivery_id, shown
 
 
 def triaged(bench: Bench) -> None:
@@ -84,6 +96,41 @@ class TestTriage:
         triaged(bench)
         assert bench.store.clocks.of_ticket("acme", "7") == []
 
+    def test_a_ticket_that_cannot_be_classified_is_followed(self, bench: Bench) -> None:
+        bench.classifier.answers = deque([Retry("the model is down"), fakes.answer()])
+        delivery_id, _ = fresh(bench)
+        assert bench.deliver(delivery_id).state == QUEUED
+        assert (first(bench).state, first(bench).priority) == ("running", "P2_medium")
+        bench.finish()
+        assert (first(bench).state, first(bench).priority) == ("running", "P1_high")
+
+    def test_one_that_was_given_up_is_followed_too(self, bench: Bench) -> None:
+        bench.classifier.answers = deque([Stop("no such model")])
+        delivery_id, _ = fresh(bench)
+        assert bench.deliver(delivery_id).state == DEAD
+        assert first(bench).state == "running"
+
+    def test_one_tagged_by_an_earlier_life_is_followed(self, bench: Bench) -> None:
+        delivery_id, _ = fresh(bench)
+        bench.connector.tickets["7"].change(tags=("ai_triaged",))
+        bench.deliver(delivery_id)
+        assert bench.run().state == SKIPPED
+        assert first(bench).state == "running"
+
+    def test_one_that_is_over_is_not(self, bench: Bench) -> None:
+        delivery_id, shown = fresh(bench)
+        shown.change(status=Status.SOLVED)
+        bench.deliver(delivery_id)
+        assert bench.store.clocks.watch("acme", "7") is None
+
+    def test_one_solved_before_the_model_came_back_is_over(self, bench: Bench) -> None:
+        bench.classifier.answers = deque([Retry("the model is down")])
+        delivery_id, shown = fresh(bench)
+        bench.deliver(delivery_id)
+        shown.change(status=Status.SOLVED, updated_at=datetime.now(UTC))
+        bench.finish()
+        assert {row.state for row in bench.store.clocks.of_ticket("acme", "7")} == {"met", "cancelled"}
+
 
 class TestDelivery:
     @pytest.mark.parametrize("occasion", [CLOCK, "created"])
@@ -105,6 +152,23 @@ class TestDelivery:
             assert bench.deliver(row).state == DONE
         assert bench.connector.names().count("look") == 1
         assert first(bench).state == "met"
+
+    def test_events_of_one_update_are_one_reading_seconds_later(self, bench: Bench) -> None:
+        """As they come: one now, others a moment later, and one more right after the reading began."""
+        triaged(bench)
+        answer(bench)
+        rows = []
+        for number in range(4):
+            rows.append(told(bench, str(number)))
+            bench.clock.shift(0.5)
+        assert [bench.row(row).state for row in rows] == [RECEIVED, DONE, DONE, DONE]
+        assert bench.store.deliveries.claim_due(time.time(), 10) == [], "not at once"
+        bench.clock.shift(2.5)
+        bench.connector.meanwhile("look", lambda: rows.append(told(bench, "late")))
+        assert bench.store.deliveries.claim_due(time.time(), 10) == rows[:1]
+        bench.deliver(rows[0])
+        assert (bench.connector.names().count("look"), first(bench).state) == (1, "met")
+        assert bench.row(rows[-1]).state == RECEIVED, "the reading may have missed it"
 
     def test_of_a_ticket_nobody_follows_reads_nothing(self, bench: Bench) -> None:
         assert bench.deliver(told(bench)).state == DONE
@@ -155,6 +219,26 @@ class TestReconcile:
         told_ = [row for row in bench.store.deliveries.recent(10) if row.occasion == CLOCK]
         assert [(row.ticket_id, row.event) for row in told_] == [("7", "reconcile")]
 
+    @pytest.mark.parametrize("state", ["done", "skipped", "dead"])
+    def test_adopts_tickets_that_have_a_run_and_no_clocks(self, bench: Bench, state: str) -> None:
+        triaged(bench)
+        with bench.store.engine.begin() as connection:
+            connection.execute(text("DELETE FROM watches"))
+            connection.execute(text("DELETE FROM clocks"))
+            connection.execute(text("UPDATE runs SET state = :state"), {"state": state})
+        for _ in range(2):
+            tell_clocks(bench.store, "acme", [changed(time.time()), changed(time.time(), "8")])
+        bench.finish()
+        assert first(bench).state == "running"
+        assert bench.connector.names().count("look") == 1
+
+    def test_adopts_nothing_that_is_over(self, bench: Bench) -> None:
+        triaged(bench)
+        with bench.store.engine.begin() as connection:
+            connection.execute(text("DELETE FROM watches"))
+        tell_clocks(bench.store, "acme", [replace(changed(time.time()), status=Status.SOLVED)])
+        assert not [row for row in bench.store.deliveries.recent(10) if row.occasion == CLOCK]
+
 
 class TestEdge:
     @pytest.fixture
@@ -181,9 +265,9 @@ class TestEdge:
         assert sent("status_changed", "12", "e-1") == "duplicate"
         assert sent("comment_added", "777", "e-2") == "ignored"
         assert sent("tags_changed", "12", "e-3") == "ignored"
-        row = next(row for row in store.deliveries.recent(5) if row.state == QUEUED)
+        row = next(row for row in store.deliveries.recent(5) if row.state == RECEIVED)
         assert (row.occasion, row.event) == (CLOCK, "status_changed")
-        assert wakeup.sent == [row.id]
+        assert wakeup.sent == [], "the sweep sends it, when what belongs together has come"
 
     def test_freshdesk_updates_of_followed_tickets_are_taken(
         self, store: Store, settings: Settings, wakeup: FakeWakeup

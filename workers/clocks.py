@@ -13,7 +13,8 @@ from dataclasses import replace
 
 from connectors.base import Changed
 from triage.clock_sources import clocks_of
-from triage.clocks import Held, Judged, Picture
+from triage.clocks import LOST, OVER, Held, Judged, Picture
+from triage.clocks import Clock as Reckoned
 from triage.errors import Retry
 from triage.settings import Desk, Mode, Settings
 from triage.sla import Stage, quiet_until
@@ -21,11 +22,15 @@ from triage.store import Store
 from triage.store.acts import FIELDS, MESSAGE, NOTE, TAGS
 from triage.store.clocks import Clock, NewAct, Watch
 from triage.store.deliveries import CLOCK
+from triage.store.marks import SLA_STUCK
 from triage.store.runs import new_reference
 from triage.ticket import Status, Ticket
 
 logger = logging.getLogger(__name__)
 TRIES = 5
+# Nothing will happen by itself to a clock that is breached or stands still, but its end may have been missed.
+FIRST_RELOOK_SECONDS = 3600.0
+RELOOK_SECONDS = 86_400.0
 
 
 def follow(
@@ -52,7 +57,11 @@ def follow(
             return old, picture
         watch = _watch(old, ticket, picture, sure, seen_at, now)
         planned = _plan(old, watch, settings, edits_notes, now + wait)
-        if store.clocks.save(watch, _rows(ticket, picture, store, now), planned, now):
+        before = store.clocks.of_ticket(ticket.desk, ticket.id)
+        in_trouble = any(row.failures for row in before if row.is_open)
+        if store.clocks.save(watch, _rows(ticket, picture, before, now), planned, now):
+            if in_trouble:
+                store.alarms.clear(watch.desk, SLA_STUCK, watch.ticket_id)
             if planned:
                 kinds = ", ".join(one.kind for one in planned)
                 logger.info("clocks: desk=%s ticket=%s is %s: %s", watch.desk, watch.ticket_id, watch.stage, kinds)
@@ -69,15 +78,22 @@ def let_go(desk: str, ticket_id: str, store: Store, now: float) -> None:
         episode = old.episode + (old.stage != Stage.OK)
         gone = replace(old, status=str(Status.DELETED), looked_at=now, stage=str(Stage.OK), episode=episode)
         if store.clocks.save(gone, [], [], now):
+            store.alarms.clear(desk, SLA_STUCK, ticket_id)
             return
 
 
 def tell_clocks(store: Store, name: str, tickets: Sequence[Changed]) -> None:
-    """Have the tickets of desk `name` looked at that are followed and have changed since they were last read."""
-    seen = store.clocks.seen(name, [ticket.ticket_id for ticket in tickets])
+    """Have the tickets of desk `name` looked at that have changed since they were last read.
+
+    Those that are followed, and open ones that have a run and should be: triaged before clocks were kept, or skipped.
+    """
+    ids = [ticket.ticket_id for ticket in tickets]
+    seen = store.clocks.seen(name, ids)
+    strays = store.runs.known(name, [one for one in ids if one not in seen])
     for ticket in tickets:
         changed_at = ticket.updated_at.timestamp()
-        if changed_at > seen.get(ticket.ticket_id, changed_at):
+        is_stray = ticket.ticket_id in strays and ticket.status not in OVER | LOST
+        if is_stray or changed_at > seen.get(ticket.ticket_id, changed_at):
             key = f"clock:{ticket.ticket_id}:{changed_at:.0f}"
             store.deliveries.receive(
                 name, key, ticket_id=ticket.ticket_id, event="reconcile", body=b"", now=time.time(), occasion=CLOCK
@@ -118,9 +134,9 @@ def _watch(old: Watch, ticket: Ticket, picture: Picture, judged: Judged, seen_at
     )
 
 
-def _rows(ticket: Ticket, picture: Picture, store: Store, now: float) -> list[Clock]:
+def _rows(ticket: Ticket, picture: Picture, kept: Sequence[Clock], now: float) -> list[Clock]:
     """Return the clocks as rows; one that had ended like this before keeps the terms it ended under."""
-    before = {(row.metric, row.cycle): row for row in store.clocks.of_ticket(ticket.desk, ticket.id)}
+    before = {(row.metric, row.cycle): row for row in kept}
     rows = []
     for clock in picture.clocks:
         known = before.get((clock.metric, clock.cycle))
@@ -146,12 +162,19 @@ def _rows(ticket: Ticket, picture: Picture, store: Store, now: float) -> list[Cl
                 remaining=reading.left,
                 at_risk_at=reading.at_risk_at,
                 due_at=reading.due_at,
-                next_check_at=clock.next_check_at,
+                next_check_at=_next_check(clock, known, now),
                 ended_at=clock.ended_at,
                 updated_at=now,
             )
         )
     return rows
+
+
+def _next_check(clock: Reckoned, known: Clock | None, now: float) -> float | None:
+    if clock.next_check_at is not None or not clock.is_open:
+        return clock.next_check_at
+    is_known = known is not None and known.state == clock.state
+    return now + (RELOOK_SECONDS if is_known else FIRST_RELOOK_SECONDS)
 
 
 def _plan(old: Watch, new: Watch, settings: Settings, edits_notes: bool, at: float) -> list[NewAct]:

@@ -17,6 +17,7 @@ from triage.store.deliveries import CLOCK, CREATED, DEAD, DONE, OPEN_STATES, Del
 from triage.store.marks import DESK_LOCKED
 from triage.store.runs import DEAD as RUN_DEAD
 from triage.store.runs import DONE as RUN_DONE
+from triage.store.runs import SKIPPED as RUN_SKIPPED
 from triage.store.runs import Run
 from workers.clocks import follow, let_go
 from workers.leases import LEASE_SECONDS, Leases
@@ -33,6 +34,8 @@ LOCKED_PAUSE_SECONDS = 300.0
 JITTER = 0.2
 LOCKED = "the helpdesk refuses the desk's credential; it is tried again every few minutes"
 LOST = f"{MAX_ATTEMPTS} attempts ended without a word: the worker was killed each time, or could not reach the database"
+# A run that is waiting or under way starts the clocks itself.
+ADOPTED = (RUN_DONE, RUN_DEAD, RUN_SKIPPED)
 # The database is well and refuses these values: it will refuse them for ever.
 POISON = (DataError, IntegrityError, ProgrammingError)
 
@@ -117,7 +120,8 @@ def _follow_up(
 ) -> None:
     """Bring the clocks of a ticket up to date, where it is followed and was not read since the delivery came."""
     watch = store.clocks.watch(delivery.desk, delivery.ticket_id)
-    if watch is None or watch.looked_at > delivery.received_at + CLOCK_SKEW_SECONDS:
+    is_read = watch is not None and watch.looked_at > delivery.received_at + CLOCK_SKEW_SECONDS
+    if is_read or (watch is None and not _may_be_adopted(delivery, store)):
         store.deliveries.finish(delivery.id, DONE, now, reason)
         return
     try:
@@ -142,6 +146,12 @@ def _follow_up(
         else:
             is_wait = isinstance(error, Wait)
             store.deliveries.postpone(delivery.id, time.time() + pause, describe(error), uncount=is_wait)
+
+
+def _may_be_adopted(delivery: Delivery, store: Store) -> bool:
+    """Say whether a ticket nobody follows is one of ours: triaged before clocks were kept, or given up unread."""
+    run = store.runs.of_ticket(delivery.desk, delivery.ticket_id)
+    return run is not None and run.state in ADOPTED
 
 
 def _after_error(delivery: Delivery, run: Run, attempt: int, store: Store, error: Exception) -> None:

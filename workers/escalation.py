@@ -14,12 +14,14 @@ PRIORITY_ORDER = ("low", "normal", "high", "urgent")
 def escalation(ticket: Ticket, tools: SlaTools) -> Fields:
     """Return what a breach changes: a higher priority, another group; only what is unset or what Tandem has set."""
     wanted = tools.settings.sla.on_breach
-    mine = _set_by_tandem(ticket, tools)
+    ours = _set_by_tandem(ticket, tools)
     priority, group = wanted.priority, wanted.group or None
-    if priority and ticket.priority is not None:
+    if ticket.priority != ours.get("priority"):
+        priority = None  # a person's, or ours put back to the default, which reads as none
+    elif priority and ticket.priority is not None:
         higher = PRIORITY_ORDER.index(priority) > PRIORITY_ORDER.index(ticket.priority)
-        priority = priority if higher and ticket.priority in mine else None
-    if group and (ticket.assignee_id or (ticket.group_id and ticket.group not in mine)):
+        priority = priority if higher else None
+    if group and (ticket.assignee_id or (ticket.group_id and ticket.group != ours.get("group"))):
         # Somebody works on it, or a person has routed it.
         group = None
     if group and ticket.group.casefold() == group.casefold():
@@ -27,12 +29,13 @@ def escalation(ticket: Ticket, tools: SlaTools) -> Fields:
     return Fields(priority=priority, group=group)
 
 
-def _set_by_tandem(ticket: Ticket, tools: SlaTools) -> set[str]:
-    """Return the priorities and groups that Tandem's own writes left on the ticket."""
+def _set_by_tandem(ticket: Ticket, tools: SlaTools) -> dict[str, str]:
+    """Return the priority and the group that Tandem's own writes left on the ticket, the latest of each."""
     run = tools.store.runs.of_ticket(ticket.desk, ticket.id)
-    written = [effect.after for effect in tools.store.effects.of_run(run.id)] if run else []
-    written += [act.after for act in tools.store.acts.of_ticket(ticket.desk, ticket.id)]
-    return {str(one[name]) for one in written if one for name in ("priority", "group") if one.get(name)}
+    done = [(e.confirmed_at or 0.0, e.after or {}) for e in (tools.store.effects.of_run(run.id) if run else [])]
+    done += [(act.confirmed_at or 0.0, act.after or {}) for act in tools.store.acts.of_ticket(ticket.desk, ticket.id)]
+    written = [after for _, after in sorted(done, key=lambda one: one[0])]
+    return {name: str(one[name]) for one in written for name in ("priority", "group") if one.get(name)}
 
 
 def escalated(act: Act, ticket: Ticket, tools: SlaTools) -> list[str]:

@@ -40,10 +40,9 @@ def send(channels: Mapping[str, SecretStr], name: str, title: str, body: str, li
     thread.start()
     thread.join(limit)
     if not done and thread.is_alive():
+        # It may arrive yet.
         raise UnknownOutcome(TOO_SLOW.format(name, limit))
-    if not done:
-        raise Retry(FAILED.format(name))
-    if not done[0]:
+    if not done or not done[0]:
         raise Retry(FAILED.format(name))
 
 

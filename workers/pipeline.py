@@ -1,6 +1,7 @@
 """One ticket from delivery to note. Read this page first.
 
-read ─▶ classify ─▶ look up ─▶ decide ─▶ start clocks ─▶ compose ─▶ record intent ─▶ write ─▶ record outcome
+read ─▶ start clocks ─▶ classify ─▶ look up ─▶ decide ─▶ clocks again
+─▶ compose ─▶ record intent ─▶ write ─▶ record outcome
 
 Everything it needs is handed in. It may be killed after any line and be run again: a classification is kept, an effect
 is recorded before it is sent, and a note that may have been written is looked for before it is sent again.
@@ -20,6 +21,7 @@ from pydantic import ValidationError
 from connectors.base import Connector, Fields, Leak, Written
 from triage.classification import Classification, KbArticle
 from triage.classify.base import Classifier
+from triage.clocks import Judged
 from triage.decision import Decision, decide
 from triage.errors import Conflict, Gone, Refused, Retry
 from triage.note import compose, render_html
@@ -101,6 +103,9 @@ def triage(run: Run, tools: Tools) -> None:
         ticket = tools.connector.read(run.ticket_id)
     # Only an earlier attempt can have left effects.
     effects = {effect.kind: effect for effect in tools.store.effects.of_run(run.id)} if run.attempts > 1 else {}
+    if ticket.status not in OVER or tools.store.clocks.watch(ticket.desk, ticket.id):
+        # Before anything that may fail: a ticket nobody can classify is late all the same.
+        _follow(ticket, tools)
     _check_open(ticket, tools, begun=bool(effects))
     tools.checkpoint("after_read")
     with steps.timed("classify"):
@@ -109,15 +114,7 @@ def triage(run: Run, tools: Tools) -> None:
     with steps.timed("knowledge"):
         answer, sources = _look_up(ticket, answer, run, tools)
     decision = decide(ticket, answer, tools.settings, tools.desk)
-    follow(
-        ticket,
-        tools.settings,
-        tools.store,
-        time.time(),
-        judged=decision.judged(answer),
-        edits_notes=tools.connector.edits_notes,
-        wait=SLA_WAIT_SECONDS,
-    )
+    _follow(ticket, tools, decision.judged(answer))
     if NOTE not in effects or effects[NOTE].state == PLANNED:
         # Later attempts see what the first one set as set by somebody: their decision is not the one to keep.
         _hold(tools.store.runs.save(run, decision=decision.model_dump(), policy=tools.settings.policy_version()))
@@ -131,6 +128,18 @@ def triage(run: Run, tools: Tools) -> None:
     tools.checkpoint("before_finish")
     _hold(tools.store.runs.save(run, timings=steps.seconds))
     tools.store.runs.finish(run, DONE, time.time())
+
+
+def _follow(ticket: Ticket, tools: Tools, judged: Judged | None = None) -> None:
+    follow(
+        ticket,
+        tools.settings,
+        tools.store,
+        time.time(),
+        judged=judged,
+        edits_notes=tools.connector.edits_notes,
+        wait=SLA_WAIT_SECONDS,
+    )
 
 
 def _check_open(ticket: Ticket, tools: Tools, *, begun: bool) -> None:

@@ -8,9 +8,21 @@ from __future__ import annotations
 
 import time
 from dataclasses import replace
+from typing import Any
 
 from connectors.base import Fields, Leak, Written
-from triage.errors import Conflict, DeskLocked, FeatureOff, Gone, Refused, Retry, Stop, UnknownOutcome, Wait
+from triage.errors import (
+    Conflict,
+    DeskLocked,
+    FeatureOff,
+    Gone,
+    Refused,
+    Retry,
+    Stop,
+    TandemError,
+    UnknownOutcome,
+    Wait,
+)
 from triage.note import REFERENCE_LINE, Part, render_html
 from triage.settings import Mode
 from triage.sla import TAGS as TAG_NAMES
@@ -36,6 +48,8 @@ NO_NOTE = "there is no note to bring up to date"
 NOTE_DELETED = "somebody has deleted the note"
 A_PERSONS = "a person has set it, or it stands already"
 TICKET_GONE = "the ticket is gone"
+NOT_REPEATED = "it may or may not have been sent, and is not sent again"
+MAY_BE_SENT = f"the worker ended while it was being sent; {NOT_REPEATED}"
 IN_TROUBLE = "{kind} about the SLA could not be done: {reason}"
 
 
@@ -77,11 +91,15 @@ def send_message(act: Act, tools: SlaTools, view: View) -> None:
     if reason := _outdated(act, view, tools):
         tools.store.acts.drop(act, reason)
         return
+    if act.state == SENT:
+        # Whoever had it ended in the middle: an alarm instead of a second message.
+        _fail(act, MAY_BE_SENT, tools)
+        return
     head = title(Stage(act.stage), act.desk, act.ticket_id, view.picture)
     text = "\n".join([*_added(act, view, tools), message(view.picture, view.ticket.url)])
     _announce(act, tools)
     tools.notify(act.channel, head, text)
-    tools.checkpoint("sla_message")
+    tools.checkpoint("sla_after_message")
     tools.store.acts.confirm(act, time.time())
 
 
@@ -94,10 +112,13 @@ def unread(act: Act, error: Exception, tools: SlaTools) -> None:
 def give_up_or_later(act: Act, error: Exception, tools: SlaTools) -> None:
     """Decide what becomes of a message that was not taken."""
     # It may be there already, and one warning is better than two.
-    if isinstance(error, (Refused, UnknownOutcome)) or act.attempts >= MESSAGE_TRIES:
+    if isinstance(error, UnknownOutcome):
+        _fail(act, f"{describe(error)}; {NOT_REPEATED}", tools)
+    elif isinstance(error, Refused) or act.attempts >= MESSAGE_TRIES:
         _fail(act, describe(error), tools)
     else:
-        tools.store.acts.postpone(act, time.time() + 30.0 * 4.0 ** (act.attempts - 1), describe(error))
+        pause = 30.0 * 4.0 ** (act.attempts - 1)
+        tools.store.acts.postpone(act, time.time() + pause, describe(error), not_sent=isinstance(error, TandemError))
 
 
 def _outdated(act: Act, view: View, tools: SlaTools) -> str:
@@ -191,32 +212,36 @@ def _record_note(act: Act, written: Written, tools: SlaTools) -> None:
 
 
 def _fields(act: Act, view: View, tools: SlaTools) -> None:
-    store = tools.store
+    store, earlier = tools.store, view.watch.escalated or {}
     for _ in range(CONFLICTS):
         fields = escalation(view.ticket, tools)
         if not fields:
             store.acts.drop(act, A_PERSONS)
             return
         # Before the call: what a lost answer leaves behind must not be taken for a person's choice.
-        store.clocks.escalated(act.desk, act.ticket_id, _ours(fields.priority, fields.group, view))
+        store.clocks.escalated(act.desk, act.ticket_id, _ours(earlier, fields.priority, fields.group, view))
         _announce(act, tools)
         try:
             written = tools.open_connector(act.desk).set_fields(view.ticket, fields)
         except Conflict:
+            # Nothing was set: what stands there now is not ours.
+            store.clocks.escalated(act.desk, act.ticket_id, earlier)
             view = look(act.desk, act.ticket_id, tools)
             if reason := _outdated(act, view, tools):
                 store.acts.drop(act, reason)
                 return
             continue
-        ours = _ours(written.after.get("priority"), written.after.get("group"), view)
+        ours = _ours(earlier, written.after.get("priority"), written.after.get("group"), view)
         store.clocks.escalated(act.desk, act.ticket_id, ours)
         store.acts.confirm(act, time.time(), before=written.before, after=written.after, refused=written.refused)
         return
     raise Retry("the ticket was changed by others each time it was to be escalated")
 
 
-def _ours(priority: str | None, group: str | None, view: View) -> dict[str, str | None]:
-    return {"priority": priority, "group": group, "was": view.watch.priority}
+def _ours(earlier: dict[str, Any], priority: str | None, group: str | None, view: View) -> dict[str, Any]:
+    """Return what our escalations have set so far: what was not set now stays as an earlier one left it."""
+    was = view.watch.priority if priority or not earlier.get("was") else earlier["was"]
+    return {"priority": priority or earlier.get("priority"), "group": group or earlier.get("group"), "was": was}
 
 
 def _tags(act: Act, view: View, tools: SlaTools) -> None:

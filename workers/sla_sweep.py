@@ -30,6 +30,8 @@ BATCH = 100
 THREADS = 8
 # A sweep goes on with the next batch until then; the rest waits for the next tick.
 SWEEP_SECONDS = 45.0
+# Messages get at least this of it.
+MESSAGE_SECONDS = 15.0
 # A reading is used for a message as long as this.
 FRESH_SECONDS = 30.0
 FIRST_PAUSE_SECONDS = 60.0
@@ -37,6 +39,7 @@ LONGEST_PAUSE_SECONDS = 3600.0
 ALARM_AFTER = 3
 STUCK = "the SLA clocks of this ticket could not be looked at {count} times in a row; the last time: {reason}"
 CHANNEL_DOWN = "the channel did not take another message a moment ago"
+OUT_OF_TIME = "the sweep had no time left for it; it is among the first of the next one"
 # A beat that comes a moment early is this tick's.
 SLACK_SECONDS = 2.0
 
@@ -75,7 +78,8 @@ def sweep(tools: SlaTools, now: float) -> int:
             list(threads.map(lambda one: _act(one, tools), _by_ticket(acts)))
             if len(acts) < BATCH:
                 break
-    _send_messages(tools, views, end)
+    # However long the tickets took: a warning nobody gets is worth nothing.
+    _send_messages(tools, views, max(end, time.monotonic() + MESSAGE_SECONDS))
     if looked:
         logger.info("sla sweep: %d tickets looked at", looked)
     return looked
@@ -92,8 +96,6 @@ def _look(due: list[Due], tools: SlaTools, views: Views) -> None:
     try:
         view = views[desk, ticket_id] = look(desk, ticket_id, tools)
         tools.checkpoint("sla_decided")
-        if due[0].failures:
-            store.alarms.clear(desk, SLA_STUCK, ticket_id)
         acts = store.acts.claim_due(
             time.time(), BATCH, time.time() + LEASE_SECONDS, messages=False, ticket=(desk, ticket_id)
         )
@@ -131,23 +133,32 @@ def _act(acts: list[Act], tools: SlaTools) -> None:
 
 def _send_messages(tools: SlaTools, views: Views, end: float) -> None:
     """Send the messages that are due, each channel on its own: a slow one holds up nobody but itself."""
-    now = time.time()
-    claimed = tools.store.acts.claim_due(now, BATCH, now + LEASE_SECONDS, messages=True)
-    if not claimed:
-        return
-    ordered = sorted(claimed, key=lambda act: act.channel)
-    channels = [list(group) for _, group in groupby(ordered, key=lambda act: act.channel)]
-    with ThreadPoolExecutor(len(channels), thread_name_prefix="channel") as threads:
-        list(threads.map(lambda acts: _send_all(acts, tools, views, end), channels))
+    channels = tools.store.acts.channels_due(time.time())
+    if channels:
+        with ThreadPoolExecutor(len(channels), thread_name_prefix="channel") as threads:
+            list(threads.map(lambda name: _send_channel(name, tools, views, end), channels))
 
 
-def _send_all(acts: list[Act], tools: SlaTools, views: Views, end: float) -> None:
+def _send_channel(name: str, tools: SlaTools, views: Views, end: float) -> None:
+    """Send what is due on one channel, batch by batch, until nothing is left, time is up or the channel fails."""
+    while time.monotonic() < end:
+        now = time.time()
+        claimed = tools.store.acts.claim_due(now, BATCH, now + LEASE_SECONDS, messages=True, channel=name)
+        if not _send_all(claimed, tools, views, end) or len(claimed) < BATCH:
+            return
+
+
+def _send_all(acts: list[Act], tools: SlaTools, views: Views, end: float) -> bool:
+    """Send messages of one channel; say whether it works."""
     is_down = False
     for act in acts:
         now = time.time()
         try:
-            if is_down or time.monotonic() > end:
+            if is_down:
                 tools.store.acts.postpone(act, now + FIRST_PAUSE_SECONDS, CHANNEL_DOWN, uncount=True)
+                continue
+            if time.monotonic() > end:
+                tools.store.acts.postpone(act, now, OUT_OF_TIME, uncount=True)
                 continue
             view = views.get((act.desk, act.ticket_id))
             if view is None or now - view.at > FRESH_SECONDS:
@@ -161,6 +172,7 @@ def _send_all(acts: list[Act], tools: SlaTools, views: Views, end: float) -> Non
         except Exception as error:  # one ticket's trouble is not the channel's
             logger.warning("message: desk=%s ticket=%s: %s", act.desk, act.ticket_id, describe(error))
             give_up_or_later(act, error, tools)
+    return not is_down
 
 
 def _looked_at(act: Act, tools: SlaTools) -> View | None:

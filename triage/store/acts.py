@@ -52,15 +52,24 @@ class Acts:
         self._reader = reader_of(engine)
 
     def claim_due(
-        self, now: float, limit: int, lease_until: float, *, messages: bool, ticket: tuple[str, str] | None = None
+        self,
+        now: float,
+        limit: int,
+        lease_until: float,
+        *,
+        messages: bool,
+        ticket: tuple[str, str] | None = None,
+        channel: str = "",
     ) -> list[Act]:
         """Return acts whose time has come, each counted as tried and pushed ahead to `lease_until`.
 
-        Messages or everything else; of one `ticket` (desk, id) where it is given.
+        Messages or everything else; of one `ticket` (desk, id) or `channel` where it is given.
         """
         due = select(acts.c.id).where(acts.c.try_at <= now, (acts.c.kind == MESSAGE) == messages)
         if ticket:
             due = due.where(acts.c.desk == ticket[0], acts.c.ticket_id == ticket[1])
+        if channel:
+            due = due.where(acts.c.channel == channel)
         due = due.order_by(acts.c.try_at, acts.c.id).limit(limit).with_for_update(skip_locked=True)
         with self._engine.begin() as connection:
             ids = list(connection.execute(due).scalars())
@@ -71,6 +80,12 @@ class Acts:
             rows = connection.execute(select(*COLUMNS).where(mine).order_by(acts.c.id)).mappings().all()
             connection.execute(update(acts).where(mine).values(try_at=lease_until, attempts=acts.c.attempts + 1))
         return [replace(Act(**row), attempts=row["attempts"] + 1) for row in rows]
+
+    def channels_due(self, now: float) -> list[str]:
+        """Return the channels that have a message whose time has come."""
+        query = select(acts.c.channel).where(acts.c.try_at <= now, acts.c.kind == MESSAGE).distinct()
+        with self._reader.connect() as connection:
+            return sorted(connection.execute(query).scalars())
 
     def sent(self, act: Act, now: float, lease_until: float) -> bool:
         """Record that the act is about to be done; False when the claim has run out and another worker has it."""
@@ -91,10 +106,12 @@ class Acts:
         """Record that the act is not needed any more."""
         self._close(act, state=DROPPED, reason=reason[:REASON_LENGTH])
 
-    def postpone(self, act: Act, until: float, reason: str, *, uncount: bool = False) -> None:
-        """Try the act again at `until`; `uncount` gives the attempt back."""
+    def postpone(self, act: Act, until: float, reason: str, *, uncount: bool = False, not_sent: bool = False) -> None:
+        """Try the act again at `until`; `uncount` gives the attempt back, `not_sent` says that nothing was done."""
         attempts = act.attempts - 1 if uncount else act.attempts
-        self._update(act, try_at=until, reason=reason[:REASON_LENGTH], attempts=attempts)
+        # Else as the database has it: `act` may be from before it was sent.
+        state = {"state": PLANNED} if not_sent else {}
+        self._update(act, try_at=until, reason=reason[:REASON_LENGTH], attempts=attempts, **state)
 
     def of_ticket(self, desk: str, ticket_id: str) -> list[Act]:
         """Return every act on a ticket, oldest first."""

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Engine, RowMapping, Select, case, func, select, update
+from sqlalchemy import Connection, Engine, RowMapping, Select, case, func, select, update
 
 from triage.store.engine import insert_into, reader_of
 from triage.store.tables import deliveries
@@ -21,6 +21,9 @@ RECEIVED, QUEUED, DONE, IGNORED, UNREADABLE, DEAD = "received", "queued", "done"
 OPEN_STATES = (RECEIVED, QUEUED)
 # A row the web process did not queue is queued by the sweep after this.
 UNQUEUED_SECONDS = 5.0
+# Clocks are in no such hurry: one update is often several events, and one reading serves them all.
+CLOCK_SECONDS = 4.0
+JOINED = "one reading for several changes: delivery {}"
 # A queued row nobody took is sent again after this: with the sweep's own 5 s a lost message costs less than a minute.
 UNCLAIMED_SECONDS = 40.0
 # From then on after twice as long each time: a long queue is not a lost one, and must not fill up with repeats.
@@ -84,7 +87,7 @@ class Deliveries:
         reason: str = "",
         occasion: str = CREATED,
     ) -> Received:
-        """Store one call, or find the row it repeats."""
+        """Store one call, or find the row it repeats. The sweep queues those about clocks, some seconds later."""
         open_ = state in OPEN_STATES
         values = {
             "desk": desk,
@@ -97,11 +100,14 @@ class Deliveries:
             "attempts": 0,
             "wakeups": 0,
             "received_at": now,
-            "due_at": now + UNQUEUED_SECONDS if open_ else None,
+            "due_at": now + (CLOCK_SECONDS if occasion == CLOCK else UNQUEUED_SECONDS) if open_ else None,
             "finished_at": None if open_ else now,
             "body": body,
         }
         with self._engine.begin() as connection:
+            if open_ and occasion == CLOCK and (other := self._unread(connection, desk, ticket_id)):
+                open_ = False
+                values |= {"state": DONE, "reason": JOINED.format(other), "due_at": None, "finished_at": now}
             new_id = connection.execute(
                 insert_into(self._engine, deliveries)
                 .values(values)
@@ -109,10 +115,23 @@ class Deliveries:
                 .returning(deliveries.c.id)
             ).scalar_one_or_none()
             if new_id is not None:
-                return Received(new_id, is_new=True, needs_queueing=open_)
+                return Received(new_id, is_new=True, needs_queueing=open_ and occasion != CLOCK)
             same = deliveries.c.desk == desk, deliveries.c.key == key
             row = connection.execute(select(deliveries.c.id, deliveries.c.state).where(*same)).one()
-            return Received(row.id, is_new=False, needs_queueing=row.state == RECEIVED)
+            is_waiting = row.state == RECEIVED and occasion != CLOCK
+            return Received(row.id, is_new=False, needs_queueing=is_waiting)
+
+    def _unread(self, connection: Connection, desk: str, ticket_id: str) -> int | None:
+        """Return the open clock delivery of a ticket that nobody has begun with: its reading will see this change."""
+        query = select(func.min(deliveries.c.id)).where(
+            deliveries.c.desk == desk,
+            deliveries.c.ticket_id == ticket_id,
+            deliveries.c.occasion == CLOCK,
+            deliveries.c.state.in_(OPEN_STATES),
+            deliveries.c.attempts == 0,
+        )
+        found: int | None = connection.execute(query).scalar_one()
+        return found
 
     def mark_queued(self, delivery_id: int, now: float) -> None:
         """Record that a wake-up was sent; a row a worker has finished meanwhile stays as it is."""
