@@ -755,7 +755,9 @@ class TestMessages:
 
     @pytest.mark.parametrize(("priority", "sent"), [("high", 0), ("urgent", 1)])
     def test_wait_through_quiet_hours(self, sqlite_store: Store, priority: str, sent: int) -> None:
-        bench = Bench(sqlite_store, extra="  quiet_hours: {hours: {mon-sun: 00:00-24:00}}")
+        loud = 1 + (datetime.now(UTC).hour + 11) % 22  # an hour of every day, and not this one or the next
+        windows = f"[00:00-{loud:02}:00, {loud + 1:02}:00-24:00]"
+        bench = Bench(sqlite_store, extra=f"  quiet_hours: {{hours: {{mon-sun: {windows}}}}}")
         bench.add(70, priority=priority)
         bench.due()
         bench.sweep()
