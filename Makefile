@@ -5,11 +5,10 @@ BIN := $(VENV)/bin
 # Half of the tests wait for processes, so two at once are faster on one core too.
 WORKERS ?= 2
 
-# Labelled tickets to measure on: not part of the repository.
 # Labelled tickets to measure on; none are in this repository: make eval DATA=path/to/data
 DATA ?=
 
-.PHONY: help run test test-rabbitmq smoke lint lock clean eval heads
+.PHONY: help run test test-rabbitmq smoke lint lock clean eval heads bench
 
 help: ## Show this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1|\2/' | column -t -s '|'
@@ -32,9 +31,16 @@ lint: $(VENV)/.test ## Check style, types and the layering of the imports
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-eval: $(VENV)/.test ## Measure the embedded classifier on DATA=...
+eval: $(VENV)/.test ## Measure classifier, learning, redaction, retrieval and foresight on DATA=...
 	@test -n "$(DATA)" || (echo "name the data: make $@ DATA=path/to/data"; exit 1)
 	$(BIN)/python -m evaluation $(DATA) --out docs/quality.md
+	$(BIN)/python -m evaluation.history $(DATA) --out docs/quality.md
+	$(BIN)/python -m evaluation.redaction $(DATA) --out docs/quality.md
+	$(BIN)/python -m evaluation.retrieval $(DATA) --out docs/quality.md
+	$(BIN)/python -m evaluation.foresight $(DATA) --out docs/sla.md
+
+bench: $(VENV)/.test ## Measure how fast it is on this machine
+	$(BIN)/python -m benchmarks $(NAME)
 
 heads: $(VENV)/.test ## Fit the shipped heads again, with DATA=...
 	@test -n "$(DATA)" || (echo "name the data: make $@ DATA=path/to/data"; exit 1)

@@ -83,6 +83,14 @@ beat_schedule = {
     "requeue": {"task": "sweep.requeue", "schedule": 5.0, "options": {"expires": 10}},
     # Only looks at the clock; each desk has its own interval.
     "reconcile": {"task": "sweep.reconcile", "schedule": 20.0, "options": {"expires": 20}},
+    # Goes on with rounds that are under way; each desk begins one at its own interval.
+    "knowledge": {"task": "sweep.knowledge", "schedule": 60.0, "options": {"expires": 60}},
+    # Only looks at the clock; `sla.tick_seconds` says how often clocks are looked at.
+    "sla": {"task": "sweep.sla", "schedule": 5.0, "options": {"expires": 10}},
+    # Attainment for the views; what the teams' pace is, once an hour.
+    "foresight": {"task": "sweep.foresight", "schedule": 300.0, "options": {"expires": 300}},
+    # Only looks at the clock too: once a day for each desk, also where beat is restarted more often than that.
+    "calibrate": {"task": "sweep.calibrate", "schedule": 3600.0, "options": {"expires": 3600}},
     "retention": {"task": "sweep.retention", "schedule": 3600.0, "options": {"expires": 3600}},
 }
 # Beat's own notes, next to the database.

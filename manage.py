@@ -13,7 +13,25 @@ from triage.errors import TandemError
 
 FOLDER = Path(__file__).parent / "commands"
 # Helpers of the commands; every other file is a command.
-HELPERS = {"__init__", "shared", "stack", "sandboxed", "rows", "lessons", "past"}
+HELPERS = {
+    "__init__",
+    "answers",
+    "backtest_screen",
+    "calendar_yaml",
+    "closed",
+    "crew",
+    "lessons",
+    "past",
+    "period",
+    "rivals",
+    "rows",
+    "sandboxed",
+    "shared",
+    "sla_table",
+    "tuning_material",
+    "tuning_state",
+    "stack",
+}
 
 
 class Commands(click.Group):

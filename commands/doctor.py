@@ -22,6 +22,7 @@ from triage.settings import Desk
 from triage.store.marks import BEAT, EVERY_DESK
 from triage.store.migrate import is_current
 from triage.ticket import Author, Message, Ticket
+from workers.notify import check
 from workers.runtime import Runtime
 
 OK, WARNING, BROKEN = "ok", "warning", "broken"
@@ -71,6 +72,7 @@ def findings(runtime: Runtime) -> Iterator[Finding]:
     for name, desk in runtime.settings.desks.items():
         yield from _desk(runtime, name, desk)
     yield _classifier(runtime)
+    yield from _channels(runtime)
 
 
 def _database(runtime: Runtime) -> Iterator[Finding]:
@@ -133,6 +135,17 @@ def _desk(runtime: Runtime, name: str, desk: Desk) -> Iterator[Finding]:
             yield Finding(f"desk {name}", WARNING, f"its API token stops working in {days} days", remedy)
     except TandemError as error:
         yield Finding(f"desk {name}", BROKEN, str(error), f"correct desks.{name}.auth or the bot's role")
+
+
+def _channels(runtime: Runtime) -> Iterator[Finding]:
+    """Look at the addresses only: a check sends nobody a message."""
+    channels = runtime.settings.sla.channels
+    for name in channels:
+        try:
+            check(channels, name)
+            yield Finding(f"channel {name}", OK, "an address Apprise knows")
+        except TandemError as error:
+            yield Finding(f"channel {name}", BROKEN, str(error), f"correct sla.channels.{name}")
 
 
 def _classifier(runtime: Runtime) -> Finding:

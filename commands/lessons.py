@@ -1,70 +1,22 @@
-"""How a lesson reads in the terminal, and how what was running did on the same tickets."""
+"""How a lesson reads in the terminal and as JSON, beside what was running on the same tickets."""
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import click
-import numpy as np
 
-from triage.classify.base import Classifier
-from triage.classify.head import LearnedHead, fingerprint
-from triage.classify.learned_features import Features
-from triage.classify.training import PRECISION, Lesson, macro_f1
-from triage.ticket import Ticket
+from commands.rivals import Rival
+from triage.classify.measures import macro_f1
+from triage.classify.training import PRECISION, Lesson
 
-ASKED_AT_MOST = 300
-"""Held-out tickets that a running classifier answers: a language model is paid for each."""
-LEAST_UNSEEN = 20
-PAIR_WIDTH = 60
-
-
-@dataclass(frozen=True)
-class Rival:
-    """What is running, on held-out tickets that it has not learned from, beside the lesson on the same tickets."""
-
-    name: str
-    tickets: int
-    macro_f1: float
-    accuracy: float
-    ours: float
-    """Macro-F1 of the lesson on these tickets."""
-
-    @property
-    def beaten(self) -> bool:
-        """Say whether the lesson is better."""
-        return self.ours > self.macro_f1
-
-
-def against_base(lesson: Lesson, base: Classifier, labels: set[str], tickets: Sequence[Ticket]) -> Rival:
-    """Return how `base`, which knows `labels`, did; it is not asked where it knows no label of the truth."""
-    if not labels & set(lesson.truth):
-        name = f"{base.name} (knows none of these labels)"
-        return Rival(name, len(lesson.truth), 0.0, 0.0, macro_f1(lesson.truth, lesson.said))
-    places = np.unique(np.linspace(0, len(lesson.truth) - 1, ASKED_AT_MOST).astype(int))
-    said = [str(getattr(base.classify(tickets[lesson.test_rows[place]]), lesson.field)) for place in places]
-    return _rival(base.name, lesson, [int(place) for place in places], said)
-
-
-def against_head(lesson: Lesson, head: LearnedHead, metrics: Mapping[str, Any], features: Features) -> Rival:
-    """Return how the model learned earlier did; where it has seen the tickets, what its own test said counts."""
-    places = [place for place, row in enumerate(lesson.test_rows) if fingerprint(features.texts[row]) not in head.seen]
-    if len(places) < LEAST_UNSEEN:
-        # On its own held-out tickets; equal is enough, for this one knows at least as much.
-        was = float(metrics["macro_f1"])
-        ours = max(lesson.figures.macro_f1, np.nextafter(was, 2) if lesson.figures.macro_f1 >= was else 0.0)
-        return Rival("learned before (its own test)", int(metrics["tickets"]), was, float(metrics["accuracy"]), ours)
-    chances = head.probabilities(features.part(lesson.test_rows[places]))
-    return _rival("learned before", lesson, places, [max(one, key=one.__getitem__) for one in chances])
-
-
-def _rival(name: str, lesson: Lesson, places: Sequence[int], said: Sequence[str]) -> Rival:
-    truth = [lesson.truth[place] for place in places]
-    right = sum(one == other for one, other in zip(truth, said, strict=True)) / len(truth)
-    ours = macro_f1(truth, [lesson.said[place] for place in places])
-    return Rival(name, len(places), macro_f1(truth, said), right, ours)
+WIDTH = 79
+LABEL_WIDTH = 30
+ROW = "  {:<40}{:>8}  {:>8}  {:>7}"
+UNTAUGHT = "warning: labels of test tickets that no ticket learned from has, so that the test counts them as wrong: "
+RARE = "warning: too few tickets to learn these labels, left out: "
 
 
 def metrics_of(lesson: Lesson) -> dict[str, Any]:
@@ -85,26 +37,80 @@ def metrics_of(lesson: Lesson) -> dict[str, Any]:
     }
 
 
-def show(lesson: Lesson, rival: Rival, say: Callable[[str], None] = click.echo) -> None:
+def as_data(lesson: Lesson, rival: Rival) -> dict[str, Any]:
+    """Return what was learned about one field for programs."""
+    running = {
+        "name": rival.name,
+        "remark": rival.remark,
+        "tickets": len(rival.truth),
+        "macro_f1": _rounded(macro_f1, rival.truth, rival.said),
+        "accuracy": _rounded(_accuracy, rival.truth, rival.said),
+        "macro_f1_learned": _rounded(macro_f1, rival.truth, rival.ours),
+        "accuracy_learned": _rounded(_accuracy, rival.truth, rival.ours),
+        "better_in_draws": rival.better,
+    }
+    confused = [{"right": one, "said": other, "tickets": count} for one, other, count in lesson.confused]
+    about = {"field": lesson.field, "labels": list(lesson.head.labels), "recipe": lesson.recipe}
+    return {**about, **metrics_of(lesson), "untaught": lesson.untaught, "confused": confused, "running": running}
+
+
+def _rounded(
+    measure: Callable[[Sequence[str], Sequence[str]], float], truth: Sequence[str], said: Sequence[str]
+) -> float | None:
+    return round(measure(truth, said), 4) if truth else None
+
+
+def _accuracy(truth: Sequence[str], said: Sequence[str]) -> float:
+    return sum(one == other for one, other in zip(truth, said, strict=True)) / len(truth)
+
+
+def show(lesson: Lesson, rival: Rival) -> None:
     """Print what was learned about one field."""
     figures = lesson.figures
-    how = "the newest fifth" if lesson.split == "time" else "a random fifth, near-duplicates kept together"
-    say(f"\n{lesson.field}: {len(lesson.head.labels)} labels, tested on {how} ({figures.tickets} tickets)")
-    say(f"  {'':34}macro-F1  accuracy")
-    say(f"  {'learned now':34}{figures.macro_f1:8.3f}  {figures.accuracy:8.3f}")
-    beside = "" if rival.tickets == figures.tickets else f", {rival.tickets} tickets (ours there {rival.ours:.3f})"
-    say(f"  {'running: ' + rival.name:34}{rival.macro_f1:8.3f}  {rival.accuracy:8.3f}{beside}")
+    how = "the newest fifth" if lesson.split == "time" else "a random fifth"
+    click.echo(f"\n{lesson.field}: {len(lesson.head.labels)} labels, tested on {how} ({figures.tickets} tickets)")
+    if lesson.split != "time":
+        say("near-duplicates are kept together")
+    click.echo(ROW.format("", "macro-F1", "accuracy", "tickets"))
+    _row("learned now", lesson.truth, lesson.said)
+    if len(rival.truth) != figures.tickets:
+        _row("learned now, of these only", rival.truth, rival.ours)
+    _row(f"running: {rival.name}", rival.truth, rival.said)
+    if rival.remark:
+        say(rival.remark)
     at = figures.at_target
     if at.threshold >= 1:
-        say(f"  no threshold reaches {PRECISION:.0%} precision")
+        say(f"no threshold reaches {PRECISION:.0%} precision")
     else:
         found = f"answers {at.share:.0%} of the tickets, {at.precision:.1%} of these right"
-        say(f"  for {PRECISION:.0%} precision: threshold {at.threshold:.2f}, {found}")
-    say(f"  at 70% coverage: {figures.at_70.precision:.1%} right; calibration error (ECE) {figures.error:.3f}")
-    say("  learning curve: " + ", ".join(f"{count} tickets {quality:.3f}" for count, quality in lesson.curve))
+        say(f"for {PRECISION:.0%} precision: threshold {at.threshold:.2f}, {found}")
+    say(f"at 70% coverage: {figures.at_70.precision:.1%} right; calibration error (ECE) {figures.error:.3f}")
+    say("learning curve: " + ", ".join(f"{count} tickets {quality:.3f}" for count, quality in lesson.curve))
     for one, other, count in lesson.confused:
-        say(f"  confused {count:4d} x  {one} read as {other}"[: PAIR_WIDTH + 40])
-    say(f"  recipe: {lesson.recipe}")
+        click.echo(f"  confused {count:4d} x  {_short(one)} read as {_short(other)}")
+    say(f"recipe: {lesson.recipe}")
+    if lesson.untaught:
+        say(UNTAUGHT + _counted(lesson.untaught))
     if lesson.rare:
-        named = ", ".join(f"{label} ({count})" for label, count in sorted(lesson.rare.items()))
-        say(f"  warning: too few tickets to learn these labels, left out: {named}")
+        say(RARE + _counted(lesson.rare))
+
+
+def say(text: str, *, err: bool = False) -> None:
+    """Print `text` indented, in as many lines as it takes."""
+    filled = textwrap.fill(text, WIDTH, initial_indent="  ", subsequent_indent="    ", break_on_hyphens=False)
+    click.echo(filled, err=err)
+
+
+def _row(name: str, truth: Sequence[str], said: Sequence[str]) -> None:
+    figures = (f"{macro_f1(truth, said):.3f}", f"{_accuracy(truth, said):.3f}") if truth else ("", "")
+    click.echo(ROW.format(name, *figures, len(truth)))
+
+
+def _counted(labels: Mapping[str, int]) -> str:
+    return ", ".join(f"{_short(label)} ({count})" for label, count in sorted(labels.items()))
+
+
+def _short(label: str) -> str:
+    """Return a label on part of a line, without what a terminal would obey: anyone may have written it."""
+    plain = "".join(character for character in label if character.isprintable())
+    return plain if len(plain) <= LABEL_WIDTH else plain[: LABEL_WIDTH - 1] + "…"

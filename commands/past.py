@@ -4,20 +4,20 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from datetime import datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from connectors.base import Connector, History, Past
-from triage.clean import clean_message
-from triage.decision import HELPDESK_WORDS
 from triage.errors import Retry, Wait
+from triage.people import first_words, priority_of, team_of
 from triage.settings import Settings
 
 TRIES = 5
 PAUSE = 10.0
 Row = dict[str, Any]
+Answer = TypeVar("Answer")
 
 
 class Shelf:
@@ -59,30 +59,30 @@ class Shelf:
 
 
 def read_past(
-    connector: Connector, settings: Settings, since: datetime, shelf: Shelf, progress: Callable[[int], None]
+    connector: Connector, settings: Settings, since: datetime, shelf: Shelf, progress: Callable[[int, int], None]
 ) -> list[Row]:
-    """Return one row per solved ticket since `since`; `progress` hears how many came with each page."""
+    """Return one row per solved ticket since `since`; `progress` hears of new tickets and pages."""
     pages = shelf.pages()
     shelf.start(pages)
     found = {row["id"]: row for _, rows in pages for row in rows}
-    progress(len(found))
+    progress(len(found), len(pages))
     for page in _pages(connector, pages[-1][0] if pages else "", since):
         rows = [row_of(past, settings) for past in page.tickets]
         shelf.add(page.cursor, rows)
         found |= {row["id"]: row for row in rows}
-        progress(len(rows))
+        progress(len(rows), 1)
     return list(found.values())
 
 
 def _pages(connector: Connector, cursor: str, since: datetime) -> Iterator[History]:
     more = True
     while more:
-        page = _patiently(lambda: connector.history(cursor, since))  # noqa: B023
+        page = patiently(lambda: connector.history(cursor, since))  # noqa: B023
         yield page
         cursor, more = page.cursor, page.more
 
 
-def _patiently(ask: Callable[[], History]) -> History:
+def patiently(ask: Callable[[], Answer]) -> Answer:
     """Ask until there is an answer: a rate limit is waited for as long as it says, a fault a few times."""
     tried = 0
     while True:
@@ -100,23 +100,11 @@ def _patiently(ask: Callable[[], History]) -> History:
 def row_of(past: Past, settings: Settings) -> Row:
     """Return `past` as `learn --file` reads it: the group as the team that has it in the settings, else by its name."""
     ticket = past.ticket
-    words = [clean_message(message.body, message.html) for message in ticket.messages]
     return {
         "id": ticket.id,
         "subject": ticket.subject,
-        "body": "\n\n".join(words),
-        "primary_team": _teams(settings).get(past.group.strip().casefold(), past.group),
-        "priority": _priorities(settings).get(ticket.priority or "", ""),
+        "body": first_words(ticket),
+        "primary_team": team_of(past.group, settings),
+        "priority": priority_of(ticket.priority, settings),
         "created_at": ticket.created_at.isoformat() if ticket.created_at else None,
-    }
-
-
-def _teams(settings: Settings) -> Mapping[str, str]:
-    return {team.group.strip().casefold(): name for name, team in settings.teams.items() if team.group}
-
-
-def _priorities(settings: Settings) -> Mapping[str, str]:
-    return {
-        HELPDESK_WORDS.get(priority.helpdesk, priority.helpdesk): str(name)
-        for name, priority in settings.priorities.items()
     }

@@ -18,6 +18,7 @@ DATA = Path(__file__).parent.parent / "data"
 # Where `up` leaves the address of its embedded server for the commands that are run beside it.
 REDIS_FILE = DATA / "redis_url"
 SOCKET_SCHEME = "redis+socket://"
+NO_DESK = "--desk {desk}: no such desk in {path} (it has {known}){remedy}"
 DATABASE_FAILED = "the database failed ({kind}): start it, correct DATABASE_URL, or run python manage.py migrate"
 
 
@@ -31,10 +32,11 @@ def checked_settings() -> tuple[Environment, Settings]:
     return environment, load_settings(Path(environment.tandem_config), variables())
 
 
-def check_desk(settings: Settings, desk: str, path: Path) -> None:
-    """Raise SettingsError, naming the desks there are, when `desk` is none of them."""
+def check_desk(settings: Settings, desk: str, path: Path | str, remedy: str = "") -> None:
+    """Raise SettingsError, naming the desks there are and the `remedy`, when `desk` is none of them."""
     if desk not in settings.desks:
-        raise SettingsError(f"--desk {desk}: no such desk in {path}; it has {', '.join(settings.desks) or 'none'}")
+        known = ", ".join(settings.desks) or "none"
+        raise SettingsError(NO_DESK.format(desk=desk or "''", path=path, known=known, remedy=remedy and f"; {remedy}"))
 
 
 def find_embedded_redis() -> None:

@@ -8,11 +8,13 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import click
+from sqlalchemy.exc import SQLAlchemyError
 
 from commands.shared import check_desk, database_errors, find_embedded_redis
 from triage.decision import decide
 from triage.logs import configure_logging
 from triage.note import compose, render_text
+from triage.sources import Sources
 from triage.store.deliveries import DONE
 from triage.store.runs import DONE as RUN_DONE
 from workers.deliver import deliver
@@ -51,7 +53,12 @@ def _show(runtime: Runtime, desk: str, ticket_id: str) -> None:
     ticket = tools.connector.read(ticket_id)
     answer = tools.classifier.classify(ticket)
     decision = decide(ticket, answer, tools.settings, tools.desk)
-    note = compose(ticket, answer, decision, tools.settings, DRY_REFERENCE, datetime.now(UTC))
+    try:
+        sources = tools.find(ticket)
+    except SQLAlchemyError:
+        # A dry run needs no database, and then there is no index.
+        sources = Sources()
+    note = compose(ticket, answer, decision, tools.settings, DRY_REFERENCE, datetime.now(UTC), sources)
     click.echo(render_text(note))
     click.echo("\nTags:   " + (" ".join(decision.tags) or "none"))
     fields = {"priority": decision.priority, "group": decision.group, **decision.custom}

@@ -42,6 +42,7 @@ def command(every: float) -> None:
         # The sandbox has forgotten its tickets, so what we know of them goes too.
         shutil.rmtree(data, ignore_errors=True)
     if sandbox or not values.get("DATABASE_URL"):
+        data.mkdir(parents=True, exist_ok=True)
         values["DATABASE_URL"] = f"sqlite:///{data}/tandem.db"
     stack = Stack(values | {"PORT": str(environment.port)}, _print)
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))

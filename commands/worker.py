@@ -6,6 +6,9 @@ import sys
 import click
 
 from commands.shared import checked_settings
+from triage.errors import Refused, SettingsError
+from triage.settings import Settings
+from workers.notify import check
 
 
 @click.command()
@@ -13,7 +16,8 @@ from commands.shared import checked_settings
 @click.option("--queues", default="triage,sweep,bulk", show_default=True, help="Queues to take work from.")
 def command(concurrency: int, queues: str) -> None:
     """Run a worker: reads, classifies and writes tickets. Start as many as you like."""
-    environment, _ = checked_settings()
+    environment, settings = checked_settings()
+    check_channels(settings, environment.tandem_config)
     arguments = [
         sys.executable,
         "-m",
@@ -25,3 +29,12 @@ def command(concurrency: int, queues: str) -> None:
         *("--without-gossip", "--without-mingle", "--without-heartbeat"),
     ]
     os.execv(sys.executable, arguments)  # noqa: S606 - fixed arguments
+
+
+def check_channels(settings: Settings, path: str) -> None:
+    """Raise SettingsError for a channel whose kind of address Apprise does not know; its messages would all be lost."""
+    for name in settings.sla.channels:
+        try:
+            check(settings.sla.channels, name)
+        except Refused as error:
+            raise SettingsError(f"{path}: sla.channels.{name}: {error}") from None

@@ -11,6 +11,6 @@ from triage.settings import Desk
 PLATFORMS: dict[str, type[Freshdesk] | type[Zendesk]] = {"zendesk": Zendesk, "freshdesk": Freshdesk}
 
 
-def open_connector(name: str, desk: Desk, budget: Budget) -> Connector:
-    """Return the connector of desk `name`."""
-    return PLATFORMS[desk.platform](name, desk, budget)
+def open_connector(name: str, desk: Desk, budget: Budget, *, own_clocks: bool = True) -> Connector:
+    """Return the connector of desk `name`; `own_clocks` says whether to read the helpdesk's SLA clocks."""
+    return PLATFORMS[desk.platform](name, desk, budget, own_clocks=own_clocks)

@@ -6,12 +6,14 @@ notes, so after any doubt call `find_note` first.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 from typing import Any, Protocol
 
-from triage.ticket import Status, Ticket
+from connectors.schedules import Schedule
+from triage.ticket import Message, Status, Ticket
 
 
 @dataclass(frozen=True)
@@ -69,6 +71,15 @@ class Changed:
     status: Status
     created_at: datetime
     updated_at: datetime
+    group: str | None = None
+    """The group's name; None where the ticket has none or our role may not list the names."""
+    priority: str | None = None
+    """urgent, high, normal or low."""
+    priority_is_default: bool = False
+    """The vendor gives this priority to every new ticket, so it need not be anybody's choice."""
+    tags: tuple[str, ...] = ()
+    merged: bool = False
+    """Closed because it was merged into another ticket: nobody worked on it here."""
 
 
 @dataclass(frozen=True)
@@ -85,6 +96,7 @@ class Past:
     """One solved ticket: what the customer first wrote, and what people made of it."""
 
     ticket: Ticket
+    """With its first message only, and with the values it had last."""
     group: str
     """The name of the group that had it last; empty where none had."""
 
@@ -98,10 +110,36 @@ class History:
     more: bool
 
 
+@dataclass(frozen=True)
+class Article:
+    """One help-centre article in one language that everybody may read."""
+
+    id: str
+    language: str
+    """The vendor's locale, like `en-us`; empty where the list does not say it."""
+    title: str
+    html: str
+    path: str
+    """Of its page on the desk's host."""
+    updated_at: str
+    """As the vendor writes it."""
+
+
+@dataclass(frozen=True)
+class Articles:
+    """A page of the help centre; `cursor` continues it where `more`. Drafts and internal articles are never in it."""
+
+    articles: tuple[Article, ...]
+    cursor: str
+    more: bool
+
+
 class Connector(Protocol):
     """One desk's helpdesk. Every method may raise the errors of `triage.errors`."""
 
     desk: str
+    edits_notes: bool
+    """Whether `update_note` works."""
 
     def account(self) -> Account:
         """Return who we are; proves the credential with a call that really needs it."""
@@ -109,17 +147,29 @@ class Connector(Protocol):
     def read(self, ticket_id: str) -> Ticket:
         """Return the ticket with conversation, requester, organization and 30 days of history; Gone if it is over."""
 
+    def look(self, ticket_id: str) -> Ticket:
+        """Return the ticket as `read` does without the earlier ones, solved and closed ones too; Gone if deleted."""
+
     def find_note(self, ticket_id: str, reference: str) -> Written | None:
         """Return our note that carries `reference`, or None; one found public is hidden or removed, and says so."""
 
     def post(self, ticket: Ticket, note_html: str, reference: str, fields: Fields) -> Written:
         """Add one private note and set `fields`; a refused field never costs the note. Conflict if read is stale."""
 
+    def update_note(self, ticket_id: str, note_id: str, note_html: str, reference: str) -> Written:
+        """Replace the text of our note; FeatureOff where the helpdesk has no such thing."""
+
     def set_fields(self, ticket: Ticket, fields: Fields) -> Written:
         """Set `fields` without a note (the note is there already)."""
 
     def add_tags(self, ticket: Ticket, tags: tuple[str, ...]) -> Written:
         """Add `tags`, keeping every other tag."""
+
+    def remove_tags(self, ticket: Ticket, tags: tuple[str, ...]) -> Written:
+        """Take `tags` away, keeping every other tag."""
+
+    def schedules(self) -> tuple[Schedule, ...]:
+        """Return the helpdesk's business hours; FeatureOff where the plan or our role has none."""
 
     def changes(self, cursor: str) -> Changes:
         """Return tickets changed since `cursor` (empty: since one minute ago), oldest change first.
@@ -131,5 +181,17 @@ class Connector(Protocol):
     def history(self, cursor: str, since: datetime) -> History:
         """Return tickets solved and changed since `since`; `cursor` (empty at first) continues; FeatureOff as above.
 
-        A ticket may come more than once; the last one holds.
+        A ticket may come more than once; the last one holds. Organizations may have their id only.
         """
+
+    def past(self, ticket_ids: Sequence[str]) -> tuple[Past, ...]:
+        """Return those of at most 100 tickets that are to be had, with their organizations, in any order."""
+
+    def articles(self, cursor: str) -> Articles:
+        """Return a page of the articles everybody may read, by one call; `cursor` (empty at first) continues.
+
+        FeatureOff where the desk has no help centre or our role may not list it.
+        """
+
+    def replies(self, ticket: Ticket) -> tuple[Message, ...]:
+        """Return the newest public messages of `ticket`, oldest first, by one call; none where it is gone."""

@@ -26,6 +26,8 @@ from triage.errors import Wait
 log = logging.getLogger(__name__)
 
 SPARE = 0.2
+BULK_SPARE = 0.5
+"""Bulk work leaves half of every limit alone: new tickets come first."""
 WINDOW_SECONDS = 60
 GUESS_SECONDS = 3
 KEEP_SECONDS = 2 * 3600
@@ -95,9 +97,9 @@ class Budget:
         self._blind_until = 0.0
         self._complained_at = float("-inf")
 
-    def admit(self, needs: Sequence[Need], now: float | None = None) -> None:
-        """Promise the calls of one ticket; raise Wait where they would eat into the spare fifth."""
-        wait = self._ask("admit", [self._bucket(need) for need in needs], 0.0, now)
+    def admit(self, needs: Sequence[Need], now: float | None = None, *, spare: float = SPARE) -> None:
+        """Promise the calls of one ticket; raise Wait where they would eat into the `spare` share of a limit."""
+        wait = self._ask("admit", [self._bucket(need) for need in needs], 0.0, now, spare)
         if wait > 0:
             raise Wait(SPENT, spread(wait))
 
@@ -116,13 +118,15 @@ class Budget:
         limit = need.limit or self._per_minute
         return {"name": need.name, "calls": need.calls, "limit": limit, "sure": need.sure}
 
-    def _ask(self, ask: str, buckets: list[dict[str, Any]], closed_for: float, now: float | None) -> float:
+    def _ask(
+        self, ask: str, buckets: list[dict[str, Any]], closed_for: float, now: float | None, spare: float = SPARE
+    ) -> float:
         if self._script is None or time.monotonic() < self._blind_until:
             return 0.0
         request = {
             "ask": ask,
             "now": time.time() if now is None else now,
-            "spare": SPARE,
+            "spare": spare,
             "window": WINDOW_SECONDS,
             "guess_wait": GUESS_SECONDS,
             "keep": KEEP_SECONDS,

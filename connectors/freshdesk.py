@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import base64
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any, ClassVar
 
-from connectors import freshdesk_ticket
-from connectors.base import Account, Changes, Fields, History, Leak, Written
-from connectors.budget import ACCOUNT, Need
+from connectors import freshdesk_clocks, freshdesk_schedules, freshdesk_solutions, freshdesk_ticket
+from connectors.base import Account, Articles, Changes, Fields, History, Leak, Past, Written
+from connectors.budget import ACCOUNT, BULK_SPARE, Need
 from connectors.freshdesk_errors import FreshdeskDialect
 from connectors.freshdesk_poll import PAGE_SIZE, Place, iso
 from connectors.freshdesk_tags import TagList
@@ -28,11 +29,12 @@ from connectors.helpdesk import (
 )
 from connectors.http import Client, StaticCredential
 from connectors.lock import ticket_lock
-from connectors.ticket_rows import changed, earlier
+from connectors.schedules import Schedule
+from connectors.ticket_rows import earlier
 from connectors.values import as_dict, ident, rows, text
 from connectors.verdict import Call
 from triage.errors import DeskLocked, Forbidden, Gone, Refused, Retry, TandemError, UnknownOutcome
-from triage.ticket import Status, Ticket
+from triage.ticket import EarlierTicket, Message, Status, Ticket
 
 TICKETS = "/tickets"
 TICKET = "/tickets/{id}"
@@ -53,7 +55,10 @@ CUSTOM_PREFIX = "cf_"
 NEXT = re.compile(r"""rel\s*=\s*["']?next\b""")
 # Ticket 3, company 1, history 1, note 1, tags 2 credits.
 TICKET_CREDITS = 8.0
-LIST_WITH_TEXT = 3.0
+# Ticket with conversations, requester and stats, company.
+LOOK_CREDITS = 5.0
+# Each include of a list costs two.
+LIST_WITH_TEXT = 5.0
 SCOPES = {1: "global access", 2: "group access", 3: "restricted access"}
 NOBODY = "Freshdesk answers without saying who we are: check this desk's `auth` and `url`"
 NOT_OURS = "the ticket is deleted, or outside of what the bot's agent may see"
@@ -69,6 +74,7 @@ class Freshdesk(Helpdesk):
     """One Freshdesk account."""
 
     priorities: ClassVar[Mapping[str, Any]] = {"urgent": 4, "high": 3, "normal": 2, "medium": 2, "low": 1}
+    edits_notes = True
 
     def _open(self) -> Client:
         desk = self._settings
@@ -98,16 +104,27 @@ class Freshdesk(Helpdesk):
                 self._dialect.update_need(),
             ]
         )
-        raw = freshdesk_ticket.living(self._ticket(ticket_id))
+        raw = freshdesk_ticket.living(self._ticket(ticket_id, INCLUDES))
+        others = earlier(self._history(raw), text(raw["id"]), self._month_ago(), freshdesk_ticket.status)
+        return self._normal(raw, self._cache.peek("groups") or {}, others)
+
+    def look(self, ticket_id: str) -> Ticket:
+        """Return the ticket as `read` does without the earlier ones, solved and closed ones too; Gone if deleted."""
+        self._budget.admit([Need(ACCOUNT, LOOK_CREDITS)])
+        raw = freshdesk_ticket.existing(self._ticket(ticket_id, f"{INCLUDES},stats"))
+        return self._normal(raw, self._groups() if ident(raw.get("group_id")) else {}, ())
+
+    def _normal(self, raw: dict[str, Any], groups: Mapping[str, str], others: tuple[EarlierTicket, ...]) -> Ticket:
         conversations = rows(raw.get("conversations"))
         if len(conversations) >= EMBEDDED:
-            conversations = list(self._listed(CONVERSATIONS, ticket_id))
-        others = earlier(self._history(raw), text(raw["id"]), self._month_ago(), freshdesk_ticket.status)
-        return freshdesk_ticket.normalize(self.desk, self._settings, raw, conversations, self._customer(raw), others)
+            conversations = list(self._listed(CONVERSATIONS, text(raw["id"])))
+        customer = self._customer(raw)
+        ticket = freshdesk_ticket.normalize(self.desk, self._settings, raw, conversations, customer, others, groups)
+        return replace(ticket, clocks=freshdesk_clocks.clocks(raw)) if self._own_clocks else ticket
 
-    def _ticket(self, ticket_id: str) -> Any:
+    def _ticket(self, ticket_id: str, includes: str) -> Any:
         try:
-            return self._api.get(TICKET, ticket_id, query={"include": INCLUDES})
+            return self._api.get(TICKET, ticket_id, query={"include": includes})
         except Forbidden as error:
             # Freshdesk says 403 for a soft-deleted ticket too; whether it is the credential, another call tells.
             self.account()
@@ -174,6 +191,13 @@ class Freshdesk(Helpdesk):
             more = dict.fromkeys(wanted, str(error))
         return Written(note_id, self._before(ticket, after), after, refused | more)
 
+    def update_note(self, ticket_id: str, note_id: str, note_html: str, reference: str) -> Written:
+        """Replace the text of our note; Gone if somebody has deleted it. Only the text can be changed."""
+        check_reference(note_html, reference)
+        note = as_dict(self._api.send("PUT", CONVERSATION, note_id, body={"body": note_html}, repeatable=True))
+        # Its privacy cannot have changed; not every account's answer names it.
+        return self._leaked(ticket_id, note_id, {}) if note.get("private") is False else Written(note_id)
+
     def _leaked(self, ticket_id: str, note_id: str, refused: dict[str, str]) -> Written:
         """Remove a note that came back public; it is not written again, for it could leak again."""
         if self._remove(ticket_id, note_id):
@@ -226,24 +250,73 @@ class Freshdesk(Helpdesk):
             before, after, more = TagList(self._api, ticket.id).add(good)
         return Written(before={"tags": before}, after={"tags": after}, refused=refused | more)
 
+    def remove_tags(self, ticket: Ticket, tags: tuple[str, ...]) -> Written:
+        """Take `tags` away by reading, writing the rest and checking, as one writer per ticket."""
+        if not {tag.casefold() for tag in tags} & {tag.casefold() for tag in ticket.tags}:
+            return Written(before={"tags": list(ticket.tags)}, after={"tags": list(ticket.tags)})
+        with ticket_lock(self._budget.redis, f"{self._budget.account}:{ticket.id}"):
+            before, after = TagList(self._api, ticket.id).remove(tags)
+        return Written(before={"tags": before}, after={"tags": after})
+
+    def schedules(self) -> tuple[Schedule, ...]:
+        """Return the helpdesk's business hours; FeatureOff where the plan or our role has none."""
+        return freshdesk_schedules.schedules(self._api)
+
     def changes(self, cursor: str) -> Changes:
         """Return tickets changed since `cursor` (empty: a minute ago; an ISO time), oldest change first."""
         self._budget.admit([Need(ACCOUNT, 1), self._dialect.list_need()])
         place = Place.parse(cursor, datetime.now(UTC))
-        listed = [changed(raw, freshdesk_ticket.status) for raw in rows(self._api.get(TICKETS, query=place.query()))]
+        found = rows(self._api.get(TICKETS, query=place.query()))
+        groups = self._groups_of(found)
+        listed = [freshdesk_ticket.listed(raw, groups) for raw in found]
         following = place.after([one.updated_at for one in listed])
         return Changes(tuple(listed), str(following), more=len(listed) >= PAGE_SIZE)
 
     def history(self, cursor: str, since: datetime) -> History:
-        """Return tickets solved since `since`, oldest change first; the descriptions cost two more credits a page."""
+        """Return tickets solved since `since`, oldest change first; texts and names cost four more credits a page."""
         groups = self._groups()
-        self._budget.admit([Need(ACCOUNT, LIST_WITH_TEXT), self._dialect.list_need()])
+        self._budget.admit([Need(ACCOUNT, LIST_WITH_TEXT), self._dialect.list_need()], spare=BULK_SPARE)
         place = Place.parse(cursor or iso(since), datetime.now(UTC))
-        listed = rows(self._api.get(TICKETS, query=place.query() | {"include": "description"}))
-        following = place.after([changed(raw, freshdesk_ticket.status).updated_at for raw in listed])
+        listed = rows(self._api.get(TICKETS, query=place.query() | {"include": "description,requester"}))
+        following = place.after([freshdesk_ticket.listed(raw, groups).updated_at for raw in listed])
         done = [raw for raw in listed if freshdesk_ticket.status(raw) in (Status.SOLVED, Status.CLOSED)]
-        past = tuple(freshdesk_ticket.past(self.desk, raw, groups) for raw in done)
+        past = tuple(freshdesk_ticket.past(self.desk, self._settings, raw, {}, groups) for raw in done)
         return History(past, str(following), more=len(listed) >= PAGE_SIZE)
+
+    def past(self, ticket_ids: Sequence[str]) -> tuple[Past, ...]:
+        """Return those of some tickets that are to be had, by one call each and one per company."""
+        groups = self._groups()
+        self._budget.admit([Need(ACCOUNT, len(ticket_ids))], spare=BULK_SPARE)
+        found = []
+        for ticket_id in ticket_ids:
+            raw = as_dict(self._shown(ticket_id))
+            if raw and freshdesk_ticket.status(raw) not in (Status.DELETED, Status.SPAM):
+                company_id = ident(raw.get("company_id"))
+                company = self._kept(COMPANY, company_id) if company_id else {}
+                found.append(freshdesk_ticket.past(self.desk, self._settings, raw, company, groups))
+        return tuple(found)
+
+    def articles(self, cursor: str) -> Articles:
+        """Return a page of the articles everybody may read: often an empty one, folders take calls of their own."""
+        self._budget.admit([Need(ACCOUNT, 1 if cursor else 2)], spare=BULK_SPARE)
+        return freshdesk_solutions.list_articles(self._api, cursor)
+
+    def replies(self, ticket: Ticket) -> tuple[Message, ...]:
+        """Return the first 100 public messages of `ticket`: the list starts at the oldest, and few are longer."""
+        self._budget.admit([Need(ACCOUNT, 1)], spare=BULK_SPARE)
+        try:
+            listed = rows(self._api.get(CONVERSATIONS, ticket.id, query={"per_page": str(PAGE_SIZE)}))
+        except (Gone, Forbidden):
+            return ()
+        found = (freshdesk_ticket.message(one, ticket.requester.id) for one in listed)
+        return tuple(one for one in found if one.public)
+
+    def _shown(self, ticket_id: str) -> Any:
+        """Return one ticket, None where it is deleted or not for us to see."""
+        try:
+            return self._api.get(TICKET, ticket_id)
+        except (Gone, Forbidden):
+            return None
 
 
 def _held(raw: dict[str, Any]) -> Callable[[str], Any]:

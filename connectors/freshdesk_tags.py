@@ -1,4 +1,4 @@
-"""Adding tags where the API can only replace the whole list."""
+"""Changing tags where the API can only replace the whole list."""
 
 from __future__ import annotations
 
@@ -45,6 +45,18 @@ class TagList:
             except Refused as error:
                 refused[tag] = reason(error, "tags")
         return before, after, refused
+
+    def remove(self, unwanted: Iterable[str]) -> tuple[list[str], list[str]]:
+        """Return the tags before and after; what is not there costs no write."""
+        names = {tag.casefold() for tag in unwanted}
+        before = current = self._read()
+        for _ in range(TRIES):
+            kept = [tag for tag in current if tag.casefold() not in names]
+            if kept == current:
+                return before, current
+            answer = self._api.send("PUT", TICKET, self._ticket_id, body={"tags": kept}, repeatable=True)
+            current = list(tags(as_dict(answer)))
+        raise Retry(LOST)
 
     def _merge(self, current: list[str], wanted: Iterable[str]) -> list[str]:
         """Write until the answer shows ours; never write what changes nothing."""

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from typing import Any
 
-from connectors.base import Past
+from connectors.base import Changed, Past
+from connectors.ticket_rows import changed
 from connectors.values import as_dict, as_list, customer_value, ident, rows, text, when
 from triage.errors import Gone, Retry
 from triage.settings import Desk
@@ -22,6 +24,7 @@ STATUSES = {
 }
 # Low is what Freshdesk gives every new ticket, so it says nothing about anybody's choice.
 PRIORITIES = {2: "normal", 3: "high", 4: "urgent"}
+DEFAULT_PRIORITY = 1
 SOURCES = {
     1: "email",
     2: "portal",
@@ -54,11 +57,19 @@ def status(raw: dict[str, Any]) -> Status:
 
 def living(raw: Any) -> dict[str, Any]:
     """Return the ticket of an answer; Gone if nothing is left to do on it."""
+    ticket = existing(raw)
+    if status(ticket) is Status.CLOSED:
+        raise Gone(f"ticket {ticket['id']} is {Status.CLOSED}")
+    return ticket
+
+
+def existing(raw: Any) -> dict[str, Any]:
+    """Return the ticket of an answer, a closed one too; Gone if it is deleted or spam."""
     ticket = as_dict(raw)
     if not ident(ticket.get("id")):
         raise Retry(HALF_AN_ANSWER)
     stands = status(ticket)
-    if stands in (Status.CLOSED, Status.DELETED, Status.SPAM):
+    if stands in (Status.DELETED, Status.SPAM):
         raise Gone(f"ticket {ticket['id']} is {stands}")
     return ticket
 
@@ -71,7 +82,10 @@ def priority(raw: dict[str, Any]) -> str | None:
 
 def messages(raw: dict[str, Any], conversations: Iterable[dict[str, Any]]) -> list[Message]:
     """Return description and conversations, oldest first."""
-    return [_description(raw), *(_message(one, raw) for one in conversations if not one.get("deleted"))]
+    return [
+        _description(raw),
+        *(message(one, text(raw.get("requester_id"))) for one in conversations if not one.get("deleted")),
+    ]
 
 
 def _description(raw: dict[str, Any]) -> Message:
@@ -89,10 +103,11 @@ def _description(raw: dict[str, Any]) -> Message:
     )
 
 
-def _message(one: dict[str, Any], raw: dict[str, Any]) -> Message:
+def message(one: dict[str, Any], requester_id: str) -> Message:
+    """Return one conversation entry of a ticket that `requester_id` asked for."""
     body = text(one.get("body"))
     author_id = text(one.get("user_id"))
-    customer = bool(one.get("incoming")) or (author_id != "" and author_id == text(raw.get("requester_id")))
+    customer = bool(one.get("incoming")) or (author_id != "" and author_id == requester_id)
     return Message(
         id=text(one.get("id")),
         author=Author.CUSTOMER if customer else Author.AGENT,
@@ -117,8 +132,9 @@ def normalize(
     conversations: Iterable[dict[str, Any]],
     customer: tuple[dict[str, Any], dict[str, Any]],
     others: tuple[EarlierTicket, ...],
+    groups: Mapping[str, str],
 ) -> Ticket:
-    """Return our Ticket; `customer` holds company and contact, either may be empty."""
+    """Return our Ticket; `customer` holds company and contact, either may be empty; `groups` names by id."""
     ticket_id = text(raw["id"])
     return Ticket(
         desk=name,
@@ -140,6 +156,9 @@ def normalize(
         messages=tuple(messages(raw, conversations)),
         earlier=others,
         ticket_count_30d=len(others),
+        group=groups.get(text(raw.get("group_id")), ""),
+        brand=ident(raw.get("product_id")) or "",
+        status_since=when(as_dict(raw.get("stats")).get("status_updated_at")),
     )
 
 
@@ -170,15 +189,14 @@ def _organization(desk: Desk, raw: dict[str, Any], company: dict[str, Any], cont
     return Organization(text(raw.get("company_id")), text(company.get("name")), tier, plan, mrr)
 
 
-def past(name: str, raw: dict[str, Any], groups: Mapping[str, str]) -> Past:
-    """Return one solved ticket of a list that includes descriptions."""
-    ticket = Ticket(
-        desk=name,
-        id=text(raw.get("id")),
-        subject=text(raw.get("subject")),
-        status=status(raw),
-        priority=priority(raw),
-        created_at=when(raw.get("created_at")),
-        messages=(_description(raw),),
-    )
-    return Past(ticket, groups.get(ident(raw.get("group_id")) or "", ""))
+def listed(raw: dict[str, Any], groups: Mapping[str, str]) -> Changed:
+    """Return one row of a list; "low" is told from a choice by `priority_is_default`."""
+    default = raw.get("priority") == DEFAULT_PRIORITY
+    word = "low" if default else priority(raw)
+    return replace(changed(raw, status, groups), priority=word, priority_is_default=default)
+
+
+def past(name: str, desk: Desk, raw: dict[str, Any], company: dict[str, Any], groups: Mapping[str, str]) -> Past:
+    """Return one ticket of a list that includes descriptions; `company` may be empty."""
+    ticket = normalize(name, desk, raw, (), (company, {}), (), groups)
+    return Past(ticket, groups.get(ticket.group_id or "", ""))

@@ -15,7 +15,7 @@ from connectors.base import Fields, Written
 from connectors.budget import Budget
 from connectors.cache import Cache
 from connectors.http import Client
-from triage.errors import Conflict, FeatureOff, Gone, Refused
+from triage.errors import Conflict, FeatureOff, Gone, Refused, TandemError
 from triage.settings import TAG_LENGTH, Desk
 from triage.ticket import Ticket
 
@@ -39,8 +39,10 @@ class Helpdesk(ABC):
     priorities: ClassVar[Mapping[str, Any]]
     """Our priority word -> the vendor's."""
 
-    def __init__(self, name: str, desk: Desk, budget: Budget) -> None:
+    def __init__(self, name: str, desk: Desk, budget: Budget, *, own_clocks: bool = True) -> None:
+        """Take the desk; `own_clocks` says whether to read the helpdesk's SLA clocks, where it keeps some."""
         self.desk = name
+        self._own_clocks = own_clocks
         self._settings = desk
         self._budget = budget
         self._cache = Cache()
@@ -76,6 +78,17 @@ class Helpdesk(ABC):
     def _groups(self) -> dict[str, str]:
         found: dict[str, str] = self._cache.get("groups", self._load_groups) or {}
         return found
+
+    def _groups_of(self, listed: Iterable[Mapping[str, Any]]) -> dict[str, str]:
+        """Return the groups' names for a list of tickets, none where no ticket has a group or they cannot be had."""
+        if not any(raw.get("group_id") for raw in listed):
+            return {}
+        try:
+            return self._groups()
+        except TandemError as error:
+            # The list is what matters: a missing name costs no more than what could be learned from it.
+            log.warning("desk %s: the groups' names cannot be read: %s", self.desk, error)
+            return {}
 
     def _resolve(self, fields: Fields) -> tuple[dict[str, Any], dict[str, str]]:
         """Turn our words into the vendor's; what cannot be is refused here and costs no call."""

@@ -8,42 +8,56 @@ https://developer.zendesk.com/api-reference/ticketing/introduction/
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime
 from typing import Any, ClassVar
 
-from connectors import zendesk_ticket
-from connectors.base import Account, Changes, Fields, History, Leak, Written
-from connectors.budget import ACCOUNT, Need
+from connectors import zendesk_guide, zendesk_schedules, zendesk_ticket
+from connectors.base import Account, Articles, Changes, Fields, History, Leak, Past, Written
+from connectors.budget import ACCOUNT, BULK_SPARE, SPARE, Need
 from connectors.helpdesk import (
     Helpdesk,
     check_reference,
     reason,
     set_alone,
     set_together_else_alone,
-    usable_tags,
 )
 from connectors.http import Client, StaticCredential
-from connectors.ticket_rows import changed, earlier
-from connectors.values import as_dict, as_list, ident, rows, text
+from connectors.schedules import Schedule
+from connectors.ticket_rows import earlier
+from connectors.values import as_dict, ident, rows, text
 from connectors.zendesk_auth import credential
-from connectors.zendesk_errors import EXPORTS, UPDATES, ZendeskDialect
+from connectors.zendesk_clocks import SIDELOAD, SlaProbe
+from connectors.zendesk_errors import EXPORTS, HELP_CENTER, UPDATES, ZendeskDialect
 from connectors.zendesk_pages import PAGE_SIZE, pages
+from connectors.zendesk_tags import TagSet
 from connectors.zendesk_ticket import HALF_AN_ANSWER
-from triage.errors import Conflict, DeskLocked, Refused, Retry, TandemError, UnknownOutcome
-from triage.ticket import Message, Status, Ticket
+from triage.errors import (
+    Conflict,
+    DeskLocked,
+    FeatureOff,
+    Forbidden,
+    Gone,
+    Refused,
+    Retry,
+    TandemError,
+    UnknownOutcome,
+)
+from triage.ticket import EarlierTicket, Message, Ticket
 
 TICKET = "/tickets/{id}.json"
 COMMENTS = "/tickets/{id}/comments.json"
 MAKE_PRIVATE = "/tickets/{id}/comments/{comment}/make_private"
-TAGS = "/tickets/{id}/tags.json"
 REQUESTED = "/users/{id}/tickets/requested.json"
 GROUPS = "/groups.json"
 ME = "/users/me.json"
+MANY = "/tickets/show_many.json"
 EXPORT = "/incremental/tickets/cursor.json"
 TOKENS = "/oauth/tokens"
 
-SIDELOADS = "users,groups,organizations,comment_count"
+SIDELOADS = f"users,groups,organizations,comment_count,{SIDELOAD}"
+PAST_SIDELOADS = "users,organizations"
 # An export page can hold 1,000 tickets with their descriptions; this many stay well under the answer's size cap.
 EXPORT_PAGE = "200"
 MAX_COMMENT_PAGES = 3
@@ -53,11 +67,13 @@ EXPORT_DELAY = 60
 # Ticket, comments, history, note, tags; two of them count against the limit on updates.
 TICKET_CALLS = 5.0
 TICKET_UPDATES = 2.0
+# Ticket, comments, SLA clocks.
+LOOK_CALLS = 3.0
 NOBODY = "Zendesk answers, but the credential signs in nobody: check this desk's `auth`"
 NO_FIELD = "'{}' is no Zendesk field id (a number)"
 NO_COMMENT = "Zendesk took the note but shows no comment"
+NO_EDITING = "Zendesk cannot change a comment"
 CHANGED_MEANWHILE = "somebody changed the ticket since Tandem read it"
-TAGS_MISSING = "Zendesk took the tags but does not show them"
 
 
 class Zendesk(Helpdesk):
@@ -70,6 +86,7 @@ class Zendesk(Helpdesk):
         "medium": "normal",
         "low": "low",
     }
+    edits_notes = False
 
     def _open(self) -> Client:
         desk, dialect = self._settings, ZendeskDialect()
@@ -83,7 +100,9 @@ class Zendesk(Helpdesk):
         def fetch(body: dict[str, str]) -> Any:
             return sign_in.send("POST", TOKENS, body=body, repeatable=True)
 
-        return client(f"{desk.url}/api/v2", credential(desk.auth, fetch))
+        api = client(f"{desk.url}/api/v2", credential(desk.auth, fetch))
+        self._sla = SlaProbe(api)
+        return api
 
     def account(self) -> Account:
         """Return who we are; proves the credential with a call that really needs it."""
@@ -111,8 +130,19 @@ class Zendesk(Helpdesk):
         requester_id = ident(raw.get("requester_id"))
         listed = self._api.get_if_possible(REQUESTED, requester_id, query=query) if requester_id else None
         others = earlier(as_dict(listed).get("tickets"), text(raw["id"]), self._month_ago(), zendesk_ticket.status)
+        return self._normal(answer, raw, others)
+
+    def look(self, ticket_id: str) -> Ticket:
+        """Return the ticket as `read` does without the earlier ones, solved and closed ones too; Gone if deleted."""
+        self._budget.admit([Need(ACCOUNT, LOOK_CALLS)])
+        answer = self._api.get(TICKET, ticket_id, query={"include": f"{SIDELOADS},metric_sets"})
+        raw = zendesk_ticket.existing(answer)
+        return self._normal(answer, raw, ())
+
+    def _normal(self, answer: dict[str, Any], raw: dict[str, Any], others: tuple[EarlierTicket, ...]) -> Ticket:
         messages = self._messages(raw, zendesk_ticket.people(answer))
-        return zendesk_ticket.normalize(self.desk, self._settings, answer, messages, others)
+        ticket = zendesk_ticket.normalize(self.desk, self._settings, answer, messages, others)
+        return replace(ticket, clocks=self._sla.clocks(answer)) if self._own_clocks else ticket
 
     def _messages(self, raw: dict[str, Any], known: zendesk_ticket.People) -> list[Message]:
         if zendesk_ticket.description_is_all(raw, known):
@@ -188,6 +218,11 @@ class Zendesk(Helpdesk):
             self._alarm(ticket_id, comment_id, f"STILL PUBLIC, make it private by hand ({error})")
             return Leak.PUBLIC
 
+    def update_note(self, ticket_id: str, note_id: str, note_html: str, reference: str) -> Written:
+        """Refuse: a comment cannot be changed."""
+        del ticket_id, note_id, note_html, reference
+        raise FeatureOff(NO_EDITING)
+
     def _look_again(self, ticket: Ticket, wanted: Mapping[str, Any]) -> None:
         """Raise Conflict if the ticket is not as it was read.
 
@@ -239,59 +274,70 @@ class Zendesk(Helpdesk):
         return {text(one.get("id")): text(one.get("name")) for one in listed if not one.get("deleted")}
 
     def add_tags(self, ticket: Ticket, tags: tuple[str, ...]) -> Written:
-        """Add `tags` by the additive PUT (POST on the same path would replace the list), keeping every other tag."""
-        good, refused = usable_tags(tags)
-        before = {"tags": list(ticket.tags)}
-        if not set(good) - set(ticket.tags):
-            return Written(before=before, after=before, refused=refused)
-        shown, more = self._put_tags(ticket.id, good)
-        if set(good) - set(shown) - set(more):
-            raise Retry(TAGS_MISSING)
-        return Written(before=before, after={"tags": shown or list(ticket.tags)}, refused=refused | more)
+        """Add `tags`, keeping every other tag."""
+        return TagSet(self._api, ticket).add(tags)
 
-    def _put_tags(self, ticket_id: str, tags: list[str]) -> tuple[list[str], dict[str, str]]:
-        """Return the tags shown now and those refused; tags refused together go alone, so that the good ones land."""
-        try:
-            answer = self._api.send("PUT", TAGS, ticket_id, body={"tags": tags}, repeatable=True)
-        except Refused as error:
-            if len(tags) == 1:
-                return [], {tags[0]: reason(error, tags[0])}
-        else:
-            return [text(tag) for tag in as_list(as_dict(answer).get("tags"))], {}
-        shown: list[str] = []
-        refused: dict[str, str] = {}
-        for tag in tags:
-            now, more = self._put_tags(ticket_id, [tag])
-            shown, refused = now or shown, refused | more
-        return shown, refused
+    def remove_tags(self, ticket: Ticket, tags: tuple[str, ...]) -> Written:
+        """Take `tags` away, keeping every other tag."""
+        return TagSet(self._api, ticket).remove(tags)
+
+    def schedules(self) -> tuple[Schedule, ...]:
+        """Return the helpdesk's business hours; FeatureOff where the plan or our role has none."""
+        return zendesk_schedules.schedules(self._api)
 
     def changes(self, cursor: str) -> Changes:
         """Return tickets changed since `cursor` (empty: a minute ago; digits: that epoch), oldest change first."""
-        listed, following, more = self._export(cursor)
-        return Changes(tuple(changed(raw, zendesk_ticket.status) for raw in listed), following, more)
+        page, following, more = self._export(cursor)
+        listed = rows(page.get("tickets"))
+        groups = self._groups_of(listed)
+        return Changes(tuple(zendesk_ticket.listed(raw, groups) for raw in listed), following, more)
 
     def history(self, cursor: str, since: datetime) -> History:
         """Return tickets solved since `since`, oldest change first; only admins may export."""
-        groups = self._groups()
-        listed, following, more = self._export(cursor or str(int(since.timestamp())))
-        return History(tuple(zendesk_ticket.past(self.desk, raw, groups) for raw in _solved(listed)), following, more)
+        page, following, more = self._export(cursor or str(int(since.timestamp())), PAST_SIDELOADS, BULK_SPARE)
+        done = [raw for raw in rows(page.get("tickets")) if zendesk_ticket.finished(raw)]
+        return History(self._past(done, page), following, more)
 
-    def _export(self, cursor: str) -> tuple[list[dict[str, Any]], str, bool]:
-        """Return changed tickets, the cursor that goes on after them, and whether there are more now."""
-        self._budget.admit([Need(ACCOUNT, 1), Need(EXPORTS[0], 1, EXPORTS[1])])
+    def past(self, ticket_ids: Sequence[str]) -> tuple[Past, ...]:
+        """Return those of at most 100 tickets that are to be had, by one call."""
+        self._budget.admit([Need(ACCOUNT, 1)], spare=BULK_SPARE)
+        wanted = ",".join(one for one in ticket_ids if one.isascii() and one.isdigit())
+        page = as_dict(self._api.get(MANY, query={"ids": wanted, "include": PAST_SIDELOADS}))
+        return self._past(rows(page.get("tickets")), page)
+
+    def articles(self, cursor: str) -> Articles:
+        """Return a page of the articles everybody may read; the help centre counts calls apart from the tickets."""
+        self._budget.admit([Need(HELP_CENTER[0], 1, HELP_CENTER[1])], spare=BULK_SPARE)
+        return zendesk_guide.list_articles(self._api, cursor)
+
+    def replies(self, ticket: Ticket) -> tuple[Message, ...]:
+        """Return the newest public messages of `ticket`, at most 100."""
+        self._budget.admit([Need(ACCOUNT, 1)], spare=BULK_SPARE)
+        try:
+            page = next(self._comment_pages(ticket.id))
+        except (Gone, Forbidden):
+            return ()
+        known, raw = zendesk_ticket.people(page), {"requester_id": ticket.requester.id}
+        found = (zendesk_ticket.message(one, raw, known) for one in rows(page.get("comments"))[::-1])
+        return tuple(one for one in found if one.public)
+
+    def _past(self, listed: Iterable[dict[str, Any]], page: dict[str, Any]) -> tuple[Past, ...]:
+        groups = self._groups()
+        known = zendesk_ticket.people(page)
+        return tuple(zendesk_ticket.past(self.desk, self._settings, page, raw, known, groups) for raw in listed)
+
+    def _export(self, cursor: str, sideloads: str = "", spare: float = SPARE) -> tuple[dict[str, Any], str, bool]:
+        """Return a page of changed tickets, the cursor that goes on after it, and whether there are more now."""
+        self._budget.admit([Need(ACCOUNT, 1), Need(EXPORTS[0], 1, EXPORTS[1])], spare=spare)
         newest = int(time.time()) - EXPORT_DELAY
         start = min(int(cursor), newest) if cursor.isdigit() else newest
         where = {"cursor": cursor} if cursor and not cursor.isdigit() else {"start_time": str(start)}
+        where |= {"per_page": EXPORT_PAGE} | ({"include": sideloads} if sideloads else {})
         # Only admins may export; FeatureOff tells the caller to poll otherwise.
-        page = as_dict(self._api.get(EXPORT, query=where | {"per_page": EXPORT_PAGE}, optional=True))
+        page = as_dict(self._api.get(EXPORT, query=where, optional=True))
         following = text(page.get("after_cursor"))
         more = page.get("end_of_stream") is False and following not in ("", cursor)
-        return rows(page.get("tickets")), following or cursor or str(start), more
-
-
-def _solved(listed: Iterable[dict[str, Any]]) -> Iterator[dict[str, Any]]:
-    """Yield the tickets that people are done with."""
-    return (raw for raw in listed if zendesk_ticket.status(raw) in (Status.SOLVED, Status.CLOSED))
+        return page, following or cursor or str(start), more
 
 
 def _payload(wanted: Mapping[str, Any]) -> dict[str, Any]:

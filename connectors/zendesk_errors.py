@@ -20,6 +20,9 @@ log = logging.getLogger(__name__)
 # Which limit of its own an endpoint has, and calls per minute until the headers say better.
 UPDATES = ("tickets-update", 100.0)
 EXPORTS = ("incremental-exports", 10.0)
+# Counted apart from the account's other calls, with headers of the same names.
+HELP_CENTER = ("help-center", 200.0)
+HELP_CENTER_PATH = "/help_center/"
 BUCKETS = {
     ("PUT", "/tickets/{id}.json"): UPDATES,
     ("PUT", "/tickets/{id}/tags.json"): UPDATES,
@@ -55,7 +58,8 @@ class ZendeskDialect:
 
     def usage(self, call: Call, reply: Reply | None) -> Usage:
         """Return one call of the account, one of the endpoint's own limit, and what the headers say is left."""
-        spent = [Need(ACCOUNT, 1)]
+        in_help_center = call.path.startswith(HELP_CENTER_PATH)
+        spent = [Need(HELP_CENTER[0], 1, HELP_CENTER[1]) if in_help_center else Need(ACCOUNT, 1)]
         if bucket := BUCKETS.get((call.method, call.path)):
             spent.append(Need(bucket[0], 1, bucket[1]))
         if reply is None:
@@ -64,7 +68,10 @@ class ZendeskDialect:
         endpoint = list(_endpoint_limits(reply))
         hot_ticket = any(one.name.startswith(PER_TICKET) and one.left <= 0 for one in endpoint)
         # A limit that counts per ticket says nothing about the account.
-        seen = [*_account_limit(reply), *(one for one in endpoint if not one.name.startswith(PER_TICKET))]
+        seen = [
+            *_account_limit(reply, HELP_CENTER[0] if in_help_center else ACCOUNT),
+            *(one for one in endpoint if not one.name.startswith(PER_TICKET)),
+        ]
         return Usage(tuple(spent), tuple(seen), one_ticket_only=hot_ticket and all(one.left > 0 for one in seen))
 
 
@@ -80,7 +87,7 @@ def _details(details: Any) -> Iterator[tuple[str, str]]:
             yield ident(one.get("ticket_field_id")) or text(name), said
 
 
-def _account_limit(reply: Reply) -> Iterator[Seen]:
+def _account_limit(reply: Reply, name: str) -> Iterator[Seen]:
     headers = reply.headers
 
     def first(*names: str) -> float | None:
@@ -89,7 +96,7 @@ def _account_limit(reply: Reply) -> Iterator[Seen]:
     limit = first("x-rate-limit", "ratelimit-limit", "rate-limit")
     left = first("x-rate-limit-remaining", "ratelimit-remaining", "rate-limit-remaining")
     if limit and left is not None:
-        yield Seen(ACCOUNT, limit, left, first("ratelimit-reset", "rate-limit-reset"))
+        yield Seen(name, limit, left, first("ratelimit-reset", "rate-limit-reset"))
 
 
 def _endpoint_limits(reply: Reply) -> Iterator[Seen]:

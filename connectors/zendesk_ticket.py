@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
+from datetime import datetime
 from typing import Any
 
-from connectors.base import Past
+from connectors.base import Changed, Past
+from connectors.ticket_rows import changed
 from connectors.values import as_dict, as_list, customer_value, ident, rows, text, when
 from triage.errors import Gone, Retry
 from triage.settings import Desk
@@ -40,13 +43,27 @@ def status(raw: dict[str, Any]) -> Status:
 
 def living(answer: Any) -> dict[str, Any]:
     """Return the ticket of an answer; Gone if nothing is left to do on it."""
+    raw = existing(answer)
+    if over := OVER.get(status(raw)):
+        raise Gone(f"ticket {raw['id']} {over}")
+    return raw
+
+
+def existing(answer: Any) -> dict[str, Any]:
+    """Return the ticket of an answer, a closed one too; Gone if it was deleted or merged into another one."""
     raw = as_dict(as_dict(answer).get("ticket"))
     if not ident(raw.get("id")):
         raise Retry(HALF_AN_ANSWER)
-    if over := OVER.get(status(raw)):
-        merged = MERGED_TAG in as_list(raw.get("tags"))
-        raise Gone(f"ticket {raw['id']} was merged into another one" if merged else f"ticket {raw['id']} {over}")
+    if status(raw) is Status.DELETED:
+        raise Gone(f"ticket {raw['id']} {OVER[Status.DELETED]}")
+    if status(raw) is Status.CLOSED and MERGED_TAG in as_list(raw.get("tags")):
+        raise Gone(f"ticket {raw['id']} was merged into another one")
     return raw
+
+
+def finished(raw: dict[str, Any]) -> bool:
+    """Say whether people are done with it; one merged into another ended in whatever group it was found."""
+    return status(raw) in (Status.SOLVED, Status.CLOSED) and MERGED_TAG not in as_list(raw.get("tags"))
 
 
 def people(*answers: Any) -> People:
@@ -141,7 +158,20 @@ def normalize(
         messages=tuple(messages),
         earlier=others,
         ticket_count_30d=len(others),
+        group=_group(answer, raw),
+        brand=text(raw.get("brand_id")),
+        status_since=_status_since(answer),
     )
+
+
+def _group(answer: dict[str, Any], raw: dict[str, Any]) -> str:
+    wanted = text(raw.get("group_id"))
+    return next((text(one.get("name")) for one in rows(answer.get("groups")) if text(one.get("id")) == wanted), "")
+
+
+def _status_since(answer: dict[str, Any]) -> datetime | None:
+    metrics = next(iter(rows(answer.get("metric_sets"))), {})
+    return when(metrics.get("status_updated_at"))
 
 
 def _requester(raw: dict[str, Any], user: dict[str, Any]) -> Requester:
@@ -161,15 +191,20 @@ def _organization(desk: Desk, answer: dict[str, Any], raw: dict[str, Any], user:
     return Organization(wanted, text(found.get("name")), tier, plan, mrr)
 
 
-def past(name: str, raw: dict[str, Any], groups: Mapping[str, str]) -> Past:
-    """Return one solved ticket of the incremental export, which holds the first comment as plain text."""
-    ticket = Ticket(
-        desk=name,
-        id=text(raw.get("id")),
-        subject=text(raw.get("subject")),
-        status=status(raw),
-        priority=raw.get("priority") or None,
-        created_at=when(raw.get("created_at")),
-        messages=(description(raw, {}),),
-    )
-    return Past(ticket, groups.get(ident(raw.get("group_id")) or "", ""))
+def listed(raw: dict[str, Any], groups: Mapping[str, str]) -> Changed:
+    """Return one row of the incremental export; a priority is only there where somebody gave it."""
+    row = changed(raw, status, groups)
+    return replace(row, priority=raw.get("priority") or None, merged=MERGED_TAG in row.tags)
+
+
+def past(
+    name: str, desk: Desk, page: dict[str, Any], raw: dict[str, Any], known: People, groups: Mapping[str, str]
+) -> Past:
+    """Return one ticket of a page of tickets with sideloads, which holds the first comment as plain text."""
+    # Of the page only what this ticket names: a page may have hundreds of each.
+    user = known.get(text(raw.get("requester_id")))
+    wanted = text(raw.get("organization_id"))
+    companies = [one for one in rows(page.get("organizations")) if text(one.get("id")) == wanted]
+    answer = {"ticket": raw, "users": [user] if user else [], "organizations": companies}
+    ticket = normalize(name, desk, answer, (description(raw, known),), ())
+    return Past(ticket, groups.get(ticket.group_id or "", ""))

@@ -10,6 +10,7 @@ from evaluation import injection, own
 from evaluation.baselines import Baseline
 from evaluation.cache import CACHE, CachedEncoder
 from evaluation.items import Role, Source, sample
+from evaluation.page import put
 from evaluation.sources import SOURCES
 from evaluation.table import HEADER, line, rows_of
 from triage.classification import DECIDED_FIELDS
@@ -72,9 +73,7 @@ def main() -> None:
         sys.stdout.write(ours)
         figures += ours
     if asked.out:
-        page = asked.out.read_text("utf-8")
-        before, rest = page.split(START)
-        asked.out.write_text(before + START + "\n" + figures + END + rest.split(END)[1], "utf-8")
+        put(asked.out, START, END, figures)
 
 
 if __name__ == "__main__":

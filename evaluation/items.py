@@ -47,8 +47,6 @@ class Source:
 
     name: str
     role: Role
-    real: bool
-    about: str
     load: Callable[[Path], list[Item]]
 
 

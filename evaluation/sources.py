@@ -146,21 +146,28 @@ def _split(text: str) -> tuple[str, str]:
 
 
 SOURCES = (
-    Source("tobi-v3", Role.DEV, False, "LLM-written tickets, 5 languages, noisy labels",
-           _unified("tobi-v3", ("primary_team", "priority"))),
-    Source("tobi-v5", Role.DEV, False, "LLM-written tickets, en and de, noisy labels",
-           _unified("tobi-v5", ("primary_team", "priority"))),
-    Source("tobi-de50", Role.DEV, False, "LLM-written German tickets, wording gives the priority away",
-           _unified("tobi-de50", ("priority",))),
-    Source("bitext", Role.DEV, False, "templated customer phrases, one sentence each",
-           _unified("bitext", ("primary_team",))),
-    Source("goemotions", Role.DEV, True, "Reddit comments, an eighth held out of training", _held_out_moods),
-    Source("sumo-gold", Role.TEST, True, "Firefox support questions labelled by hand", _sumo_gold),
-    Source("sumo-tags", Role.TEST, True, "Firefox support questions, volunteers' tags", _sumo_tags),
-    Source("nlbse", Role.TEST, True, "GitHub issues, bug or feature", _nlbse),
-    Source("banking77", Role.TEST, True, "questions to a bank, intents mapped to teams", banking77),
-    Source("tobi-de10", Role.TEST, False, "LLM-written German tickets, 10 queues",
-           _unified("tobi-de10", ("primary_team", "priority"))),
-    Source("airline", Role.TEST, True, "tweets to airlines, 63 % frustrated", _airline),
-    Source("churn-intent", Role.TEST, True, "chats and posts about telecom firms, en and de", _churn),
-)  # fmt: skip
+    # LLM-written tickets, 5 languages, noisy labels.
+    Source("tobi-v3", Role.DEV, _unified("tobi-v3", ("primary_team", "priority"))),
+    # LLM-written tickets, en and de, noisy labels.
+    Source("tobi-v5", Role.DEV, _unified("tobi-v5", ("primary_team", "priority"))),
+    # LLM-written German tickets, wording gives the priority away.
+    Source("tobi-de50", Role.DEV, _unified("tobi-de50", ("priority",))),
+    # Templated customer phrases, one sentence each.
+    Source("bitext", Role.DEV, _unified("bitext", ("primary_team",))),
+    # Reddit comments, an eighth held out of training.
+    Source("goemotions", Role.DEV, _held_out_moods),
+    # Firefox support questions labelled by hand.
+    Source("sumo-gold", Role.TEST, _sumo_gold),
+    # Firefox support questions, volunteers' tags.
+    Source("sumo-tags", Role.TEST, _sumo_tags),
+    # GitHub issues, bug or feature.
+    Source("nlbse", Role.TEST, _nlbse),
+    # Questions to a bank, intents mapped to teams.
+    Source("banking77", Role.TEST, banking77),
+    # LLM-written German tickets, 10 queues.
+    Source("tobi-de10", Role.TEST, _unified("tobi-de10", ("primary_team", "priority"))),
+    # Tweets to airlines, 63 % frustrated.
+    Source("airline", Role.TEST, _airline),
+    # Chats and posts about telecom firms, en and de.
+    Source("churn-intent", Role.TEST, _churn),
+)

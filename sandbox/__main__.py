@@ -21,6 +21,12 @@ from sandbox.state import Sandbox
 HOST = "127.0.0.1"  # never anything else: the control API has no login
 READY_PATH = "/healthz"
 GIVE_UP_AFTER = 120.0
+UPDATES: dict[str, frozenset[str]] = {
+    "zendesk_events": frozenset(
+        ["created", "comment_added", "status_changed", "priority_changed", "group_assignment_changed"]
+    ),
+    "freshdesk_events": frozenset(["ticket_created", "ticket_updated"]),
+}
 
 
 @click.command()
@@ -28,6 +34,7 @@ GIVE_UP_AFTER = 120.0
 @click.option("--deliver-to", default="", help="Where Tandem listens; empty sends no webhooks.")
 @click.option("--tickets", type=click.Path(exists=True, dir_okay=False, path_type=Path), help="Sample tickets, JSONL.")
 @click.option("--every", default=2.0, show_default=True, help="Seconds between two sample tickets.")
+@click.option("--updates", is_flag=True, help="Send webhooks about changes too, not only about new tickets.")
 @click.option("--feed", is_flag=True, help="Push the sample tickets as soon as --deliver-to answers.")
 @click.option("--zendesk-desk", default="acme", show_default=True, help="Desk name in Zendesk's webhook URL.")
 @click.option("--freshdesk-desk", default="globex", show_default=True, help="Desk name in Freshdesk's webhook URL.")
@@ -37,6 +44,7 @@ def main(
     deliver_to: str,
     tickets: Path | None,
     every: float,
+    updates: bool,
     feed: bool,
     zendesk_desk: str,
     freshdesk_desk: str,
@@ -52,6 +60,7 @@ def main(
         every=every,
         zendesk_desk=zendesk_desk,
         freshdesk_desk=freshdesk_desk,
+        **(UPDATES if updates else {}),
     )
     try:
         app = create_app(config)

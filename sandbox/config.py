@@ -20,6 +20,7 @@ GROUPS = (
 )
 SENTIMENTS = ("frustrated", "neutral", "positive")
 CHURN_RISKS = ("high", "medium", "low")
+HelpCenter = Literal["there", "absent", "forbidden"]
 
 # environment variable -> setting; credentials never come from the command line, where `ps` shows them
 CREDENTIALS = {
@@ -71,14 +72,19 @@ class SandboxConfig:
     # accounts
     zendesk_role: Literal["admin", "agent"] = "admin"
     zendesk_slas: bool = False
+    zendesk_help_center: HelpCenter = "there"
+    zendesk_sla_sideload: bool = False  # True: `include=slas` brings them with the ticket
+    zendesk_schedules: bool = True
     zendesk_token_life: float = 1800.0
     zendesk_sentiments: tuple[str, ...] = SENTIMENTS
     zendesk_churn_risks: tuple[str, ...] = CHURN_RISKS
     freshdesk_admin: bool = True
+    freshdesk_solutions: HelpCenter = "there"
     freshdesk_new_tags: bool = True  # False: "non-admins may not create tags"
     freshdesk_known_tags: frozenset[str] = frozenset()
     freshdesk_mandatory: tuple[str, ...] = ()  # "type", "group_id", "cf_..."
     freshdesk_due_delay: float = 3.0
+    freshdesk_slas: bool = True  # False: due times stay null, the policies are not in the plan
 
     # calls per minute
     zendesk_limit: int = 700

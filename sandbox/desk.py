@@ -9,6 +9,7 @@ from collections.abc import Callable
 from datetime import datetime
 from typing import Any
 
+from sandbox import knowledge
 from sandbox.config import GROUPS, SandboxConfig
 from sandbox.records import Attachment, Audit, Comment, Group, NewComment, Organization, Person, Ticket, Vendor, now
 
@@ -17,6 +18,8 @@ FIRST_ID = {"zendesk": 26155588908179, "freshdesk": 67013469919}
 ID_STEP = {"zendesk": 128, "freshdesk": 3}
 BOT_NAME = "Tandem"
 AGENT_NAME = "Robin Hale"
+# Statuses in which SLA clocks stand still.
+PAUSING = frozenset({"pending", "hold", "waiting on customer", "waiting on third party"})
 FIRST_STATUS = {"zendesk": "new", "freshdesk": "open"}
 FIRST_PRIORITY: dict[str, str | None] = {"zendesk": None, "freshdesk": "low"}
 
@@ -48,6 +51,7 @@ class Desk:
             self.groups[group.id] = group
         # A Zendesk drop-down stores its value as a tag; the ids of its two custom fields are fixed at start.
         self.field_ids = {"sentiment": self.new_id(), "churn_risk": self.new_id()}
+        self.articles = knowledge.read(self.new_id)
 
     def new_id(self) -> int:
         """Give the next id of anything but a ticket."""
@@ -175,6 +179,7 @@ class Desk:
                 ticket.touched = time.time()
             if ticket.status != before.status:
                 ticket.status_at = at
+                self._pause(ticket, at)
             if ticket.priority != before.priority:
                 ticket.sla_ready_at = time.time() + self.config.freshdesk_due_delay
             if not quiet:
@@ -184,6 +189,14 @@ class Desk:
     def touch(self, ticket: Ticket) -> None:
         """Mark a ticket as changed without a change an audit would show."""
         ticket.updated_at, ticket.touched = now(), time.time()
+
+    def _pause(self, ticket: Ticket, at: datetime) -> None:
+        """Stop the SLA clocks, or let them go on."""
+        if ticket.status in PAUSING:
+            ticket.paused_at = ticket.paused_at or at
+        elif ticket.paused_at:
+            ticket.pauses.append((ticket.paused_at, at))
+            ticket.paused_at = None
 
     def settle_sla(self, ticket: Ticket) -> None:
         """Let the SLA follow the priority once the vendor has had its seconds."""

@@ -8,7 +8,8 @@ from flask import jsonify
 from flask.typing import ResponseReturnValue
 
 from sandbox import freshdesk_shapes as shapes
-from sandbox.freshdesk import Refusal, desk, route
+from sandbox.freshdesk import NO_FEATURE, Refusal, desk, route
+from sandbox.freshdesk_solutions import languages
 from sandbox.records import Person, iso
 
 # name, label, type, required for agents: the vendor's default fields as recorded
@@ -102,12 +103,14 @@ def list_fields() -> ResponseReturnValue:
 
 @route("/sla_policies")
 def list_sla_policies() -> ResponseReturnValue:
-    """List the one default SLA policy, in seconds (admins)."""
+    """List the one default SLA policy, in seconds (admins); not in every plan."""
+    if not desk().config.freshdesk_slas:
+        raise Refusal(403, {**NO_FEATURE, "message": NO_FEATURE["message"].format(name="SLA Management")})
     targets = {
         f"priority_{shapes.PRIORITY[name]}": {
             "respond_within": respond,
             "resolve_within": resolve,
-            "next_respond_within": None,
+            "next_respond_within": respond,
             "business_hours": False,
             "escalation_enabled": True,
         }
@@ -157,7 +160,8 @@ def list_business_hours() -> ResponseReturnValue:
 @route("/settings/helpdesk")
 def show_settings() -> ResponseReturnValue:
     """Show the languages."""
-    return jsonify(primary_language="en", supported_languages=[], portal_languages=[], help_widget_languages=[])
+    main, *others = languages()
+    return jsonify(primary_language=main, supported_languages=others, portal_languages=others, help_widget_languages=[])
 
 
 def _staff() -> list[Person]:

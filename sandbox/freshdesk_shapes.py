@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 from urllib.parse import urlencode
 
 from flask import Response, jsonify, request
 
-from sandbox import markup
+from sandbox import markup, sla
 from sandbox.config import CHURN_RISKS, SENTIMENTS
 from sandbox.desk import Desk
 from sandbox.freshdesk import page_bounds
@@ -35,8 +35,6 @@ TICKET_REST: JSON = {
     "to_emails": None,
     "product_id": None,
     "associated_tickets_count": None,
-    "nr_due_by": None,
-    "nr_escalated": False,
 }
 # the same for a reply or note
 CONVERSATION_REST: JSON = {
@@ -57,8 +55,8 @@ CONVERSATION_REST: JSON = {
 
 def ticket(desk: Desk, one: Ticket, *, description: bool = True) -> JSON:
     """Show a ticket; lists leave the description out."""
-    due, fr_due = due_times(desk, one)
-    running = one.status not in ("resolved", "closed")
+    due, fr_due, nr_due = due_times(desk, one)
+    running = one.status not in sla.DONE and not sla.is_paused(one)
     replied = _first_reply(desk, one)
     shown: JSON = {
         **TICKET_REST,
@@ -77,6 +75,8 @@ def ticket(desk: Desk, one: Ticket, *, description: bool = True) -> JSON:
         "type": one.type,
         "due_by": iso(due),
         "fr_due_by": iso(fr_due),
+        "nr_due_by": iso(nr_due),
+        "nr_escalated": bool(nr_due and running and nr_due < now()),
         "is_escalated": bool(due and running and due < now()),
         "custom_fields": {name: one.custom_fields.get(name) for name in CUSTOM_FIELDS},
         "created_at": iso(one.created_at),
@@ -88,13 +88,18 @@ def ticket(desk: Desk, one: Ticket, *, description: bool = True) -> JSON:
     return {**shown, **_description(one)} if description else shown
 
 
-def due_times(desk: Desk, one: Ticket) -> tuple[Any, Any]:
-    """Give resolution and first-response targets: none at first, and old ones for seconds after a priority change."""
+def due_times(desk: Desk, one: Ticket) -> tuple[datetime | None, datetime | None, datetime | None]:
+    """Give when resolution, first and next response are due: none at first, old ones for seconds after a change.
+
+    They move on when a ticket stops waiting for the customer, not before.
+    """
     desk.settle_sla(one)
-    if one.sla_priority is None:
-        return None, None
+    if one.sla_priority is None or not desk.config.freshdesk_slas:
+        return None, None, None
     respond, resolve = SLA_SECONDS[one.sla_priority]
-    return one.created_at + timedelta(seconds=resolve), one.created_at + timedelta(seconds=respond)
+    waiting = sla.waiting_since(desk, one)
+    next_due = sla.due(one, waiting, respond) if waiting else None
+    return sla.due(one, one.created_at, resolve), one.created_at + timedelta(seconds=respond), next_due
 
 
 def conversation(one: Comment, ticket_id: int, desk: Desk) -> JSON:
@@ -149,7 +154,7 @@ def stats(desk: Desk, one: Ticket) -> JSON:
         "reopened_at": None,
         "resolved_at": iso(one.status_at) if one.status in ("resolved", "closed") else None,
         "closed_at": iso(one.status_at) if one.status == "closed" else None,
-        "pending_since": iso(one.status_at) if one.status == "pending" else None,
+        "pending_since": iso(one.status_at) if sla.is_paused(one) else None,
     }
 
 

@@ -119,6 +119,8 @@ class Ticket:
     audits: list[Audit] = field(default_factory=list)
     deleted: bool = False
     spam: bool = False
+    paused_at: datetime | None = None
+    pauses: list[tuple[datetime, datetime]] = field(default_factory=list)  # when the SLA clocks stood still
     # Freshdesk works out SLA times some seconds after a change; until then they follow the priority before it
     sla_priority: str | None = None
     sla_ready_at: float = 0.0

@@ -65,6 +65,7 @@ def open_sample(desk: Desk, sample: dict[str, Any], ticket_id: int | None = None
             ticket_id=ticket_id,
             sample_id=sample.get("id"),
             status=status_word(desk.vendor, status) if status else None,
+            created_at=now() - timedelta(minutes=float(age)) if (age := sample.get("age_minutes")) else None,
         )
         if tags := sample.get("tags"):
             ticket.tags = sorted(set(tags)) if desk.vendor == "zendesk" else list(tags)

@@ -12,7 +12,7 @@ from sandbox.config import SandboxConfig
 from sandbox.desk import Desk
 from sandbox.records import iso
 from sandbox.state import here
-from sandbox.zendesk import API, desk, route, url
+from sandbox.zendesk import API, NO_ENDPOINT, Refusal, desk, route, url
 
 JSON = dict[str, Any]
 # the settings no custom field of this account uses
@@ -29,6 +29,11 @@ FIELD_REST: JSON = {
     "key": None,
     "agent_description": None,
 }
+
+HOLIDAYS = [
+    {"id": 8811, "name": "New Year", "start_date": "2030-01-01", "end_date": "2030-01-01"},
+    {"id": 8812, "name": "Works outing", "start_date": "2030-06-05", "end_date": "2030-06-07"},
+]
 
 
 @route("/ticket_fields")
@@ -73,7 +78,9 @@ def list_sla_policies() -> ResponseReturnValue:
 
 @route("/business_hours/schedules")
 def list_schedules() -> ResponseReturnValue:
-    """List one schedule, Monday to Friday from nine to five, in a Rails time zone name."""
+    """List one schedule, Monday to Friday from nine to five, in a Rails time zone name; a feature of larger plans."""
+    if not here().config.zendesk_schedules:
+        raise Refusal(404, NO_ENDPOINT)
     made = iso(desk().bot.created_at)
     days = [{"start_time": day * 1440 + 540, "end_time": day * 1440 + 1020} for day in range(1, 6)]
     schedule = {
@@ -89,8 +96,8 @@ def list_schedules() -> ResponseReturnValue:
 
 @route("/business_hours/schedules/<int:schedule_id>/holidays")
 def list_holidays(**_: int) -> ResponseReturnValue:
-    """List no holidays."""
-    return jsonify(holidays=[])
+    """List a holiday of one day and one of three."""
+    return jsonify(holidays=HOLIDAYS)
 
 
 def ticket_fields(account: Desk, config: SandboxConfig) -> list[JSON]:

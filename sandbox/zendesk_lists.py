@@ -68,7 +68,8 @@ def show_users() -> ResponseReturnValue:
 def show_tickets() -> ResponseReturnValue:
     """Show the tickets named by `ids`; unknown ones are left out."""
     found = [ticket for number in _ids() if (ticket := desk().visible(number))]
-    return jsonify(tickets=[shapes.ticket(desk(), ticket) for ticket in found], count=len(found))
+    shown = [shapes.ticket(desk(), ticket) for ticket in found]
+    return jsonify(tickets=shown, count=len(found), **shapes.sideloads(desk(), found, _included()))
 
 
 @route("/organizations/<int:organization_id>")
@@ -119,7 +120,12 @@ def export_tickets() -> ResponseReturnValue:
         after_cursor=cursor,
         before_cursor=None,
         end_of_stream=len(changed) <= limit,
+        **shapes.sideloads(desk(), shown, _included()),
     )
+
+
+def _included() -> set[str]:
+    return set(request.args.get("include", "").split(","))
 
 
 def _export_position() -> tuple[float, int]:

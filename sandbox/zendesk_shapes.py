@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
-from sandbox import markup
+from sandbox import markup, sla
 from sandbox.desk import Desk
 from sandbox.records import Attachment, Audit, Comment, Group, Organization, Person, Ticket, iso, now
 from sandbox.zendesk import API, url
@@ -93,6 +93,21 @@ def ticket(desk: Desk, one: Ticket) -> JSON:
         "fields": fields,
         "from_messaging_channel": one.channel == "chat",
     }
+
+
+def sideloads(desk: Desk, tickets: list[Ticket], wanted: set[str]) -> JSON:
+    """Show the people, groups and organizations that `tickets` name, each once."""
+    shown: JSON = {}
+    if "users" in wanted:
+        people = dict.fromkeys(n for one in tickets for n in (one.requester_id, one.assignee_id) if n)
+        shown["users"] = [user(desk.people[number]) for number in people]
+    if "groups" in wanted:
+        groups = dict.fromkeys(one.group_id for one in tickets if one.group_id)
+        shown["groups"] = [group(desk.groups[number]) for number in groups]
+    if "organizations" in wanted:
+        companies = dict.fromkeys(one.organization_id for one in tickets if one.organization_id)
+        shown["organizations"] = [organization(desk.organizations[number]) for number in companies]
+    return shown
 
 
 def comment(one: Comment) -> JSON:
@@ -245,16 +260,28 @@ def metric_set(desk: Desk, one: Ticket) -> JSON:
     }
 
 
-def sla_metrics(one: Ticket) -> list[JSON]:
+def sla_metrics(desk: Desk, one: Ticket) -> list[JSON]:
     """List the SLA metrics of a ticket with a priority; a breached one stays `active` with its time in the past."""
-    shown = []
     if not one.priority:
         return []
-    for metric, minutes in zip(SLA_METRICS, SLA_MINUTES[one.priority], strict=True):
-        breach = one.created_at + timedelta(minutes=minutes)
-        left = int((breach - now()).total_seconds() // 60)
-        shown.append({"metric": metric, "stage": "active", "breach_at": iso(breach), "minutes": left})
+    respond, resolve = SLA_MINUTES[one.priority]
+    answered, waiting = bool(sla.replies(desk, one)), sla.waiting_since(desk, one)
+    done, paused = one.status in sla.DONE, sla.is_paused(one)
+    shown = [_sla_metric(one, "first_reply_time", one.created_at, respond, met=answered, paused=False)]
+    if waiting:
+        shown.append(_sla_metric(one, "next_reply_time", waiting, respond, met=done, paused=False))
+    shown.append(_sla_metric(one, "requester_wait_time", one.created_at, resolve, met=done, paused=paused))
     return shown
+
+
+def _sla_metric(one: Ticket, metric: str, start: datetime, minutes: int, *, met: bool, paused: bool) -> JSON:
+    breach = (
+        sla.due(one, start, minutes * 60) if metric == "requester_wait_time" else start + timedelta(minutes=minutes)
+    )
+    if paused and not met:
+        return {"metric": metric, "stage": "paused", "breach_at": None}
+    left = int((breach - now()).total_seconds() // 60)
+    return {"metric": metric, "stage": "achieved" if met else "active", "breach_at": iso(breach), "minutes": left}
 
 
 def _bodies(one: Comment) -> JSON:

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import threading
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any
 
-from connectors.base import Account, Changed, Changes, Fields, History, Leak, Written
+from connectors.base import Account, Changed, Changes, Fields, History, Leak, Past, Written
 from triage.classification import CHURN_RISKS, PRIORITIES, SENTIMENTS, Classification
-from triage.errors import Conflict
+from triage.errors import Conflict, Gone
 from triage.settings import DEFAULT_TEAMS
 from triage.ticket import Author, Message, Organization, Requester, Status, Ticket
 
@@ -115,6 +115,7 @@ class FakeConnector:
         self.pages: deque[Changes | BaseException] = deque()
         self.cursors: list[str] = []
         self.refuses: dict[str, str] = {}
+        self.edits_notes = False
         self.publishes = False
         self.hides = True
         self._faults: dict[str, deque[Fault]] = {}
@@ -163,6 +164,11 @@ class FakeConnector:
         shown = self.tickets[ticket_id]
         return self._call("read", ticket_id, lambda _: replace(shown.ticket, stamp=str(shown.version)))  # type: ignore[no-any-return]
 
+    def look(self, ticket_id: str) -> Ticket:
+        """Return the ticket as it stands, a solved one too."""
+        shown = self.tickets[ticket_id]
+        return self._call("look", ticket_id, lambda _: replace(shown.ticket, stamp=str(shown.version)))  # type: ignore[no-any-return]
+
     def find_note(self, ticket_id: str, reference: str) -> Written | None:
         """Return our note; a public one is hidden where that works."""
 
@@ -198,6 +204,19 @@ class FakeConnector:
         note.public = False
         return Leak.HIDDEN
 
+    def update_note(self, ticket_id: str, note_id: str, note_html: str, reference: str) -> Written:
+        """Replace the text of a note."""
+        assert self.edits_notes and reference in note_html
+
+        def apply(_: str) -> Written:
+            note = next((one for one in self.tickets[ticket_id].notes if one.id == note_id), None)
+            if note is None:
+                raise Gone("no such note")
+            note.html = note_html
+            return Written(note_id)
+
+        return self._call("update_note", ticket_id, apply)  # type: ignore[no-any-return]
+
     def set_fields(self, ticket: Ticket, fields: Fields) -> Written:
         """Set the fields."""
         return self._call("set_fields", ticket.id, lambda _: self._set(ticket.id, fields))  # type: ignore[no-any-return]
@@ -213,9 +232,24 @@ class FakeConnector:
 
         return self._call("add_tags", ticket.id, apply)  # type: ignore[no-any-return]
 
+    def remove_tags(self, ticket: Ticket, tags: tuple[str, ...]) -> Written:
+        """Take the tags away."""
+
+        def apply(_: str) -> Written:
+            shown = self.tickets[ticket.id]
+            before = shown.ticket.tags
+            shown.change(tags=tuple(tag for tag in before if tag not in tags))
+            return Written(before={"tags": list(before)}, after={"tags": list(shown.ticket.tags)})
+
+        return self._call("remove_tags", ticket.id, apply)  # type: ignore[no-any-return]
+
     def history(self, cursor: str, since: datetime) -> History:
         """Return no past: the tests of learning bring their own."""
         return History((), cursor, more=False)
+
+    def past(self, ticket_ids: Sequence[str]) -> tuple[Past, ...]:
+        """Return no past, as above."""
+        return ()
 
     def changes(self, cursor: str) -> Changes:
         """Return the next queued page, then empty ones."""

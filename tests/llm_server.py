@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import json
+import math
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
+
+from tests.llm_jobs import Jobs
 
 GOOD: dict[str, Any] = {
     "evidence": ["We were charged twice."],
@@ -47,14 +50,37 @@ class Reply:
     headers: dict[str, str] = field(default_factory=dict)
 
 
-def says(content: str | None, *, finish: str = "stop", refusal: str | None = None, usage: Any = USAGE) -> Reply:
+def says(
+    content: str | None, *, finish: str = "stop", refusal: str | None = None, usage: Any = USAGE, logprobs: Any = None
+) -> Reply:
     """Return a chat completion that says `content`."""
+    return Reply(body=json.dumps(completion(content, finish, refusal, usage, logprobs)).encode())
+
+
+def completion(
+    content: str | None, finish: str = "stop", refusal: str | None = None, usage: Any = USAGE, logprobs: Any = None
+) -> dict[str, Any]:
+    """Return the body of a chat completion."""
     message = {"role": "assistant", "content": content, "refusal": refusal}
-    completion = {
+    return {
         "id": "c-1", "object": "chat.completion", "created": 1, "model": "scripted",
-        "choices": [{"index": 0, "message": message, "finish_reason": finish}], "usage": usage,
+        "choices": [{"index": 0, "message": message, "finish_reason": finish, "logprobs": logprobs}], "usage": usage,
     }  # fmt: skip
-    return Reply(body=json.dumps(completion).encode())
+
+
+def spoken(pieces: Sequence[str | tuple[str, dict[str, float]]], *, with_bytes: bool = True) -> Reply:
+    """Return a chat completion said in these tokens; beside a token may stand text -> probability at its place."""
+    content = []
+    for piece in pieces:
+        text, chances = (piece, {piece: 1.0}) if isinstance(piece, str) else piece
+        top = [_entry(other, chance, with_bytes) for other, chance in chances.items()]
+        content.append(_entry(text, chances[text], with_bytes) | {"top_logprobs": top})
+    said = "".join(piece if isinstance(piece, str) else piece[0] for piece in pieces)
+    return says(said, logprobs={"content": content})
+
+
+def _entry(text: str, chance: float, with_bytes: bool) -> dict[str, Any]:
+    return {"token": text, "logprob": math.log(chance), "bytes": list(text.encode()) if with_bytes else None}
 
 
 def answers(**changed: Any) -> Reply:
@@ -69,9 +95,14 @@ def fails(status: int, message: str = "no", headers: dict[str, str] | None = Non
 
 
 class LlmServer:
-    """The endpoint: `replies` are given in turn, the last one for ever; `calls` holds each request's JSON."""
+    """The endpoint: `replies` are given in turn, the last one for ever; `calls` holds each chat request's JSON.
+
+    Files, batches and fine-tuning jobs are answered by `jobs` where a test sets it; else with 404, as most servers do.
+    """
 
     def __init__(self) -> None:
+        self.jobs: Jobs | None = None
+        self.paths: list[str] = []
         self.replies: list[Reply] = [answers()]
         self.calls: list[dict[str, Any]] = []
         self.headers: list[dict[str, str]] = []
@@ -97,10 +128,25 @@ def running() -> Iterator[LlmServer]:
 
     class Handler(BaseHTTPRequestHandler):
         def do_POST(self) -> None:
-            length = int(self.headers.get("Content-Length", 0))
-            script.calls.append(json.loads(self.rfile.read(length)))
+            sent = self.rfile.read(int(self.headers.get("Content-Length", 0)))
+            script.paths.append(f"{self.command} {self.path}")
             script.headers.append({name.lower(): value for name, value in self.headers.items()})
-            reply = script.next_reply()
+            if self.path.endswith("/chat/completions"):
+                script.calls.append(json.loads(sent))
+                self._answer(script.next_reply())
+            elif script.jobs is None:
+                self._answer(fails(404, "no such path"))
+            else:
+                status, body = script.jobs.answer(self.command, self.path, self.headers, sent)
+                self._answer(Reply(status, body))
+
+        def do_GET(self) -> None:
+            self.do_POST()
+
+        def do_DELETE(self) -> None:
+            self.do_POST()
+
+        def _answer(self, reply: Reply) -> None:
             self.send_response(reply.status)
             for name, value in {"Content-Type": "application/json", **reply.headers}.items():
                 self.send_header(name, value)

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from connectors import budget as budget_module
-from connectors.budget import ACCOUNT, SPARE, Budget, Need, Seen, connect
+from connectors.budget import ACCOUNT, BULK_SPARE, SPARE, Budget, Need, Seen, connect
 from connectors.budget import redis_url as spelt
 from triage.errors import Wait
 
@@ -54,6 +54,13 @@ def waits(budget: Budget, now: float, needs: list[Need] = TICKET) -> float:
 class TestAdmit:
     def test_leaves_a_fifth_to_other_apps(self, budget: Budget) -> None:
         assert admitted(budget, NOW) * 5 == 100 * (1 - SPARE)
+
+    def test_bulk_work_leaves_half_to_new_tickets(self, budget: Budget) -> None:
+        for _ in range(2):
+            budget.admit([Need(ACCOUNT, 20)], NOW, spare=BULK_SPARE)
+        with pytest.raises(Wait):
+            budget.admit([Need(ACCOUNT, 20)], NOW, spare=BULK_SPARE)
+        assert admitted(budget, NOW) * 5 == 100 * (1 - SPARE) - 40
 
     def test_waits_until_the_window_ends(self, budget: Budget) -> None:
         sure = [Need(ACCOUNT, 5, 100, sure=True)]

@@ -89,15 +89,17 @@ class TestWhatMustHold:
         app.config_from_object(settings)
         queues = {queue.name for queue in settings.task_queues}
         assert queues == {"triage", "sweep", "bulk"}
-        routed = {name: app.amqp.router.route({}, name)["queue"].name for name in ("sweep.requeue", "bulk.learn")}
-        assert routed == {"sweep.requeue": "sweep", "bulk.learn": "bulk"}
+        routed = {name: app.amqp.router.route({}, name)["queue"].name for name in ("sweep.requeue", names.BACKTEST)}
+        assert routed == {"sweep.requeue": "sweep", "bulk.backtest": "bulk"}
         assert app.amqp.router.route({}, names.TRIAGE)["queue"].name == "triage"
-        for name in (names.REQUEUE, names.RECONCILE, names.RETENTION):
+        for name in (names.REQUEUE, names.RECONCILE, names.RETENTION, names.CALIBRATE):
             assert app.amqp.router.route({}, name)["queue"].name == "sweep"
 
     def test_beat_starts_tasks_that_exist_and_no_tick_waits_for_the_next(self, settings: ModuleType) -> None:
         schedule = settings.beat_schedule
-        assert {entry["task"] for entry in schedule.values()} == {names.REQUEUE, names.RECONCILE, names.RETENTION}
+        tasks = {names.REQUEUE, names.RECONCILE, names.SLA, names.FORESIGHT, names.RETENTION, names.CALIBRATE}
+        tasks |= {names.KNOWLEDGE}
+        assert {entry["task"] for entry in schedule.values()} == tasks
         for entry in schedule.values():
             assert entry["options"]["expires"] <= max(10, entry["schedule"])
         # A row that no message told of is looked at within the half minute a lease may take to run out.

@@ -9,7 +9,7 @@ import pytest
 
 from triage.classification import Classification
 from triage.classify.batch import row_from, ticket_from_row
-from triage.settings import Thresholds
+from triage.settings import Settings, Thresholds
 from triage.ticket import Author
 
 ANSWER = Classification(
@@ -85,3 +85,19 @@ def test_row_out_follows_the_contract() -> None:
     assert row["abstained"] == ["primary_team"]
     for chances in json.loads(json.dumps(row))["probabilities"].values():
         assert sum(chances.values()) == pytest.approx(1, abs=1e-6)
+
+
+@pytest.mark.parametrize(("sure", "abstained"), [(0.9, []), (0.45, ["primary_team"])])
+def test_none_of_the_teams_is_an_answer_where_it_is_sure(sure: float, abstained: list[str]) -> None:
+    spread = {"none": sure, "billing": 1 - sure}
+    nobodys = ANSWER.model_copy(
+        update={"primary_team": "none", "probabilities": ANSWER.probabilities | {"primary_team": spread}}
+    )
+    assert row_from(nobodys, 7, Thresholds())["abstained"] == abstained
+
+
+def test_rows_abstain_below_the_target_precision() -> None:
+    thresholds = Settings(target_precision=0.8).thresholds_of("")
+    assert row_from(ANSWER, 7, thresholds)["abstained"] == ["primary_team", "priority"]
+    fitted = ANSWER.model_copy(update={"thresholds": {"priority": 0.45, "sentiment": 0.85}})
+    assert row_from(fitted, 7, thresholds)["abstained"] == ["primary_team", "sentiment"]

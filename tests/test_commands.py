@@ -27,6 +27,7 @@ from sandbox.testing import Running, running
 from triage.errors import TandemError
 from triage.settings import DEFAULT_TEAMS
 from triage.store import Store
+from triage.store.calibrations import NewCalibration
 from triage.store.deliveries import DEAD, DONE, IGNORED, QUEUED, RECEIVED
 from triage.store.effects import CONFIRMED
 from triage.store.marks import BEAT, EVERY_DESK
@@ -166,7 +167,8 @@ class TestClassify:
     def test_answers_every_row_in_order(self, source: Path, tmp_path: Path) -> None:
         result = self.classify(source, tmp_path / "out.jsonl")
         assert result.exit_code == 0, result.output
-        assert "3 tickets classified" in result.stdout
+        assert result.stdout == ""  # OUT may be /dev/stdout
+        assert "3 tickets classified, 0 (0%) by the language model: 0 tokens in, 0 out, 0.0000 USD" in result.stderr
         answers = [json.loads(line) for line in (tmp_path / "out.jsonl").read_text(encoding="utf-8").splitlines()]
         assert [answer["id"] for answer in answers] == [7, "b-1", 3]
         for answer in answers:
@@ -206,7 +208,7 @@ class TestClassify:
         (tmp_path / "in.jsonl").write_text("")
         result = self.classify(tmp_path / "in.jsonl", tmp_path / "out.jsonl")
         assert (result.exit_code, (tmp_path / "out.jsonl").read_bytes()) == (0, b"")
-        assert "0 tickets" in result.stdout
+        assert "0 tickets" in result.stderr
 
     def test_a_file_of_an_editor_that_marks_utf8_is_read(self, tmp_path: Path) -> None:
         (tmp_path / "in.jsonl").write_text(json.dumps(GOOD_ROWS[0]), encoding="utf-8-sig")
@@ -262,6 +264,21 @@ class TestClassify:
         assert self.classify(source, tmp_path / "out.jsonl", "--desk", "globex").exit_code == 0
         answers = [json.loads(line) for line in (tmp_path / "out.jsonl").read_text().splitlines()]
         assert all("sentiment" in answer["abstained"] for answer in answers)
+
+    def test_what_outcomes_taught_flattens_the_probabilities_and_moves_no_label(
+        self, source: Path, tmp_path: Path, desks: Running, store: Store
+    ) -> None:
+        def answer() -> dict[str, Any]:
+            assert self.classify(source, tmp_path / "out.jsonl", "--desk", "acme").exit_code == 0
+            row: dict[str, Any] = json.loads((tmp_path / "out.jsonl").read_text("utf-8").splitlines()[0])
+            return row
+
+        before = answer()
+        store.calibrations.activate("acme", NewCalibration("embedded", "priority", 5.0, {}, {}, 60), time.time())
+        after = answer()
+        assert after["priority"] == before["priority"]
+        assert max(after["probabilities"]["priority"].values()) < max(before["probabilities"]["priority"].values())
+        assert after["probabilities"]["sentiment"] == before["probabilities"]["sentiment"]
 
 
 def write_settings(folder: Path, url: str, mode: str, monkeypatch: pytest.MonkeyPatch) -> Path:

@@ -11,11 +11,12 @@ import pytest
 import requests
 import responses
 import time_machine
-from test_connector_recordings import NOW, VENDORS, Recordings, connector_of, exchange
+from test_connector_recordings import HOSTS, NOW, VENDORS, Recordings, connector_of, exchange
 
-from connectors.base import Connector, Fields, Leak, Written
-from triage.errors import DeskLocked, Forbidden, Gone, Retry, Stop, TandemError, UnknownOutcome, Wait
+from connectors.base import Article, Connector, Fields, Leak, Written
+from triage.errors import DeskLocked, FeatureOff, Forbidden, Gone, Retry, Stop, TandemError, UnknownOutcome, Wait
 from triage.settings import Settings
+from triage.sources import url_of
 from triage.ticket import Author, Status, Ticket
 
 REFERENCE = "TDM-0123456789"
@@ -463,6 +464,71 @@ class TestAddTags:
             connector.add_tags(ticket, ("ai_triaged",))
 
 
+def tickets_of(body: Any) -> list[dict[str, Any]]:
+    """Return the tickets of a vendor's list."""
+    listed: list[dict[str, Any]] = body["tickets"] if isinstance(body, dict) else body
+    return listed
+
+
+class TestRemoveTags:
+    def test_keeps_every_other_tag(self, desk: Recordings, connector: Connector, ticket: Ticket) -> None:
+        tagged = replace(ticket, tags=("vip", "ai_sla_at_risk"))
+        if desk.vendor == "freshdesk":
+            desk.answer("ticket_again", lambda body: body.update(tags=["vip", "AI_SLA_at_risk"]))
+            desk.answer("tags_added", lambda body: body.update(tags=["vip"]))
+        else:
+            desk.mock.add("DELETE", desk.url("/api/v2/tickets/4017/tags.json"), status=204)
+        written = connector.remove_tags(tagged, ("ai_sla_at_risk", "ai_sla_breached"))
+        assert written.after == {"tags": ["vip"]}
+        [body] = desk.sent("PUT" if desk.vendor == "freshdesk" else "DELETE")
+        # Zendesk removes what it is sent, Freshdesk replaces the list with it.
+        assert body == {"tags": ["vip"] if desk.vendor == "freshdesk" else ["ai_sla_at_risk"]}
+
+    def test_what_is_not_there_costs_no_call(self, desk: Recordings, connector: Connector, ticket: Ticket) -> None:
+        assert connector.remove_tags(replace(ticket, tags=("vip",)), ("ai_sla_breached",)).refused == {}
+        assert desk.calls() == []
+
+
+class TestUpdateNote:
+    def test_replaces_the_text_or_says_that_it_cannot(
+        self, desk: Recordings, connector: Connector, facts: Facts
+    ) -> None:
+        desk.answer("note_created", method="PUT", path=f"/api/v2/conversations/{facts.note_id}")
+        if not connector.edits_notes:
+            with pytest.raises(FeatureOff):
+                connector.update_note(facts.ticket_id, facts.note_id, NOTE, REFERENCE)
+            assert desk.calls() == []
+            return
+        assert connector.update_note(facts.ticket_id, facts.note_id, NOTE, REFERENCE) == Written(facts.note_id)
+        assert desk.sent("PUT") == [{"body": NOTE}]
+
+
+class TestLook:
+    def test_reads_the_ticket_without_its_history(self, desk: Recordings, connector: Connector, facts: Facts) -> None:
+        answer_read(desk, history=False)
+        found = connector.look(facts.ticket_id)
+        assert (found.id, found.earlier) == (facts.ticket_id, ())
+        assert found.organization.tier == "Gold"
+        assert found.messages
+        assert len(desk.calls()) == 2
+
+    def test_a_closed_ticket_is_shown_and_a_deleted_one_is_gone(
+        self, desk: Recordings, connector: Connector, facts: Facts
+    ) -> None:
+        path = exchange(desk.vendor, "ticket_new")["request"]["path"]
+        closed = {"zendesk": "closed", "freshdesk": 5}[desk.vendor]
+        desk.answer("ticket_new", lambda body: (body.get("ticket") or body).update(status=closed))
+        for name in {"zendesk": ["conversation"], "freshdesk": ["company"]}[desk.vendor]:
+            desk.answer(name)
+        assert connector.look(facts.ticket_id).status is Status.CLOSED
+        desk.mock.reset()
+        if desk.vendor == "zendesk":
+            desk.answer("token")
+        desk.answer("ticket_missing", method="GET", path=path)
+        with pytest.raises(Gone):
+            connector.look(facts.ticket_id)
+
+
 class TestChanges:
     def test_gives_changed_tickets_and_where_to_go_on(self, desk: Recordings, connector: Connector) -> None:
         desk.answer("changes_last")
@@ -476,9 +542,43 @@ class TestChanges:
         desk.answer("changes_last")
         first = connector.changes({"zendesk": "1600000000", "freshdesk": "2022-05-26T00:00:00Z"}[desk.vendor])
         connector.changes(first.cursor)
-        asked = [str(call.request.params) for call in desk.mock.calls if "/oauth/" not in str(call.request.url)]
+        urls = [(str(call.request.url), str(call.request.params)) for call in desk.mock.calls]
+        asked = [params for url, params in urls if "/oauth/" not in url and "/groups" not in url]
         assert asked[0] != asked[1]
         assert first.cursor in asked[1]
+
+    def test_names_groups_with_one_call_for_many_pages(self, desk: Recordings, connector: Connector) -> None:
+        desk.answer("groups")
+        facts = FACTS[desk.vendor]
+        desk.answer("changes_last", lambda body: tickets_of(body)[0].update(group_id=facts.group_id, tags=["vip"]))
+        first = connector.changes("").tickets[0]
+        assert (first.group, first.tags) == (facts.group, ("vip",))
+        connector.changes("")
+        assert len([call for call in desk.mock.calls if "/groups" in str(call.request.url)]) == 1
+
+    def test_groups_that_cannot_be_had_cost_only_the_names(self, desk: Recordings, connector: Connector) -> None:
+        desk.answer("changes_last", lambda body: tickets_of(body)[0].update(group_id=17))
+        desk.fail("GET", exchange(desk.vendor, "groups")["request"]["path"], 500, "down")
+        page = connector.changes("")
+        assert len(page.tickets) >= 2
+        assert page.tickets[0].group is None
+
+    def test_no_group_on_the_page_costs_no_call(self, desk: Recordings, connector: Connector) -> None:
+        desk.answer("changes_last", lambda body: [one.update(group_id=None) for one in tickets_of(body)])
+        connector.changes("")
+        assert not [call for call in desk.mock.calls if "/groups" in str(call.request.url)]
+
+    def test_tells_a_priority_somebody_gave_from_the_vendors_own(self, desk: Recordings, connector: Connector) -> None:
+        unset, high = {"zendesk": (None, "high"), "freshdesk": (1, 3)}[desk.vendor]
+
+        def give(body: Any) -> None:
+            for one, priority in zip(tickets_of(body), (unset, high), strict=False):
+                one.update(priority=priority, group_id=None)
+
+        desk.answer("changes_last", give)
+        first, second = connector.changes("").tickets[:2]
+        assert first.priority is None or first.priority_is_default
+        assert (second.priority, second.priority_is_default) == ("high", False)
 
 
 class TestAccount:
@@ -550,3 +650,78 @@ class TestErrors:
             assert raised.value.__cause__ is None
             said = str(raised.value) + caplog.text
             assert not [word for word in (*SECRETS, NOTE, "Billing") if word in said]
+
+
+class TestArticles:
+    """What a help centre shows to everybody, and nothing else of it."""
+
+    def answer_walk(self, desk: Recordings) -> None:
+        names = ["articles", "articles_last"]
+        if desk.vendor == "freshdesk":
+            names = ["solution_categories", "helpdesk_settings", "solution_folders", "solution_articles"]
+            names.append("solution_articles_de")
+        for name in names:
+            desk.answer(name)
+
+    def walk(self, connector: Connector) -> list[Article]:
+        found: list[Article] = []
+        cursor, more = "", True
+        while more:
+            page = connector.articles(cursor)
+            found += page.articles
+            cursor, more = page.cursor, page.more
+        return found
+
+    def test_only_published_ones_for_everybody_in_each_language(self, desk: Recordings, connector: Connector) -> None:
+        self.answer_walk(desk)
+        found = self.walk(connector)
+        wanted = [("Add a seat", "en"), ("Platz hinzufügen", "de")]
+        wanted += [("Elsewhere", "en")] if desk.vendor == "zendesk" else []
+        assert [(one.title, one.language[:2]) for one in found] == wanted
+        assert len({one.id for one in found[:2]}) == 1
+        assert "Owners add seats" in found[0].html
+
+    def test_pages_are_named_by_their_path_on_the_desk_alone(self, desk: Recordings, connector: Connector) -> None:
+        self.answer_walk(desk)
+        for one in self.walk(connector):
+            assert one.path.startswith("/")
+            assert one.id in one.path
+            assert url_of(HOSTS[desk.vendor], one.path).startswith(HOSTS[desk.vendor] + "/")
+        assert {call.request.url.split("/")[2] for call in desk.mock.calls} == {HOSTS[desk.vendor].split("/")[2]}
+
+    def test_no_call_is_made_below_what_not_everybody_may_see(self, desk: Recordings, connector: Connector) -> None:
+        self.answer_walk(desk)
+        self.walk(connector)
+        assert len(desk.calls()) == {"zendesk": 2, "freshdesk": 5}[desk.vendor]
+
+    @pytest.mark.parametrize("status", [403, 404])
+    def test_a_desk_without_help_centre_says_so(self, desk: Recordings, connector: Connector, status: int) -> None:
+        path = {"zendesk": "/api/v2/help_center/articles.json", "freshdesk": "/api/v2/solutions/categories"}
+        desk.fail("GET", path[desk.vendor], status, "{}")
+        with pytest.raises(FeatureOff):
+            connector.articles("")
+
+
+class TestReplies:
+    def test_gives_the_public_messages_oldest_first(
+        self, desk: Recordings, connector: Connector, ticket: Ticket, facts: Facts
+    ) -> None:
+        desk.answer("conversation", lambda body: make_public(desk.vendor, body))
+        found = connector.replies(ticket)
+        assert [one.author for one in found] == [Author.CUSTOMER, Author.AGENT]
+        assert all(one.public for one in found)
+        assert len(desk.calls()) == 1
+
+    def test_keeps_private_notes_out(self, desk: Recordings, connector: Connector, ticket: Ticket) -> None:
+        desk.answer("conversation")
+        assert Author.AGENT not in [one.author for one in connector.replies(ticket)]
+
+    def test_has_nothing_of_a_ticket_that_is_gone(self, desk: Recordings, connector: Connector, facts: Facts) -> None:
+        desk.answer("ticket_missing", method="GET", path=exchange(desk.vendor, "conversation")["request"]["path"])
+        assert connector.replies(Ticket(desk="acme", id=facts.ticket_id)) == ()
+
+
+def make_public(vendor: str, body: Any) -> None:
+    """Make every message of a recorded conversation public."""
+    for one in body["comments"] if vendor == "zendesk" else body:
+        one |= {"public": True} if vendor == "zendesk" else {"private": False}

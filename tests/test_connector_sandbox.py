@@ -103,6 +103,68 @@ def ticket(box: Box) -> Ticket:
     return box.connector.read(box.ticket())
 
 
+class TestLook:
+    def test_names_group_and_when_the_status_changed(self, box: Box) -> None:
+        ticket_id = box.ticket(age_minutes=90)
+        box.act(ticket_id, group="Security", status="pending")
+        found = box.connector.look(ticket_id)
+        assert (found.group, str(found.status)) == ("Security", "pending")
+        assert found.created_at and found.status_since
+        assert 89 < (found.status_since - found.created_at).total_seconds() / 60 < 91
+
+    def test_a_solved_ticket_is_shown(self, box: Box) -> None:
+        ticket_id = box.ticket()
+        box.act(ticket_id, reply="Done", status="solved")
+        found = box.connector.look(ticket_id)
+        assert str(found.status) == "solved"
+        assert [one.author for one in found.messages if one.public] == [Author.CUSTOMER, Author.AGENT]
+        box.act(ticket_id, status="closed")
+        assert str(box.connector.look(ticket_id).status) == "closed"
+
+    def test_a_deleted_one_is_gone(self, box: Box) -> None:
+        ticket_id = box.ticket()
+        box.act(ticket_id, deleted=True)
+        with pytest.raises(Gone):
+            box.connector.look(ticket_id)
+
+
+class TestTakenBack:
+    def test_tags_go_and_others_stay(self, box: Box) -> None:
+        ticket_id = box.ticket(tags=["vip"])
+        box.connector.add_tags(box.connector.look(ticket_id), ("ai_sla_at_risk",))
+        box.connector.remove_tags(box.connector.look(ticket_id), ("ai_sla_at_risk", "ai_sla_breached"))
+        assert box.shown(ticket_id)["tags"] == ["vip"]
+
+    def test_a_note_is_replaced_where_that_can_be(self, box: Box) -> None:
+        ticket_id = box.ticket()
+        written = box.connector.post(box.connector.look(ticket_id), NOTE, REFERENCE, Fields())
+        if box.connector.edits_notes:
+            box.connector.update_note(ticket_id, written.note_id, NOTE.replace("Billing", "Later"), REFERENCE)
+            [note] = box.notes(ticket_id)
+            assert "Later" in note["html"]
+
+
+class TestPast:
+    def test_closed_tickets_come_as_they_began_with_what_is_known_of_the_customer(self, box: Box) -> None:
+        company = {"name": "Fernhill", "tier": "gold", "plan": "pro", "mrr": 640.0}
+        ids = [box.ticket(subject=f"Old {number}", organization=company) for number in range(3)]
+        for ticket_id in ids:
+            box.act(ticket_id, reply="Refunded.", group="Security", priority="high", tags_add=["vip"], status="closed")
+        found = {past.ticket.id: past for past in box.connector.past([*ids, "999999999"])}
+        assert set(found) == set(ids)
+        past = found[ids[0]]
+        assert (past.group, past.ticket.priority, past.ticket.tags) == ("Security", "high", ("vip",))
+        assert [(one.author, "charged twice" in one.body) for one in past.ticket.messages] == [(Author.CUSTOMER, True)]
+        assert (past.ticket.organization.tier, past.ticket.organization.mrr) == ("gold", 640.0)
+        assert past.ticket.url.endswith(ids[0])
+        assert box.connector.past([]) == ()
+
+    def test_deleted_tickets_are_left_out(self, box: Box) -> None:
+        gone = box.ticket()
+        box.act(gone, deleted=True)
+        assert box.connector.past([gone]) == ()
+
+
 class TestRead:
     def test_a_new_ticket(self, box: Box) -> None:
         earlier = box.connector.read(box.ticket(requester={"name": "Ann", "email": "ann@example.com"}))

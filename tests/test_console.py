@@ -16,6 +16,7 @@ from conftest import FRESHDESK_SECRET, SETTINGS, VARIABLES, ZENDESK_SECRET
 from flask.testing import FlaskClient
 from pydantic import SecretStr
 from sqlalchemy.exc import OperationalError
+from test_outcomes import outcome_of
 from werkzeug.test import TestResponse
 
 from commands import replay as replay_command
@@ -453,6 +454,17 @@ class TestOverview:
             ("", "Runs done today", "1", ""),
         ]
         assert (tiles[3][0], tiles[3][1], tiles[3][3]) == (level, "Oldest open", word)
+
+    def test_tiles_tell_how_often_agents_agreed(self, admin: FlaskClient, sqlite_store: Store) -> None:
+        assert "agreed" not in admin.get("/console/").text
+        for number in range(8):
+            run = run_of(sqlite_store, str(number))
+            recent = {"observed_at": time.time() - 3600, "agreed": number > 0, "desk": ("acme", "globex")[number % 2]}
+            outcomes = [outcome_of(run.id, **recent), outcome_of(run.id, field="sentiment", **recent)]
+            sqlite_store.outcomes.save([*outcomes, outcome_of(run.id, field="primary_team", final=False)])
+        page = " ".join(admin.get("/console/").text.split())
+        assert "<dt>Priority agreed, 30 days</dt> <dd>88% <span>of 8</span></dd>" in page
+        assert "Team agreed" not in page  # nothing final yet
 
     def test_a_run_is_shown_with_its_verdict(self, admin: FlaskClient, sqlite_store: Store) -> None:
         run = run_of(

@@ -153,6 +153,21 @@ class TestThresholds:
         )
         assert decide(TICKET, answer(), settings, settings.desks["acme"]).abstained == []
 
+    @pytest.mark.parametrize(("target", "kept"), [(0.85, True), (0.95, False)])
+    def test_no_field_needs_less_than_the_target_precision(self, target: float, kept: bool) -> None:
+        decision = made(answer(sure=0.9), mode=Mode.WRITE, target_precision=target)
+        assert decision.abstained == ([] if kept else list(FIELDS))
+        assert decision.priority == ("high" if kept else None)
+        assert any(("(needs 85%)" if kept else "is below 95%") in step for step in decision.steps)
+
+    def test_a_fitted_threshold_knows_better_than_the_target(self) -> None:
+        fitted = answer(sure=0.9, thresholds={"priority": 0.7})
+        assert "priority" not in made(fitted, target_precision=0.95).abstained
+
+    def test_a_threshold_above_the_target_stands(self) -> None:
+        decision = made(answer(sure=0.9), target_precision=0.8, thresholds=Thresholds(sentiment=0.92))
+        assert decision.abstained == ["sentiment"]
+
     def test_no_team_is_no_team_however_sure(self) -> None:
         decision = made(answer("none", sure=0.99), mode=Mode.WRITE)
         assert decision.abstained == ["primary_team"]

@@ -9,6 +9,7 @@ import re
 from pathlib import Path
 from typing import Any, get_args
 
+import click
 import pytest
 from fakes import answer
 from prometheus_client.core import Metric
@@ -17,6 +18,7 @@ from ruamel.yaml import YAML
 
 from manage import Commands
 from triage import settings as settings_module
+from triage import settings_knowledge, settings_sla
 from triage.classification import CHURN_RISKS, PRIORITIES, SENTIMENTS
 from triage.decision import decide
 from triage.environment import Environment
@@ -25,11 +27,11 @@ from triage.settings import (
     DEFAULT_TEAMS,
     TAG_LENGTH,
     Desk,
-    Section,
     Settings,
-    parse_minutes,
 )
+from triage.settings_base import Section, parse_minutes
 from triage.settings_file import parse_settings
+from triage.sla import TAGS as SLA_TAGS
 from triage.store import Store
 from triage.ticket import Ticket
 from webhooks.metrics import StoreCollector
@@ -49,7 +51,15 @@ HEADINGS = {
     "Team": "Team",
     "Priority": "Priority",
     "Llm": "Model",
+    "Knowledge": "Knowledge",
     "Retention": "Retention",
+    "Sla": "SLA",
+    "Calendar": "Calendar",
+    "Targets": "Targets",
+    "Override": "Override",
+    "Action": "At risk",
+    "BreachAction": "Breach",
+    "QuietHours": "Quiet hours",
 }
 FENCE = re.compile(r"^[ ]*```(\w*)\n(.*?)^[ ]*```", re.MULTILINE | re.DOTALL)
 LINK = re.compile(r"!?\[[^\]]*\]\(([^)\s]+)\)")
@@ -60,16 +70,26 @@ TESTED_BY = {
     "commands.classify": ("test_commands.py", "through the command line"),
     "commands.learn": ("test_learn.py", "through the command line"),
     "commands.lessons": ("test_learn.py", "what learn prints and activates"),
+    "commands.rivals": ("test_learn.py", "what learn compares with and activates"),
     "commands.past": ("test_learn_past.py", "against both sandbox helpdesks"),
     "commands.rows": ("test_learn.py", "through learn and classify"),
     "commands.migrate": ("test_commands.py", "through the command line"),
+    "commands.sla": ("test_sla_views.py", "through the command line"),
+    "commands.sla_table": ("test_sla_views.py", "through the command line"),
     "commands.smoke": ("test_commands.py", "--help; the gate runs the command itself"),
     "commands.triage": ("test_commands.py", "through the command line"),
     "commands.up": ("test_e2e.py", "started as a process and killed"),
     "commands.web": ("test_e2e.py", "started as a process"),
     "commands.worker": ("test_e2e.py", "started as a process and killed at every step"),
+    "commands.finetune": ("test_finetune.py", "through the command line"),
+    "commands.tuning_material": ("test_finetune.py", "through the command line, with outcomes and with a file"),
+    "commands.tuning_state": ("test_finetune.py", "through start and status"),
     "connectors.cache": ("test_connector_contract.py", "what it saves is counted in calls"),
     "connectors.freshdesk": ("test_connector_contract.py", "opened by platform, as production does"),
+    "connectors.freshdesk_solutions": (
+        "test_connector_contract.py",
+        "through the connector; and in test_knowledge_sync.py",
+    ),
     "connectors.freshdesk_tags": ("test_connector_freshdesk.py", "through the connector"),
     "connectors.freshdesk_ticket": ("test_connector_contract.py", "through the connector"),
     "connectors.helpdesk": ("test_connector_contract.py", "what both connectors share"),
@@ -77,8 +97,12 @@ TESTED_BY = {
     "connectors.ticket_rows": ("test_connector_contract.py", "earlier and changed tickets of both vendors"),
     "connectors.values": ("test_connector_contract.py", "through both connectors"),
     "connectors.zendesk": ("test_connector_contract.py", "opened by platform, as production does"),
+    "connectors.zendesk_guide": ("test_connector_contract.py", "through the connector; and in test_knowledge_sync.py"),
     "connectors.zendesk_pages": ("test_connector_zendesk.py", "through the connector"),
     "connectors.zendesk_ticket": ("test_connector_contract.py", "through the connector"),
+    "triage.classify.api": ("test_llm.py", "through the classifier, against a server that fails in every way"),
+    "triage.classify.question": ("test_llm.py", "through the classifier: what the model is told"),
+    "triage.classify.reply": ("test_llm.py", "through the classifier, against a server that answers anything"),
     "triage.classify.context": ("test_embedded.py", "through the classifiers"),
     "triage.classify.endpoint": ("test_llm.py", "through the classifier, against a server that refuses"),
     "triage.classify.escalation": ("test_embedded.py", "through both classifiers"),
@@ -97,12 +121,21 @@ TESTED_BY = {
     "triage.classify.training": ("test_learned_parts.py", "on tickets with known noise"),
     "triage.classify.views": ("test_learned_parts.py", "through the models made of them"),
     "triage.classify.wire": ("test_llm.py", "through the classifier, against a server that floods"),
+    "triage.settings_base": ("test_settings.py", "through the settings file"),
+    "triage.sla_words": ("test_sla_sweep.py", "what notes and messages say"),
+    "triage.store.acts": ("test_sla_sweep.py", "through the sweep, on both databases"),
+    "workers.escalation": ("test_sla_sweep.py", "through the sweep"),
+    "workers.sla_acts": ("test_sla_sweep.py", "through the sweep"),
+    "connectors.zendesk_tags": ("test_connector_contract.py", "through the connector"),
     "triage.logs": ("test_e2e.py", "every process sets it up"),
+    "triage.store.knowledge": ("test_knowledge_sync.py", "through the store, on both databases"),
     "triage.store.models": ("test_learned_parts.py", "through the store, on both databases"),
+    "triage.store.clock_views": ("test_sla_report.py", "through the store, on both databases"),
     "triage.store.engine": ("test_store.py", "through the store, on both databases"),
     "webhooks.console": ("test_console.py", "through the application"),
     "webhooks.edge": ("test_edge.py", "through the application"),
     "webhooks.wsgi": ("test_e2e.py", "what the web process serves"),
+    "workers.solved": ("test_knowledge_sync.py", "against both sandbox helpdesks"),
     "workers.app": ("test_e2e.py", "what celery loads"),
     "workers.runtime": ("test_commands.py", "through the commands that use it"),
     "workers.tasks": ("test_e2e.py", "what celery loads"),
@@ -144,8 +177,9 @@ def plain_default(field: Any) -> str | None:
 
 SECTIONS = [
     each
-    for each in vars(settings_module).values()
-    if isinstance(each, type) and issubclass(each, Section) and each is not Section
+    for module in (settings_module, settings_knowledge, settings_sla)
+    for each in vars(module).values()
+    if isinstance(each, type) and issubclass(each, Section) and each.__module__ == module.__name__
 ]
 
 
@@ -197,7 +231,7 @@ def test_every_yaml_example_can_be_used(page: Path) -> None:
     for language, block in FENCE.findall(text_of(page)):
         if language != "yaml":
             continue
-        values = {name: f"{name}-a-long-enough-value" for name in re.findall(r"\$\{([A-Z_]+)\}", block)}
+        values = {name: f"json://{name}-a-long-enough-value" for name in re.findall(r"\$\{([A-Z_]+)\}", block)}
         values["ZENDESK_SUBDOMAIN"] = "acme"
         if "desks:" in block:
             parse_settings(block, values)
@@ -232,7 +266,7 @@ def tags_of_the_code() -> set[str]:
         }
         for sure in (0.9, 0.3):
             found.update(decide(Ticket(desk="d", id="1"), answer(team, sure, **changes), known, desk).tags)
-    return found
+    return found | {known.tag_prefix + tag for tag in SLA_TAGS.values()}
 
 
 def test_freshdesk_admins_find_every_tag_to_create() -> None:
@@ -269,6 +303,13 @@ def commands() -> dict[str, Any]:
     return {name: group.get_command(None, name) for name in group.list_commands(None)}  # type: ignore[arg-type]
 
 
+def options_of(command: click.Command) -> set[str]:
+    """Return the options of a command and of those below it."""
+    below = command.commands.values() if isinstance(command, click.Group) else ()
+    own = {option for parameter in command.params for option in parameter.opts}
+    return own.union(*(options_of(each) for each in below))
+
+
 def code_of(page: Path) -> str:
     """Return what is written as code: blocks and spans."""
     text = text_of(page)
@@ -285,8 +326,8 @@ def test_every_command_and_option_in_the_docs_exists(page: Path) -> None:
     known = commands()
     for name, arguments in COMMAND.findall(code_of(page)):
         assert name in known, f"{page.name}: manage.py {name}"
-        options = {option for parameter in known[name].params for option in parameter.opts} | {"--help"}
-        assert set(re.findall(r"--[a-z]+", arguments)) <= options, f"{page.name}: manage.py {name}{arguments}"
+        options = options_of(known[name]) | {"--help"}
+        assert set(re.findall(r"--[a-z-]+", arguments)) <= options, f"{page.name}: manage.py {name}{arguments}"
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)

@@ -14,7 +14,7 @@ from hypothesis import HealthCheck, given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
-from triage.classification import DECIDED_FIELDS, NO_TEAM, PRIORITIES, Classification
+from triage.classification import DECIDED_FIELDS, NO_TEAM, PRIORITIES, Classification, abstained
 from triage.classify.embedded import EmbeddedClassifier
 from triage.classify.encoder import UseEncoder
 from triage.classify.reading import Reader
@@ -188,6 +188,44 @@ def test_nothing_to_route_is_no_team(classifier: EmbeddedClassifier, body: str) 
 def test_no_words_abstain_on_every_field(classifier: EmbeddedClassifier) -> None:
     answer = classifier.classify(Ticket("acme", "1"))
     assert all(answer.probability(name) < getattr(Thresholds(), name) for name in DECIDED_FIELDS)
+
+
+UNREADABLE = {
+    "Hebrew outage": "המערכת בייצור נפלה, אף אחד לא מצליח להתחבר",
+    "Greek": "Η παραγωγή δεν λειτουργεί, κανείς δεν μπορεί να συνδεθεί",
+    "Hindi": "उत्पादन बंद है, कोई लॉग इन नहीं कर सकता",
+    "Danish": "Produktionen er nede, ingen kan logge ind",
+    "Vietnamese": "Hệ thống bị sập, không ai có thể đăng nhập",
+    "keyboard": "asdkjh qwoeiu zmxncb lskdjf pqowie mznxbc",
+    "bytes": random.Random(1).randbytes(600).decode("latin-1"),
+    "not text": random.Random(2).randbytes(600).decode("utf-8", "replace"),
+    "base64": "TVqQAAMAAAAEAAAA//8AALgAAAAAAAAAQAAAAAAAAAAAAAAAAAAA",
+    "numbers": "4d5a9000 03000000 04000000",
+}
+
+
+@pytest.mark.parametrize("kind", UNREADABLE)
+def test_text_nobody_can_read_abstains_on_every_field(classifier: EmbeddedClassifier, kind: str) -> None:
+    answer = classifier.classify(ticket(UNREADABLE[kind]))
+    assert_valid(answer)
+    assert abstained(answer, Thresholds().model_dump()) == list(DECIDED_FIELDS)
+    assert answer.context_for_agent
+
+
+def test_no_team_for_strangeness_alone_abstains_on_every_field(classifier: EmbeddedClassifier) -> None:
+    strange = classifier.classify(ticket("ERR_CONN_REFUSED by host."))
+    assert strange.primary_team == NO_TEAM
+    assert abstained(strange, Thresholds().model_dump()) == list(DECIDED_FIELDS)
+    assert_valid(strange)
+
+
+@pytest.mark.parametrize(
+    "body", ["Thanks, that solved it!", "We sell SEO services that put your website on page one of Google."]
+)
+def test_thanks_and_spam_are_surely_for_no_team(classifier: EmbeddedClassifier, body: str) -> None:
+    answer = classifier.classify(ticket(body))
+    assert (answer.primary_team, answer.priority) == (NO_TEAM, "P3_low")
+    assert abstained(answer, Thresholds().model_dump()) == []
 
 
 def test_automatic_mail_is_no_team(classifier: EmbeddedClassifier) -> None:

@@ -136,3 +136,11 @@ class TestFile:
         monkeypatch.delenv("PORT", raising=False)
         (tmp_path / ".env").write_text("PORT=9123\n")
         assert read_environment().port == 9123
+
+
+@pytest.mark.parametrize("address", ["https://a.openai.azure.com", "https://a.openai.azure.com/openai/deployments/d"])
+def test_older_azure_address_is_refused_with_the_right_one(address: str) -> None:
+    with pytest.raises(SettingsError, match="/openai/v1/"):
+        read_environment({"OPENAI_BASE_URL": address})
+    good = "https://a.openai.azure.com/openai/v1/"
+    assert read_environment({"OPENAI_BASE_URL": good}).openai_base_url == good

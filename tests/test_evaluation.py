@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import itertools
 import json
 from pathlib import Path
 
@@ -10,15 +11,21 @@ import numpy as np
 import pytest
 
 from evaluation import injection, measures
-from evaluation.baselines import Baseline, majority
+from evaluation.baselines import Baseline, majority, plain_learner
 from evaluation.cache import CachedEncoder
+from evaluation.histories import HistorySource, Past
+from evaluation.history import HEADER as LEARNED_HEADER
+from evaluation.history import MANY, _splits, measured
+from evaluation.history import line as line_of_history
 from evaluation.items import Item, Role, Source, sample
 from evaluation.measures import Outcome
 from evaluation.own import agreement
+from evaluation.page import put
+from evaluation.retrieval import Thread, answers, by_words, figures, similar
 from evaluation.sources import SOURCES, goemotions
 from evaluation.table import HEADER, line, rows_of
 from triage.classification import DECIDED_FIELDS, Classification
-from triage.classify.encoder import Vectors
+from triage.classify.encoder import UseEncoder, Vectors
 from triage.classify.seeds import LANGUAGES, TicketSeed
 from triage.ticket import Ticket
 
@@ -107,7 +114,7 @@ def test_held_out_moods_are_never_learned_from(tmp_path: Path) -> None:
 
 
 def test_a_table_line_names_what_it_measured() -> None:
-    source = Source("mine", Role.TEST, True, "", lambda _: [])
+    source = Source("mine", Role.TEST, lambda _: [])
     items = [Item(str(n), str(n), {"body": "x"}, {"churn_risk": label}) for n, label in enumerate(["high", "low"] * 4)]
     ours = [{"churn_risk": {"high": 0.9 if n % 2 == 0 else 0.1, "low": 0.1 if n % 2 == 0 else 0.9}} for n in range(8)]
     plain = {"churn_risk": [{"high": 0.4, "low": 0.6}] * 8}
@@ -177,3 +184,70 @@ def test_cache_asks_once(tmp_path: Path) -> None:
     again = CachedEncoder(counting, tmp_path / "deep" / "v.sqlite").encode(["bb", "a"])
     assert counting.asked == 2
     assert (first[:2] == again[::-1]).all()
+
+
+def history(count: int = 60) -> HistorySource:
+    def load(_: Path) -> list[Past]:
+        said = {"billing": "The invoice has a wrong {} and the refund is {}", "login": "My {} password has no {} code"}
+        words = ["old", "new", "second", "monthly", "secret", "blue", "late", "small"]
+        pairs = itertools.islice(itertools.permutations(words, 2), count // 2)
+        return [
+            Past({"id": f"{label}{one}{other}", "body": text.format(one, other)}, label)
+            for one, other in pairs
+            for label, text in said.items()
+        ]
+
+    return HistorySource("mine", 0.9, load)
+
+
+def test_a_history_is_tested_on_tickets_that_were_held_out(tmp_path: Path) -> None:
+    found = measured(history(), tmp_path, UseEncoder())
+    assert (len(found.outcome.truth), found.how) == (60, "all, in 5 folds")
+    assert found.outcome.right().mean() > 0.9
+    cells = line_of_history(history(), found).strip("| \n").split(" | ")
+    assert len(cells) == len(LEARNED_HEADER.splitlines()[0].strip("| ").split(" | "))
+    assert cells[:3] == ["mine", "60 (all, in 5 folds)", "0.50"]
+
+
+def test_dated_histories_are_split_by_time() -> None:
+    pasts = [Past({"id": str(n)}, "ab"[n % 2], float(-n)) for n in range(MANY)]
+    how, [(train, test)] = _splits(pasts, np.arange(MANY))
+    assert how == "the newest fifth"
+    assert max(test) < min(train)
+
+
+def test_plain_learner_tells_words_apart() -> None:
+    texts = ["red apple", "red cherry", "blue sky", "blue sea"] * 5
+    assert plain_learner(texts, ["r", "r", "b", "b"] * 5, ["apple red", "sky"]) == ["r", "b"]
+
+
+def test_figures_are_put_between_their_marks(tmp_path: Path) -> None:
+    page = tmp_path / "page.md"
+    page.write_text("before\n<a>\nold\n<b>\nafter\n")
+    put(page, "<a>\n", "<b>\n", "new\n")
+    assert page.read_text() == "before\n<a>\n\nnew\n<b>\nafter\n"
+
+
+THREADS = [
+    Thread("1", "Bike has no light", "My bike has no light.", "Change the bulb, see /kb/bulbs.", frozenset({"bulbs"})),
+    Thread("2", "Tyre is flat", "The tyre is flat.", "Pump it up, see /kb/tyres.", frozenset({"tyres"})),
+    Thread("3", "Bell is silent", "The bell is silent.", "Oil it.", frozenset()),
+    Thread("4", "Flat again", "My tyre is flat again.", "See /kb/tyres.", frozenset({"tyres"})),
+]
+
+
+def test_recall_and_rank_by_hand() -> None:
+    found = {"1": ["a", "b", "c", "d"], "2": ["x", "y", "z", "a"], "3": ["q"]}
+    asked, right = THREADS[:3], [frozenset("b"), frozenset("a"), frozenset("a")]
+    assert figures(lambda thread: found[thread.key], asked, right) == (pytest.approx(1 / 3), (1 / 2 + 1 / 4 + 0) / 3)
+
+
+def test_newer_questions_ask_and_only_a_shared_link_is_right(monkeypatch: pytest.MonkeyPatch) -> None:
+    documents, asked, right = similar(THREADS)
+    assert [one.key for one in documents] == ["1", "2"]
+    assert ([one.key for one in asked], right) == (["4"], [frozenset({"2"})])
+    assert by_words(documents)(THREADS[3])[0] == "2"
+    documents, asked, right = answers(THREADS)
+    assert (len(documents), [one.key for one in asked]) == (4, ["3", "4"])
+    monkeypatch.setattr("evaluation.retrieval.MOST_LINKED", 1)
+    assert similar(THREADS)[1] == []

@@ -55,7 +55,7 @@ def slept(monkeypatch: pytest.MonkeyPatch) -> list[float]:
 
 def read(archive: Any, path: Path) -> list[dict[str, Any]]:
     counts: list[int] = []
-    rows = read_past(archive, Settings(), SINCE, Shelf(path, SINCE), counts.append)
+    rows = read_past(archive, Settings(), SINCE, Shelf(path, SINCE), lambda count, _pages: counts.append(count))
     assert sum(counts) >= len(rows)
     return rows
 

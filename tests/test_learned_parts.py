@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import io
+import json
 import pickle
 import time
-from collections.abc import Sequence
+import zipfile
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -18,11 +21,15 @@ from sqlalchemy.exc import IntegrityError
 from triage.classify import with_learned
 from triage.classify.batch import row_from, ticket_from_row
 from triage.classify.head import ForeignModelError, LearnedHead
+from triage.classify.head_file import read_arrays
 from triage.classify.learned import LearnedClassifier
 from triage.classify.learned_features import BUCKETS, Features, read_features
+from triage.classify.nearness import SIZE, Nearness
+from triage.classify.novelty import Novelty
+from triage.classify.shape import SIZE as SHAPES
 from triage.classify.splits import folds, groups_of, split
 from triage.classify.training import Material, learn
-from triage.classify.views import Recipe, fit_view
+from triage.classify.views import Lens, Linear, Recipe, Wording, fit_view
 from triage.decision import decide
 from triage.environment import Environment
 from triage.settings import DEFAULT_TEAMS, Mode, Settings
@@ -124,12 +131,39 @@ class TestLearning:
         lesson = learn(Material("primary_team", features, labels, np.arange(600), [None] * 600), "letters")
         assert lesson.figures.macro_f1 > 0.8
 
-    def test_both_views_learn_with_many_labels(self) -> None:
+    def test_nearness_learns_with_many_labels(self) -> None:
         vectors = np.repeat(np.eye(100, 128, dtype=np.float32), 5, axis=0)
-        features = Features(("",) * 500, vectors, csr_matrix((500, BUCKETS)))
+        features = Features(("",) * 500, vectors, np.zeros((500, SHAPES), np.float32), csr_matrix((500, BUCKETS)))
         truth = np.repeat(np.arange(100), 5)
-        said = fit_view(Recipe("meaning", 10), features, None, truth, 100).scores(vectors).argmax(axis=1)
+        lens = Lens.fit(features, 100, ["meaning"])
+        inputs = lens.apply(features)
+        said = fit_view(Recipe("meaning", 10), lens, inputs, truth, 100).scores(inputs.of("meaning")).argmax(axis=1)
         assert (said == truth).all()
+
+
+def whole(head: LearnedHead) -> LearnedHead:
+    """Return `head` with every part it may have, of the right shape."""
+    labels = len(head.labels)
+    near = (
+        Nearness(np.zeros(SHAPES, np.float32), np.full(SHAPES, np.inf, np.float32)),
+        Linear(np.ones((SIZE, labels), np.float32), np.ones(labels, np.float32)),
+    )
+    words = (
+        Wording(np.arange(5, dtype=np.int32), np.ones(5, np.float32)),
+        Linear(np.ones((5, labels), np.float32), np.ones(labels, np.float32)),
+    )
+    made = replace(head, nearness=near, wording=words, novelty=Novelty(np.ones((4, 26), np.int8), 0.1, 0.2, 0.3))
+    assert LearnedHead.from_bytes(made.to_bytes(), "letters", 26).labels == head.labels
+    return made
+
+
+def stored_with(head: LearnedHead, **changed: Callable[[Any], Any]) -> bytes:
+    with np.load(io.BytesIO(head.to_bytes())) as file:
+        arrays = dict(file)
+    arrays |= {name: change(arrays.get(name)) for name, change in changed.items()}
+    out = io.BytesIO()
+    np.savez_compressed(out, **arrays)  # type: ignore[arg-type]
+    return out.getvalue()
 
 
 class TestStoredHeads:
@@ -141,7 +175,7 @@ class TestStoredHeads:
         assert (back.labels, back.thresholds, back.seen) == (head.labels, head.thresholds, head.seen)
 
     def test_of_other_vectors_are_refused(self, head: LearnedHead) -> None:
-        with pytest.raises(ForeignModelError, match="other vectors"):
+        with pytest.raises(ForeignModelError, match=r"another version of Tandem.*learn --desk"):
             LearnedHead.from_bytes(head.to_bytes(), "another encoder")
 
     def test_never_run_code(self, tmp_path: Path) -> None:
@@ -155,6 +189,66 @@ class TestStoredHeads:
             with pytest.raises(ForeignModelError, match="cannot be read"):
                 LearnedHead.from_bytes(stored, "letters")
         assert not (tmp_path / "ran").exists()
+
+    @pytest.mark.parametrize(
+        ("name", "broken"),
+        [
+            ("wording", lambda one: one * np.float16("nan")), ("nearness", lambda one: one + np.float16("inf")),
+            ("wording_bias", lambda one: one * np.nan), ("nearness_bias", lambda one: one[1:]),
+            ("middle", lambda one: one * np.float32("nan")), ("spread", lambda one: one * np.float32(0)),
+            ("spread", lambda one: one[1:]), ("idf", lambda one: one * np.float32("inf")),
+            ("columns", lambda one: one - 10_000_000), ("columns", lambda one: one.astype(np.float64)),
+            ("columns", lambda one: one[::-1]), ("columns", lambda one: np.zeros_like(one)),
+            ("limits", lambda one: one * np.nan), ("limits", lambda one: one[1:]),
+            ("examples", lambda one: one[:, :7]), ("examples", lambda one: one[:0]), ("examples", lambda one: one[0]),
+            ("examples", lambda one: one.astype(np.float32)), ("seen", lambda one: one.astype(np.float64)),
+            ("seen", lambda _one: np.zeros(20_000_000, np.uint64)), ("spare", lambda _one: np.zeros(600_000)),
+            ("spare", lambda _one: np.zeros(3, np.complex128)),
+        ],
+    )  # fmt: skip
+    def test_with_numbers_that_cannot_be_are_refused(
+        self, head: LearnedHead, name: str, broken: Callable[[Any], Any]
+    ) -> None:
+        with pytest.raises(ForeignModelError, match="cannot be read"):
+            LearnedHead.from_bytes(stored_with(whole(head), **{name: broken}), "letters", 26)
+
+    @pytest.mark.parametrize(
+        "said",
+        [
+            {"labels": []}, {"labels": ["red", "red", "blue"]}, {"labels": "rgb"}, {"labels": ["red", "blue", 3]},
+            {"labels": ["red", "blue", ""]}, {"thresholds": {"0.9": "0.5"}}, {"thresholds": {"0.9": float("nan")}},
+            {"thresholds": {"0.9": 7}}, {"thresholds": {"much": 0.5}}, {"thresholds": []}, {"thresholds": None},
+        ],
+        ids=str,
+    )  # fmt: skip
+    def test_with_words_that_cannot_be_are_refused(self, head: LearnedHead, said: dict[str, Any]) -> None:
+        def told(about: Any) -> Any:
+            return np.frombuffer(json.dumps(json.loads(about.tobytes()) | said).encode(), np.uint8)
+
+        with pytest.raises(ForeignModelError, match="cannot be read"):
+            LearnedHead.from_bytes(stored_with(whole(head), about=told), "letters", 26)
+
+    def test_without_a_view_are_refused(self, head: LearnedHead) -> None:
+        with pytest.raises(ForeignModelError, match="cannot be read"):
+            LearnedHead.from_bytes(replace(head, nearness=None, wording=None).to_bytes(), "letters")
+
+    def test_that_would_fill_the_memory_are_refused_unread(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        file = io.BytesIO()
+        with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as out, out.open("seen.npy", "w") as entry:
+            for _ in range(80):
+                entry.write(bytes(1_000_000))
+        monkeypatch.setattr(zipfile.ZipFile, "read", lambda *_: pytest.fail("was read"))
+        with pytest.raises(ForeignModelError, match="ValueError"):
+            LearnedHead.from_bytes(file.getvalue(), "letters")
+
+    def test_whose_header_promises_more_than_there_is_are_refused(self) -> None:
+        raw = io.BytesIO()
+        np.lib.format.write_array_header_1_0(raw, {"descr": "<f8", "fortran_order": False, "shape": (10**12,)})
+        file = io.BytesIO()
+        with zipfile.ZipFile(file, "w") as out:
+            out.writestr("limits.npy", raw.getvalue())
+        with pytest.raises(ValueError, match="shape"):
+            read_arrays(file.getvalue())
 
     def test_hold_no_word_of_a_customer(self, head: LearnedHead) -> None:
         with np.load(io.BytesIO(head.to_bytes())) as arrays:
@@ -171,7 +265,7 @@ class TestLearnedClassifier:
         said = self.classifier(head).classify(ticket("ocean sky"))
         assert (said.primary_team, said.priority) == ("blue", "P1_high")
         assert (said.evidence, said.issue_category) == ([], "")  # they spoke for billing
-        assert set(said.probabilities["primary_team"]) == set(WORDS)
+        assert set(said.probabilities["primary_team"]) == {*WORDS, "none"}
         assert said.classifier == "fake+learned"
         assert said.thresholds == {}
 

@@ -17,12 +17,14 @@ from triage.classification import DECIDED_FIELDS
 from triage.classify import build_classifier
 from triage.classify.answer import InvalidAnswer, parse_answer
 from triage.classify.base import PaidModelError
+from triage.classify.endpoint import SCHEMA_WITH_LENGTHS, Endpoint
 from triage.classify.hostile import harmless
 from triage.classify.llm import LlmClassifier
 from triage.classify.prompt import FENCE_CLOSE, FENCE_OPEN, labels_of, unfenced
+from triage.classify.recalibrate import as_said
 from triage.errors import ModelError
 from triage.settings import DEFAULT_PRIORITIES, DEFAULT_TEAMS, Llm, Settings, Team
-from triage.ticket import Author, Message, Organization, Ticket
+from triage.ticket import Author, Message, Organization, Requester, Ticket
 
 LABELS = labels_of(DEFAULT_TEAMS, DEFAULT_PRIORITIES)
 KEY = "sk-very-secret"
@@ -56,8 +58,11 @@ def test_answer_is_taken_over(server: LlmServer) -> None:
     assert (answer.primary_team, answer.priority, answer.sentiment, answer.churn_risk) == (
         "billing", "P2_medium", "neutral", "low",
     )  # fmt: skip
-    assert answer.probability("primary_team") == pytest.approx(0.9)
-    assert answer.runner_up("primary_team") == ("account_management", pytest.approx(0.06))
+    assert as_said(answer)["primary_team"]["billing"] == pytest.approx(0.9)
+    assert as_said(answer)["primary_team"]["account_management"] == pytest.approx(0.06)
+    # Shown less sure than the model says it is.
+    assert 0.75 < answer.probability("primary_team") < 0.85
+    assert answer.probability_sources == dict.fromkeys(DECIDED_FIELDS, "self_report")
     for name in DECIDED_FIELDS:
         assert sum(answer.probabilities[name].values()) == pytest.approx(1, abs=1e-9)
     assert "none" in answer.probabilities["primary_team"]
@@ -88,6 +93,36 @@ def test_fence_cannot_be_forged(server: LlmServer, forged: str) -> None:
     assert (told.count("<<<"), told.count(">>>")) == (1, 1)
     assert "<|" not in told
     assert "＞＞" not in told
+
+
+@pytest.mark.parametrize("base", ["/openai/v1/", "/openai/v1", "/v1", "/"])
+def test_any_base_url_is_enough(server: LlmServer, base: str) -> None:
+    """Azure's v1 API is the plain API under /openai/v1/, with its key as bearer token and the deployment as model."""
+    address = server.url.removesuffix("/v1") + base
+    model = build_classifier(
+        Settings(), openai_base_url=address, openai_api_key=KEY, openai_model="my-deployment",
+        spent_today=lambda: 0.0, which="llm",
+    )  # fmt: skip
+    assert model.classify(ticket()).classifier == "llm"
+    assert server.paths == [f"POST {base.rstrip('/')}/chat/completions"]
+    assert server.headers[0]["authorization"] == f"Bearer {KEY}"
+    assert server.calls[0]["model"] == "my-deployment"
+
+
+@pytest.mark.parametrize(
+    ("address", "limit"),
+    [
+        ("https://api.openai.com/v1", "max_completion_tokens"),
+        ("https://acme.openai.azure.com/openai/v1/", "max_completion_tokens"),
+        ("https://acme.services.ai.azure.com/openai/v1/", "max_completion_tokens"),
+        ("http://127.0.0.1:11434/v1", "max_tokens"),
+    ],
+)
+def test_hosted_models_are_asked_as_reasoning_models(address: str, limit: str) -> None:
+    endpoint = Endpoint(address, {SCHEMA_WITH_LENGTHS: {}})
+    request = endpoint.request(endpoint.plan, "m", [{"role": "system", "content": "x"}])
+    assert limit in request
+    assert ("temperature" in request) == (limit == "max_tokens")
 
 
 def test_schema_holds_the_configured_labels_only(server: LlmServer) -> None:
@@ -318,3 +353,54 @@ def test_builder_needs_a_model_for_llm() -> None:
     build: Callable[..., Any] = build_classifier
     with pytest.raises(Exception, match="OPENAI_API_KEY"):
         build(Settings(), openai_base_url="", openai_api_key="", openai_model="m", spent_today=lambda: 0.0, which="llm")
+
+
+PRIVATE = (
+    "Hello,\nmy name is Zebediah Quux, mail zeb@quux.example, card 4111 1111 1111 1111.\n"
+    "The password: hunter2 does not work, call +49 30 901820. We were charged twice."
+)
+
+
+def test_the_model_sees_placeholders_only(server: LlmServer) -> None:
+    asked = Ticket(
+        "acme", "7", subject="Quux: zeb@quux.example is locked out", requester=Requester(name="Zebediah Quux"),
+        organization=Organization(tier="vip@quux.example"),
+        messages=(
+            Message("1", Author.CUSTOMER, PRIVATE),
+            Message("2", Author.AGENT, "Zebediah: SSN 460-89-9847", public=False),
+        ),
+    )  # fmt: skip
+    server.queue(says("no"), answers())
+    classifier(server).classify(asked)
+    for call in (0, 1):
+        told = server.prompt(call)
+        for secret in ("Quux", "Zebediah", "quux.example", "4111", "hunter2", "901820", "460-89"):
+            assert secret not in told
+    assert "mail [EMAIL_1], card [CARD_1]" in server.prompt(0)
+    assert "We were charged twice." in server.prompt(0)
+
+
+def test_what_comes_back_is_matched_to_the_ticket_as_it_was(server: LlmServer) -> None:
+    server.queue(
+        answers(
+            evidence=["my name is [NAME_1], mail [EMAIL_1], card [CARD_1].", "call [PHONE_1]. We were charged thrice."],
+            summary="[NAME_1] was charged twice, card [CARD_1], password [SECRET_1], note [NAME_9].",
+            draft="Dear [NAME_1], we write to [EMAIL_1].",
+        )
+    )
+    answer = classifier(server).classify(ticket(PRIVATE))
+    assert answer.evidence == ["my name is Zebediah Quux, mail zeb@quux.example, card 4111 1111 1111 1111."]
+    shown = "Zebediah Quux was charged twice, card [CARD_1], password [SECRET_1], note [NAME_9]."
+    assert answer.context_for_agent == shown
+    assert answer.auto_response_draft == "Dear Zebediah Quux, we write to [EMAIL_1]."
+
+
+def test_a_name_that_comes_back_is_cleaned_like_the_rest(server: LlmServer) -> None:
+    server.queue(answers(draft="Dear [NAME_1],"))
+    asked = ticket("Hello, I am Evil <b>Quux</b>.", requester=Requester(name="www.evil.example"))
+    assert "evil.example" not in classifier(server).classify(asked).auto_response_draft
+
+
+def test_private_data_is_masked_before_the_text_is_cut(server: LlmServer) -> None:
+    classifier(server).classify(ticket(("Lorem ipsum. " * 610) + "card 4111 1111 1111 1111 " + "and more. " * 300))
+    assert "4111" not in server.prompt()

@@ -15,9 +15,11 @@ import pytest
 
 from triage.classification import DECIDED_FIELDS
 from triage.classify.llm import LlmClassifier
+from triage.classify.prompt import labels_of
 from triage.settings import DEFAULT_PRIORITIES, DEFAULT_TEAMS, Llm
 from triage.ticket import Author, Message, Ticket
 
+LABELS = labels_of(DEFAULT_TEAMS, DEFAULT_PRIORITIES)
 WEIGHTS = "SmolLM2-135M-Instruct.Q4_1.gguf"
 SERVE = """
 import sys, threading, xllamacpp
@@ -79,5 +81,9 @@ def test_real_endpoint_gives_a_valid_classification(endpoint: str) -> None:
     assert answer.classifier == "llm"
     assert answer.tokens_in > 500
     assert 50 < answer.tokens_out <= 1000
+    # llama.cpp gives log-probabilities of the unconstrained distribution; only the configured labels keep a share.
+    assert answer.probability_sources == dict.fromkeys(DECIDED_FIELDS, "logprobs")
     for name in DECIDED_FIELDS:
+        assert set(answer.probabilities[name]) == set(LABELS[name])
+        assert 1 / len(LABELS[name]) - 1e-6 <= answer.probability(name) < 0.999
         assert sum(answer.probabilities[name].values()) == pytest.approx(1, abs=1e-6)

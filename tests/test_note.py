@@ -18,6 +18,8 @@ from triage.decision import decide
 from triage.note import CLOSING, NOT_SURE, Part, compose, render_html, render_text
 from triage.settings import Mode
 from triage.settings_file import parse_settings
+from triage.sources import ARTICLE, Source, Sources, url_of
+from triage.sources import TICKET as TICKET_KIND
 from triage.ticket import EarlierTicket, Organization, Status, Ticket
 
 NOW = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
@@ -82,7 +84,7 @@ def text_of(given_answer: Classification, ticket: Ticket = TICKET) -> str:
 def check(html: str) -> Reader:
     """Assert that a browser sees the house's own markup and nothing else."""
     reader = seen(html)
-    assert set(reader.tags) <= {"p", "b", "ul", "li", "blockquote", "br"}
+    assert set(reader.tags) <= {"p", "b", "ul", "li", "blockquote", "br"}  # and links, see TestSources
     assert (reader.attributes, reader.others) == ([], [])
     assert not re.search(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200b\u200e\u200f\u202a-\u202e\u2066-\u2069\ufeff]", html)
     html.encode()
@@ -200,7 +202,7 @@ class TestTime:
             (timedelta(hours=5), "first response within 60 min, passed 4 h ago."),
             (timedelta(hours=3, minutes=5), "first response within 60 min, passed 2 h 5 min ago."),
             (timedelta(days=30), "first response within 60 min, passed 719 h ago."),
-            (timedelta(minutes=-5), "first response within 60 min, 65 min left."),
+            (timedelta(minutes=-5), "first response within 60 min, 60 min left."),
         ],
     )
     def test_left_is_counted_from_the_tickets_creation(self, age: timedelta, words: str) -> None:
@@ -337,3 +339,53 @@ class TestCustomer:
 
 def test_mode_does_not_change_what_is_said() -> None:
     assert parts_of(answer(), mode=Mode.NOTE) == parts_of(answer(), mode=Mode.WRITE)
+
+
+class TestSources:
+    DESK = "https://acme.zendesk.com"
+
+    def source(self, title: str, path: str = "/hc/en-us/articles/5", kind: str = ARTICLE) -> Source:
+        return Source(kind, "5", title, url_of(self.DESK, path), "en", 0.7, True, "a passage")
+
+    def note(self, sources: Sources, given: Classification | None = None) -> list[Part]:
+        settings = parse_settings(SETTINGS, VARIABLES)
+        given = given or answer(auto_response_draft="Dear Ada")
+        decision = decide(TICKET, given, settings, settings.desks["acme"])
+        return compose(TICKET, given, decision, settings, REFERENCE, NOW, sources)
+
+    def test_similar_tickets_come_before_sources_and_both_before_the_draft(self) -> None:
+        ticket = self.source("Seats again", "/agent/tickets/9", TICKET_KIND)
+        text = render_text(self.note(Sources((self.source("Add seats"),), (ticket,))))
+        words = ["Similar solved tickets:", f"- Seats again {self.DESK}/agent/tickets/9", "Sources:", "- Add seats"]
+        places = [text.index(one) for one in [*words, "Draft reply"]]
+        assert places == sorted(places)
+
+    def test_nothing_found_leaves_the_lines_out(self) -> None:
+        text = render_text(self.note(Sources()))
+        assert "Sources" not in text
+        assert "Similar" not in text
+
+    def test_at_most_three_of_each(self) -> None:
+        many = tuple(self.source(f"Number {n}") for n in range(5))
+        html = render_html(self.note(Sources(many, many)))
+        assert html.count("<li>") == 6
+
+    def test_sources_without_a_draft_say_so(self) -> None:
+        assert "No draft: sources only." in render_text(self.note(Sources((self.source("Seats"),)), answer()))
+        assert "none were found" in render_text(self.note(Sources(), answer()))
+
+    @pytest.mark.parametrize(
+        "title",
+        ["<img src=x onerror=alert(1)>", '"></a><script>alert(1)</script>', "a\nb\u202egnp.exe", "", "x" * 5000],
+    )
+    def test_hostile_titles_stay_text_inside_one_link_to_the_desk(self, title: str) -> None:
+        html = render_html(self.note(Sources((self.source(title),), (self.source(title),))))
+        reader = seen(html)
+        assert set(reader.tags) <= {"p", "b", "ul", "li", "blockquote", "br", "a"}
+        assert reader.attributes == [("href", f"{self.DESK}/hc/en-us/articles/5")] * 2
+        assert reader.others == []
+        assert len(html) < 4000
+
+    def test_a_file_has_no_link(self) -> None:
+        html = render_html(self.note(Sources((self.source("Seats", ""),))))
+        assert "<li>Seats</li>" in html

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -13,6 +14,7 @@ from connectors.base import Connector
 from tests.fakes import FakeClassifier, FakeConnector, Killed, answer
 from triage.errors import Conflict, Gone, Retry, UnknownOutcome
 from triage.settings import Mode, Settings
+from triage.sources import Source, Sources
 from triage.store import Store
 from triage.store.effects import CONFIRMED, FIELDS, NOTE, SENT, TAGS
 from triage.store.marks import PUBLIC_NOTE
@@ -99,7 +101,7 @@ class TestWhatTheHelpdeskShows:
         assert run.decision is not None
         assert run.decision["tags"] == list(TAGS_OF_THE_ANSWER)
         assert run.timings is not None
-        assert set(run.timings) == {"read", "classify", "note", "tags"}
+        assert set(run.timings) == {"read", "classify", "knowledge", "note", "tags"}
         (note, _tags) = store.effects.of_run(run.id)
         assert note.note_id == bench.shown.notes[0].id
 
@@ -513,3 +515,42 @@ def test_a_sent_effect_is_recorded_before_the_call(bench: Bench) -> None:
     bench.connector.meanwhile("add_tags", lambda: seen.append(bench.states(run)[TAGS]))
     triage(run, bench.tools())
     assert seen == [SENT, SENT]
+
+
+ARTICLE_URL = "https://acme.zendesk.com/hc/en-us/articles/5"
+
+
+class TestSources:
+    FOUND = Sources(
+        (Source("article", "5:en", "Add seats", ARTICLE_URL, "en", 0.7, True, "Own words."),),
+        (Source("ticket", "3", "More seats", "https://acme.zendesk.com/agent/tickets/3", "en", 0.8, True, "Done."),),
+    )
+
+    def run(self, bench: Bench, find: Callable[[Any], Sources]) -> Run:
+        run = bench.claim()
+        triage(run, replace(bench.tools(), find=find))
+        return bench.stored(run)
+
+    def test_the_note_shows_them_and_the_run_keeps_their_ids_only(self, store: Store, settings: Settings) -> None:
+        bench = Bench(store, settings, FakeConnector())
+        run = self.run(bench, lambda _: self.FOUND)
+        (note,) = bench.shown.notes
+        assert '<a href="https://acme.zendesk.com/hc/en-us/articles/5">Add seats</a>' in note.html
+        assert '<a href="https://acme.zendesk.com/agent/tickets/3">More seats</a>' in note.html
+        assert run.sources == {
+            "articles": [{"kind": "article", "key": "5:en", "score": 0.7}],
+            "tickets": [{"kind": "ticket", "key": "3", "score": 0.8}],
+        }
+        assert run.classification is not None
+        shown = {"title": "Add seats", "url": "https://acme.zendesk.com/hc/en-us/articles/5"}
+        assert run.classification["suggested_kb_articles"] == [shown]
+        assert "Own words" not in json.dumps(run.classification)
+
+    def test_a_broken_index_costs_the_lines_and_not_the_note(self, bench: Bench) -> None:
+        def broken(_: Any) -> Sources:
+            raise ValueError("the index is broken")
+
+        run = self.run(bench, broken)
+        (note,) = bench.shown.notes
+        assert "Sources" not in note.html
+        assert (run.state, run.sources) == (DONE, None)

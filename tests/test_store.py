@@ -12,6 +12,7 @@ from alembic.runtime.migration import MigrationContext
 from sqlalchemy import text
 from sqlalchemy.exc import OperationalError
 
+from triage.errors import SettingsError
 from triage.store import Store, open_store
 from triage.store.deliveries import (
     DEAD,
@@ -24,10 +25,11 @@ from triage.store.deliveries import (
     UNQUEUED_SECONDS,
 )
 from triage.store.effects import CONFIRMED, NOTE, PLANNED, SENT
-from triage.store.migrate import is_current, migrate
+from triage.store.migrate import NewerDatabaseError, is_current, migrate
 from triage.store.runs import DONE as RUN_DONE
 from triage.store.runs import RUNNING, SKIPPED, WAITING, new_reference
 from triage.store.tables import metadata
+from webhooks.metrics import StoreCollector
 
 
 def receive(store: Store, key: str = "k1", now: float = 1000.0, ticket_id: str = "7") -> int:
@@ -349,3 +351,37 @@ def test_a_database_that_was_deleted_is_noticed_and_not_written_into(tmp_path: P
     with pytest.raises(OperationalError):
         receive(store, key="k2")
     assert not is_current(store.engine)
+
+
+def test_what_each_classifier_answered_and_cost_is_counted(store: Store) -> None:
+    for number, (classifier, tokens) in enumerate([("llm", 900), ("llm", 100), ("embedded", 0)]):
+        run, _ = store.runs.claim("acme", str(number), "created", owner="a", now=0.0, lease_until=10.0)
+        assert store.runs.save(
+            run, classifier=classifier, model="m", tokens_in=tokens, tokens_out=tokens // 10, cost_usd=tokens / 1000
+        )
+    store.runs.claim("acme", "9", "created", owner="a", now=0.0, lease_until=10.0)  # nobody has answered it yet
+    spent = {one.classifier: (one.runs, one.tokens_in, one.tokens_out, one.cost_usd) for one in store.runs.spending()}
+    assert spent == {"llm": (2, 1000, 100, pytest.approx(1.0)), "embedded": (1, 0, 0, 0.0)}
+    families = {family.name: family for family in StoreCollector(store).collect()}
+    assert {
+        (sample.labels["classifier"], sample.labels["direction"]): sample.value
+        for sample in families["tandem_tokens"].samples
+    } == {("llm", "in"): 1000, ("llm", "out"): 100, ("embedded", "in"): 0, ("embedded", "out"): 0}
+
+
+def test_a_database_of_a_newer_version_is_refused_in_a_sentence(database_url: str) -> None:
+    store = open_store(database_url)
+    migrate(store.engine)
+    with store.engine.begin() as connection:
+        connection.execute(text("UPDATE alembic_version SET version_num = 'from_the_future'"))
+    with pytest.raises(NewerDatabaseError, match=r"newer version of Tandem \(revision from_the_future"):
+        migrate(store.engine)
+
+
+def test_a_mistyped_folder_is_said_and_not_made(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(SettingsError, match=r"DATABASE_URL: the folder .*nowhere/deep does not exist"):
+        open_store(f"sqlite:///{tmp_path}/nowhere/deep/x.db")
+    assert not (tmp_path / "nowhere").exists()
+    monkeypatch.chdir(tmp_path)
+    migrate(open_store("sqlite:///data/tandem.db").engine)
+    assert (tmp_path / "data" / "tandem.db").exists()

@@ -70,7 +70,7 @@ class TestRecorded:
             ("ticket_created_inline_image", Kind.WORK, "12", "{ticket_action:created}"),
             ("advanced_own_template", Kind.WORK, "6541", "nowe"),
             ("private_note", Kind.IGNORE, "11", "{note_type:private}"),
-            ("status_changed", Kind.IGNORE, "11", "{status:{from:4,to:6}}"),
+            ("status_changed", Kind.CLOCK, "11", "{status:{from:4,to:6}}"),
         ],
     )
     def test_payload(self, name: str, kind: Kind, ticket_id: str, event: str) -> None:
@@ -162,6 +162,11 @@ class TestForgiving:
             assert knock(body).ticket_id == "11"
 
 
+def test_a_change_an_admins_rule_tells_of_is_for_the_clocks() -> None:
+    got = knock('{"event":"ticket_updated","ticket_id":"11"}')
+    assert (got.kind, got.ticket_id, got.event) == (Kind.CLOCK, "11", "ticket_updated")
+
+
 class TestKey:
     def test_a_creation_is_told_once_whatever_the_hour_and_the_rest_of_the_body(self) -> None:
         """A retry comes up to hours later, and an edited ticket has another subject by then."""
@@ -169,10 +174,10 @@ class TestKey:
         late = knock('{"event":"ticket_created","ticket_id":11,"subject":"b"}', NOW + 48 * 1800)
         assert first.key == late.key
 
-    def test_other_events_repeat_within_minutes_only(self) -> None:
+    def test_other_events_repeat_within_seconds_only(self) -> None:
         body = recorded("status_changed")
         start = NOW - NOW % REPEAT_WINDOW_SECONDS
-        first, repeat, later = (knock(body, start + late).key for late in (0, 299, 301))
+        first, repeat, later = (knock(body, start + late).key for late in (0, 4, 6))
         assert first == repeat != later
 
     def test_tickets_and_events_have_keys_of_their_own(self) -> None:

@@ -6,6 +6,7 @@ import base64
 import hashlib
 import hmac
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -161,9 +162,15 @@ class TestEvents:
 
     @pytest.mark.parametrize(
         ("name", "event_name"),
+        [("comment_added", "comment_added"), ("status_changed_huge_sequence", "status_changed")],
+    )
+    def test_what_may_move_a_clock_is_for_the_clocks(self, name: str, event_name: str) -> None:
+        knock = parse(recorded(name))
+        assert (knock.kind, knock.ticket_id, knock.event) == (Kind.CLOCK, "5158", event_name)
+
+    @pytest.mark.parametrize(
+        ("name", "event_name"),
         [
-            ("comment_added", "comment_added"),
-            ("status_changed_huge_sequence", "status_changed"),
             ("tags_changed", "tags_changed"),
             ("attachment_null_tags", "attachment_linked_to_comment"),
         ],
@@ -214,6 +221,13 @@ class TestEvents:
 
 
 class TestTriggers:
+    def test_the_trigger_for_changes_moves_clocks_only(self) -> None:
+        """As docs/zendesk.md has it, placeholder filled in."""
+        text = (PAYLOADS.parents[2] / "docs" / "zendesk.md").read_text("utf-8")
+        [body] = re.findall(r'^ *(\{"event": "ticket_updated".*)$', text, re.M)
+        knock = parse_body(body.replace("{{ticket.id}}", "5158").encode())
+        assert (knock.kind, knock.ticket_id, knock.event) == (Kind.CLOCK, "5158", "ticket_updated")
+
     def test_a_trigger_is_work(self) -> None:
         knock = parse(recorded("trigger"))
         assert knock == Knock(Kind.WORK, "invocation:01HANA2B5D5W9XSJS3NE5SQA1J", "5158", "trigger")

@@ -5,6 +5,7 @@ The default teams, priorities and moods are the contract's; a desk may name its 
 
 from __future__ import annotations
 
+from collections.abc import Collection, Mapping
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -53,6 +54,10 @@ class Classification(BaseModel):
     probabilities: Probabilities
     thresholds: dict[str, float] = Field(default_factory=dict)
     """Field -> probability it needs, where a learned model knows which one keeps the target precision."""
+    probability_sources: dict[str, str] = Field(default_factory=dict)
+    """Field -> where a language model's probability came from: `logprobs` or `self_report`."""
+    temperatures: dict[str, float] = Field(default_factory=dict)
+    """Field -> temperature already in `probabilities` (see classify/recalibrate.py); 1 where none is named."""
     classifier: str
     """Who answered: `embedded`, `llm`; with a reason after it where another was asked first."""
     evidence: list[str] = Field(default_factory=list)
@@ -88,3 +93,18 @@ class Classification(BaseModel):
             }
             for name in DECIDED_FIELDS
         }
+
+
+def abstained(answer: Classification, needed: Mapping[str, float], teams: Collection[str] | None = None) -> list[str]:
+    """Return the decided fields of `answer` that are not sure enough to count, in the order of DECIDED_FIELDS.
+
+    `needed` is the probability each field needs by the settings; the answer's own thresholds go before it. A sure
+    `none` is an answer like any other: spam, thanks and automatic mail are for no team. Where `teams` are given, a
+    team must be one of them to count, so `none` does not: who routes by the answer needs a place to put the ticket.
+    """
+    return [
+        name
+        for name in DECIDED_FIELDS
+        if answer.probability(name) < answer.needed(name, needed[name])
+        or (name == "primary_team" and teams is not None and answer.primary_team not in teams)
+    ]

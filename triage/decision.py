@@ -14,7 +14,9 @@ from triage.classification import (
     PRIORITIES,
     SENTIMENTS,
     Classification,
+    abstained,
 )
+from triage.clocks import Judged
 from triage.settings import DecidedField, Desk, Mode, Settings, Thresholds
 from triage.ticket import Ticket
 
@@ -43,6 +45,13 @@ class Decision(BaseModel):
         """Say whether a person must decide team or priority."""
         return "primary_team" in self.abstained or "priority" in self.abstained
 
+    def judged(self, answer: Classification) -> Judged:
+        """Return what `answer` says of priority and team, as far as this decision trusts it."""
+        return Judged(
+            priority="" if "priority" in self.abstained else answer.priority,
+            team="" if "primary_team" in self.abstained else answer.primary_team,
+        )
+
 
 def decide(ticket: Ticket, answer: Classification, settings: Settings, desk: Desk) -> Decision:
     """Return the decision for `ticket`; nothing in it is written here."""
@@ -61,20 +70,20 @@ def decide(ticket: Ticket, answer: Classification, settings: Settings, desk: Des
 
 
 def _abstain(decision: Decision, answer: Classification, settings: Settings, thresholds: Thresholds) -> None:
+    default = thresholds.model_dump()
+    decision.abstained = abstained(answer, default, settings.teams)
     for name in FIELDS:
-        probability, needed = answer.probability(name), answer.needed(name, getattr(thresholds, name))
-        if name == "primary_team" and answer.primary_team == NO_TEAM:
-            decision.abstained.append(name)
-            decision.steps.append("primary_team: fits none of the teams, left to a person")
+        probability, needed = answer.probability(name), answer.needed(name, default[name])
+        if name not in decision.abstained:
+            why = f"{getattr(answer, name)} with {probability:.0%} (needs {needed:.0%})"
+        elif name == "primary_team" and answer.primary_team == NO_TEAM:
+            why = "fits none of the teams, left to a person"
         elif name == "primary_team" and answer.primary_team not in settings.teams:
             # A model's invention, or a team that has left the settings: no tag and no group for it.
-            decision.abstained.append(name)
-            decision.steps.append("primary_team: the answer is no team of the settings, left to a person")
-        elif probability < needed:
-            decision.abstained.append(name)
-            decision.steps.append(f"{name}: {probability:.0%} is below {needed:.0%}, left to a person")
+            why = "the answer is no team of the settings, left to a person"
         else:
-            decision.steps.append(f"{name}: {getattr(answer, name)} with {probability:.0%} (needs {needed:.0%})")
+            why = f"{probability:.0%} is below {needed:.0%}, left to a person"
+        decision.steps.append(f"{name}: {why}")
 
 
 def _escalate(decision: Decision, answer: Classification, settings: Settings) -> None:
@@ -95,22 +104,26 @@ def _escalate(decision: Decision, answer: Classification, settings: Settings) ->
 def _tag(decision: Decision, answer: Classification, prefix: str, mode: Mode, modes: dict[DecidedField, Mode]) -> None:
     if not any(one.allows(Mode.TAG) for one in (mode, *modes.values())):
         return
-    labels = {"primary_team": f"team_{answer.primary_team}"}
-    # Tags are for the contract's labels; a desk's own have no tag.
-    if answer.priority in PRIORITIES:
-        labels["priority"] = "priority_" + answer.priority.split("_")[0].lower()
-    if answer.sentiment in SENTIMENTS:
-        labels["sentiment"] = f"sentiment_{answer.sentiment}"
-    if answer.churn_risk in CHURN_RISKS:
-        labels["churn_risk"] = f"churn_{answer.churn_risk}"
     decision.tags.append(prefix + "triaged")
     for name in FIELDS:
-        if name in labels and name not in decision.abstained and modes[name].allows(Mode.TAG):
-            decision.tags.append(prefix + labels[name])
+        tag = tag_of(name, str(getattr(answer, name)), prefix)
+        if tag and name not in decision.abstained and modes[name].allows(Mode.TAG):
+            decision.tags.append(tag)
     if decision.needs_triage:
         decision.tags.append(prefix + "needs_triage")
     if decision.escalate:
         decision.tags.append(prefix + "escalate")
+
+
+def tag_of(field: str, label: str, prefix: str) -> str | None:
+    """Return the tag for `label` of `field`; None for a desk's own label: tags are for the contract's."""
+    if field == "primary_team":
+        return f"{prefix}team_{label}"
+    if field == "priority" and label in PRIORITIES:
+        return f"{prefix}priority_{label.split('_')[0].lower()}"
+    if field == "sentiment" and label in SENTIMENTS:
+        return f"{prefix}sentiment_{label}"
+    return f"{prefix}churn_{label}" if field == "churn_risk" and label in CHURN_RISKS else None
 
 
 def _write(

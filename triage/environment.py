@@ -20,6 +20,12 @@ from triage.errors import SettingsError
 REDIS_SCHEMES = ("redis", "rediss", "redis+socket")
 BROKER_SCHEMES = (*REDIS_SCHEMES, "amqp", "amqps")
 DATABASE_SCHEMES = ("sqlite", "postgresql")
+AZURE_HOSTS = (".openai.azure.com", ".services.ai.azure.com")
+# https://learn.microsoft.com/azure/foundry/openai/api-version-lifecycle
+AZURE = (
+    "OPENAI_BASE_URL of an Azure resource must end in /openai/v1/, like https://acme.openai.azure.com/openai/v1/; "
+    "correct it in .env and put the deployment's name into OPENAI_MODEL"
+)
 
 
 class Environment(BaseModel):
@@ -47,6 +53,11 @@ class Environment(BaseModel):
     def broker(self) -> str:
         """Return the URL of the queue's broker."""
         return self.broker_url or self.redis_url
+
+    @property
+    def has_model(self) -> bool:
+        """Say whether a language model is set."""
+        return bool(self.openai_base_url or self.openai_api_key.get_secret_value())
 
     @property
     def public(self) -> str:
@@ -82,6 +93,8 @@ def read_environment(given: Mapping[str, str] | None = None) -> Environment:
             raise SettingsError(
                 f"{name} is no address; write it like https://tandem.example.com and correct it in .env"
             )
+    if _is_old_azure(environment.openai_base_url):
+        raise SettingsError(AZURE)
     _check_scheme("REDIS_URL", environment.redis_url, REDIS_SCHEMES)
     _check_scheme("BROKER_URL", environment.broker, BROKER_SCHEMES)
     if environment.log_level.upper() not in {"DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"}:
@@ -95,6 +108,12 @@ def _is_address(url: str) -> bool:
         return parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
     except ValueError:
         return False
+
+
+def _is_old_azure(url: str) -> bool:
+    """Say whether `url` is Azure's older API, which wants deployment and date in each address."""
+    parts = urlsplit(url)
+    return (parts.hostname or "").endswith(AZURE_HOSTS) and parts.path.rstrip("/") != "/openai/v1"
 
 
 def _check_database(url: str) -> None:

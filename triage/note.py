@@ -8,18 +8,28 @@ from __future__ import annotations
 
 import html
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 
 from triage.classification import NO_TEAM, Classification
+from triage.clock_sources import clocks_of
 from triage.decision import Decision
 from triage.settings import Settings
+from triage.sla_words import note_line
+from triage.sources import SHOWN, Source, Sources
 from triage.ticket import Ticket
 
 CLOSING = "AI suggestion: nothing was sent to the customer."
 REFERENCE_LINE = "Tandem · ref {reference}"
 NOT_SURE = "Not sure, please triage."
 NO_DRAFT = "No draft: sources only, and none were found."
+SOURCES_ONLY = "No draft: sources only."
+SIMILAR = "Similar solved tickets:"
+SOURCES = "Sources:"
+UNTITLED = "(no title)"
+TITLE_LENGTH = 100
+NOTHING_FOUND = Sources()
 DRAFT_TITLE = "Draft reply (edit before sending):"
 QUOTE_LENGTH = 200
 QUOTES = 2
@@ -32,17 +42,31 @@ CONTROL = re.compile(
 
 
 @dataclass(frozen=True)
+class Link:
+    """A line of a list that leads somewhere; an empty address makes it plain text."""
+
+    text: str
+    url: str = ""
+
+
+@dataclass(frozen=True)
 class Part:
     """One part of the note: a line, a list under a line, or quoted text."""
 
     line: str
-    items: tuple[str, ...] = ()
+    items: tuple[str | Link, ...] = ()
     quote: str = ""
     strong: bool = False
 
 
 def compose(
-    ticket: Ticket, answer: Classification, decision: Decision, settings: Settings, reference: str, now: datetime
+    ticket: Ticket,
+    answer: Classification,
+    decision: Decision,
+    settings: Settings,
+    reference: str,
+    now: datetime,
+    sources: Sources = NOTHING_FOUND,
 ) -> list[Part]:
     """Return the parts of the note in order; `now` is only used to say how long is left."""
     parts = [Part(_verdict(answer, decision), strong=True)]
@@ -56,13 +80,14 @@ def compose(
     if answer.fallback_reason:
         reason = _short(answer.fallback_reason)
         parts.append(Part(f"The language model did not answer ({reason}); the built-in classifier did."))
-    parts += _draft(answer, decision)
+    parts += [*_listed(SIMILAR, sources.tickets), *_listed(SOURCES, sources.articles)]
+    parts += _draft(answer, decision, sources)
     parts += [Part(CLOSING), Part(REFERENCE_LINE.format(reference=reference))]
     return parts
 
 
 def render_html(parts: list[Part]) -> str:
-    """Return the note as the small HTML both helpdesks keep: p, b, ul, li, blockquote, br."""
+    """Return the note as the small HTML both helpdesks keep: p, b, ul, li, a, blockquote, br."""
     return "".join(_part_html(part) for part in parts)
 
 
@@ -71,7 +96,7 @@ def render_text(parts: list[Part]) -> str:
     lines: list[str] = []
     for part in parts:
         lines.append(_clean(part.line))
-        lines += [f"  - {_clean(item)}" for item in part.items]
+        lines += [f"  - {_clean(_item_text(item))}" for item in part.items]
         lines += [f"  | {line}" for line in _clean(part.quote).splitlines()]
     return "\n".join(lines)
 
@@ -80,10 +105,22 @@ def _part_html(part: Part) -> str:
     line = _escape(part.line)
     out = f"<p><b>{line}</b></p>" if part.strong else f"<p>{line}</p>"
     if part.items:
-        out += "<ul>" + "".join(f"<li>{_escape(item)}</li>" for item in part.items) + "</ul>"
+        out += "<ul>" + "".join(f"<li>{_item_html(item)}</li>" for item in part.items) + "</ul>"
     if part.quote:
         out += "<blockquote>" + "<br>".join(_escape(line) for line in part.quote.splitlines()) + "</blockquote>"
     return out
+
+
+def _item_html(item: str | Link) -> str:
+    if isinstance(item, str) or not item.url:
+        return _escape(_item_text(item))
+    return f'<a href="{_escape(item.url)}">{_escape(item.text)}</a>'
+
+
+def _item_text(item: str | Link) -> str:
+    if isinstance(item, str):
+        return item
+    return f"{item.text} {item.url}".strip()
 
 
 def _escape(text: str) -> str:
@@ -152,29 +189,23 @@ def _count(number: int) -> str:
 
 
 def _sla(ticket: Ticket, answer: Classification, decision: Decision, settings: Settings, now: datetime) -> str:
-    if "priority" in decision.abstained or ticket.created_at is None:
+    judged = decision.judged(answer)
+    if ticket.created_at is None or not (judged.priority or ticket.priority):
         return ""
-    target = settings.priority_of(answer.priority)
-    if target is None:
-        return ""
-    age = (now - ticket.created_at.astimezone(UTC)).total_seconds() / 60
-    left = target.first_response - age
-    state = f"{_minutes(left)} left" if left > 0 else f"passed {_minutes(-left)} ago"
-    return f"SLA by policy: first response within {_minutes(target.first_response)}, {state}."
+    return note_line(clocks_of(ticket, settings, now.timestamp(), judged))
 
 
-def _minutes(minutes: float) -> str:
-    whole = int(minutes)
-    if whole < 120:
-        return f"{whole} min"
-    return f"{whole // 60} h {whole % 60} min" if whole < 48 * 60 and whole % 60 else f"{whole // 60} h"
+def _listed(line: str, found: Sequence[Source]) -> list[Part]:
+    """Return titles that lead to their pages, or nothing where nothing was found."""
+    links = tuple(Link(_short(one.title, TITLE_LENGTH) or UNTITLED, one.url) for one in found[:SHOWN])
+    return [Part(line, links)] if links else []
 
 
-def _draft(answer: Classification, decision: Decision) -> list[Part]:
+def _draft(answer: Classification, decision: Decision, sources: Sources) -> list[Part]:
     if decision.needs_triage:
         return [Part(NOT_SURE)]
     if answer.auto_response_draft:
         draft = answer.auto_response_draft
         cut = draft if len(draft) <= DRAFT_LENGTH else draft[: DRAFT_LENGTH - 1].rstrip() + "…"
         return [Part(DRAFT_TITLE, quote=cut)]
-    return [Part(NO_DRAFT)]
+    return [Part(SOURCES_ONLY if sources.articles or sources.tickets else NO_DRAFT)]

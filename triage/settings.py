@@ -1,6 +1,7 @@
 """Everything an admin can set: the shape of `tandem.yaml` and its defaults (`settings_file.py` reads the file).
 
-Durations are written `15m`, `4h`, `7d` (or a number of minutes) and held in minutes.
+Durations are written `15m`, `4h`, `7d` (or a number of minutes) and held in minutes. The parts: `settings_base.py`,
+`settings_hours.py` (weekly hours), `settings_sla.py`, `settings_knowledge.py`.
 """
 
 from __future__ import annotations
@@ -12,7 +13,11 @@ from enum import StrEnum
 from typing import Annotated, Any, Literal, Self
 from urllib.parse import urlsplit
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, field_validator, model_validator
+from pydantic import Field, SecretStr, field_validator, model_validator
+
+from triage.settings_base import Minutes, Section, Target
+from triage.settings_knowledge import Knowledge
+from triage.settings_sla import PriorityName, Sla
 
 DecidedField = Literal["primary_team", "priority", "sentiment", "churn_risk"]
 LOOPBACK = {"localhost", "127.0.0.1", "::1"}
@@ -26,20 +31,6 @@ API_TOKENS_END = date(2027, 4, 30)
 TAG_LENGTH = 32
 HOST = re.compile(r"[a-z0-9]([a-z0-9.-]*[a-z0-9])?|[0-9a-f:.]+", re.IGNORECASE)
 NAME = re.compile(r"^[a-z0-9][a-z0-9_-]{0,39}$")
-MINUTES = {"m": 1, "h": 60, "d": 1440}
-
-
-def parse_minutes(value: Any) -> Any:
-    """Return the minutes of `15m`, `4h`, `7d` or a plain number."""
-    if isinstance(value, str):
-        found = re.fullmatch(r"\s*(\d{1,6})\s*([mhd])?\s*", value)
-        if not found:
-            raise ValueError("is no duration; write it like 15m, 4h or 7d")
-        return int(found[1]) * MINUTES[found[2] or "m"]
-    return value
-
-
-Minutes = Annotated[int, BeforeValidator(parse_minutes), Field(ge=1)]
 Probability = Annotated[float, Field(ge=0.0, le=1.0)]
 Precision = Annotated[float, Field(ge=0.5, le=0.99)]
 
@@ -57,12 +48,6 @@ class Mode(StrEnum):
         """Say whether this mode includes `other`."""
         order = list(Mode)
         return order.index(self) >= order.index(other)
-
-
-class Section(BaseModel):
-    """A part of the file: unknown keys are errors."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
 
 class OAuthClient(Section):
@@ -119,6 +104,7 @@ class Desk(Section):
     rate_limit: int = Field(default=200, ge=10, le=100_000)
     """Calls per minute of the account until its own headers say better."""
     reconcile_every: Minutes = 5
+    knowledge: Knowledge = Knowledge()
 
     @field_validator("url")
     @classmethod
@@ -193,8 +179,10 @@ class Priority(Section):
 
     description: str
     helpdesk: Literal["urgent", "high", "normal", "medium", "low"]
-    first_response: Minutes
-    resolution: Minutes
+    first_response: Target
+    next_response: Target | None = None
+    """None is as long as the first response."""
+    resolution: Target
 
 
 class Llm(Section):
@@ -221,7 +209,7 @@ class Retention(Section):
     delivery_bodies: int = Field(default=14, ge=1)
     """Webhook bodies as received."""
     run_details: int = Field(default=180, ge=1)
-    """What a run said: verdict, quoted sentences, draft, policy steps. Ids, states and costs stay."""
+    """What a run said: verdict, quoted sentences, draft, policy steps. Ids, states and costs stay. Whole backtests."""
 
 
 DEFAULT_TEAMS = {
@@ -290,15 +278,16 @@ class Settings(Section):
 
     desks: dict[str, Desk] = Field(default_factory=dict)
     teams: dict[str, Team] = Field(default_factory=lambda: dict(DEFAULT_TEAMS), min_length=1)
-    priorities: dict[Literal["P0_critical", "P1_high", "P2_medium", "P3_low"], Priority] = Field(
+    priorities: dict[PriorityName, Priority] = Field(
         default_factory=lambda: dict(DEFAULT_PRIORITIES)  # type: ignore[arg-type]
     )
     thresholds: Thresholds = Thresholds()
     target_precision: Precision | None = None
-    """How often written answers are to be right: a learned model then sets the threshold itself."""
+    """How often written answers are to be right: the least probability, unless a fitted threshold is known."""
     tag_prefix: str = Field(default="ai_", pattern=r"^[a-z0-9_-]{0,8}$")
     llm: Llm = Llm()
     retention: Retention = Retention()
+    sla: Sla = Sla()
 
     @field_validator("desks", "teams")
     @classmethod
@@ -337,12 +326,18 @@ class Settings(Section):
         return [(name, team) for name, desk in self.desks.items() for team in desk.teams if team not in self.teams]
 
     def thresholds_of(self, desk: str) -> Thresholds:
-        """Return the thresholds in force for `desk`."""
+        """Return the thresholds in force for `desk`; none is below the target precision.
+
+        Probabilities are calibrated: an answer that is given with the target or more is right at least that often. A
+        threshold fitted to the target (`Classification.thresholds`) stands for them where one is known.
+        """
         own = self.desks[desk].thresholds if desk in self.desks else None
-        return self.thresholds.model_copy(update=own.model_dump(exclude_unset=True)) if own else self.thresholds
+        ours = self.thresholds.model_copy(update=own.model_dump(exclude_unset=True)) if own else self.thresholds
+        target = self.target_precision_of(desk) or 0.0
+        return Thresholds(**{name: max(value, target) for name, value in ours.model_dump().items()})
 
     def target_precision_of(self, desk: str) -> float | None:
-        """Return how often written answers are to be right on `desk`, None where thresholds are given instead."""
+        """Return how often written answers are to be right on `desk`, None where only thresholds count."""
         own = self.desks[desk].target_precision if desk in self.desks else None
         return self.target_precision if own is None else own
 

@@ -12,6 +12,7 @@ from typing import Any
 from pydantic import BaseModel, ValidationError
 from ruamel.yaml import YAML
 from ruamel.yaml.comments import CommentedMap, CommentedSeq
+from ruamel.yaml.constructor import RoundTripConstructor
 from ruamel.yaml.error import MarkedYAMLError, YAMLError
 
 from triage.errors import SettingsError
@@ -28,6 +29,7 @@ from triage.settings import (
     Team,
     Thresholds,
 )
+from triage.settings_sla import Action, BreachAction, Calendar, Override, QuietHours, Sla
 
 # A settings file of a thousand teams has some ten thousand.
 MAX_NODES = 100_000
@@ -56,7 +58,20 @@ SECTIONS: dict[str, type[BaseModel]] = {
     "thresholds": Thresholds,
     "llm": Llm,
     "retention": Retention,
+    "sla": Sla,
+    "calendars": Calendar,
+    "overrides": Override,
+    "on_risk": Action,
+    "on_breach": BreachAction,
+    "quiet_hours": QuietHours,
 }
+
+
+class Reader(RoundTripConstructor):
+    """Leaves dates as text: the YAML library would end at 2026-02-30 without naming its line."""
+
+
+Reader.add_constructor("tag:yaml.org,2002:timestamp", Reader.construct_yaml_str)
 
 
 def load_settings(path: Path, environment: Mapping[str, str]) -> Settings:
@@ -85,6 +100,7 @@ def parse_settings(text: str, environment: Mapping[str, str], name: str = "tande
     except ValidationError as error:
         raise SettingsError(_explain(error, tree, name)) from None
     _check_teams(settings, tree, name)
+    _check_sla(settings, tree, name)
     return settings
 
 
@@ -93,7 +109,9 @@ def _read_yaml(text: str, name: str) -> Any:
         with warnings.catch_warnings():
             # They quote the file.
             warnings.simplefilter("ignore")
-            return YAML(typ="rt").load(VARIABLE.sub(r"__ENV__\1__END__", text))
+            reader = YAML(typ="rt")
+            reader.Constructor = Reader
+            return reader.load(VARIABLE.sub(r"__ENV__\1__END__", text))
     except MarkedYAMLError as error:
         line = error.problem_mark.line + 1 if error.problem_mark else 1
         problem = QUOTED_VALUE.sub(r" \1", str(error.problem)).removesuffix(" with value")
@@ -116,6 +134,13 @@ def _check_teams(settings: Settings, tree: CommentedMap, name: str) -> None:
                 f"{name} line {line}: teams.{team}: its tag '{tag}' is longer than {TAG_LENGTH} characters; "
                 "shorten the name or tag_prefix"
             )
+
+
+def _check_sla(settings: Settings, tree: CommentedMap, name: str) -> None:
+    """Raise SettingsError for hours that overlap or are none, and for names that stand for nothing."""
+    for path, text in settings.sla.faults(settings.teams):
+        line, trail = _place(tree, ("sla", *path))
+        raise SettingsError(f"{name} line {line}: {'.'.join(trail)}: {text}")
 
 
 def _fill(node: Any, environment: Mapping[str, str], name: str, line: int) -> Any:

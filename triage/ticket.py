@@ -84,6 +84,29 @@ class EarlierTicket:
     created_at: datetime
 
 
+class ClockState(StrEnum):
+    """How a clock of the helpdesk stands."""
+
+    RUNNING = "running"
+    PAUSED = "paused"
+    MET = "met"
+    UNSET = "unset"
+    """The helpdesk has not worked its time out yet; it does so within a minute."""
+
+
+@dataclass(frozen=True)
+class HelpdeskClock:
+    """One SLA clock as the helpdesk itself keeps it."""
+
+    metric: str
+    """first_response, next_response or resolution."""
+    state: ClockState
+    due_at: datetime | None = None
+    """The breach; None while it stands still."""
+    met_at: datetime | None = None
+    """None also where the helpdesk does not say when."""
+
+
 @dataclass(frozen=True)
 class Ticket:
     """One ticket, read in full."""
@@ -112,3 +135,11 @@ class Ticket:
     earlier: tuple[EarlierTicket, ...] = ()
     """The requester's other tickets of the last 30 days."""
     ticket_count_30d: int = 0
+    group: str = ""
+    """The group's name, where it is known."""
+    brand: str = ""
+    """Zendesk's brand id, Freshdesk's product id."""
+    status_since: datetime | None = None
+    """When the status was last changed, where the helpdesk says so."""
+    clocks: tuple[HelpdeskClock, ...] = ()
+    """The helpdesk's own SLA clocks; empty where its plan has none."""

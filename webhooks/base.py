@@ -20,6 +20,8 @@ class Kind(StrEnum):
     """What an authenticated call asks for."""
 
     WORK = "work"
+    CLOCK = "clock"
+    """A change that may move the SLA clocks of a ticket that is followed."""
     IGNORE = "ignore"
     UNREADABLE = "unreadable"
 

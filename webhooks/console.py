@@ -14,6 +14,7 @@ from triage.environment import Environment
 from triage.settings import Settings
 from triage.store import Store
 from triage.store.deliveries import DEAD
+from webhooks import sla_page
 from webhooks.login import LOCK_SECONDS, Login, form_is_ours, form_token, source_of
 from webhooks.overview import age, duration, look, utc
 from webhooks.replay import replay
@@ -64,13 +65,14 @@ class Console:
         routes.before_request(self._gate)
         routes.after_request(_protect)
         routes.context_processor(lambda: {"form_token": form_token})
-        for name, words in {"age": age, "duration": duration, "utc": utc}.items():
+        for name, words in ({"age": age, "duration": duration, "utc": utc} | sla_page.FILTERS).items():
             routes.add_app_template_filter(words, name)
         routes.register_error_handler(HTTPException, _http_error)
         routes.register_error_handler(SQLAlchemyError, _database_error)
         routes.register_error_handler(Exception, _any_error)
         routes.add_url_rule("/", "root", _root)
         routes.add_url_rule("/console/", "home", self._home)
+        routes.add_url_rule("/console/sla", "sla", self._sla)
         routes.add_url_rule("/console/login", "login", self._sign_in, methods=["GET", "POST"])
         routes.add_url_rule("/console/logout", "logout", self._sign_out, methods=["POST"])
         # 64 bits, as the databases count: a larger number would be their error.
@@ -122,6 +124,17 @@ class Console:
         now = time.time()
         overview = look(self._store, self._settings, self._public, request.args.get("state", ""), now)
         return render_template("console/home.html", page=overview, now=now)
+
+    def _sla(self) -> str:
+        now = time.time()
+        desk = request.args.get("desk", "")
+        place = sla_page.Place(desk if desk in self._settings.desks else "")
+        return render_template(
+            "console/sla.html",
+            page=sla_page.look(self._store, self._settings, place, now),
+            now=now,
+            missed=sla_page.MISSED,
+        )
 
     def _replay_one(self, delivery_id: int) -> BaseResponse:
         opened = replay(self._store, self._wakeup, [delivery_id])

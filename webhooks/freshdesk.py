@@ -16,8 +16,13 @@ from webhooks.base import Call, Kind, Knock, digest, plain, same_secret, ticket_
 SECRET_HEADER = "x-webhook-secret"  # noqa: S105 - a header's name
 SECRET_PARAMETER = "token"  # noqa: S105 - a parameter's name
 WRAPPER = "freshdesk_webhook"
-# An event is told once; the same words about the same ticket later are another event.
-REPEAT_WINDOW_SECONDS = 300
+# The same words about the same ticket later are another event: an answer minutes after our own note must reach the
+# clocks. Freshdesk's own repeats come minutes later too, and cost one reading each.
+REPEAT_WINDOW_SECONDS = 5
+# Our own notes come back like this too; no clock minds them.
+# In the event an admin writes into the rule for changes; such a ticket need not be one Tandem is to triage.
+UPDATED = "updated"
+PRIVATE_NOTE = "note_type:private"
 TRAILING_COMMA = re.compile(r",(\s*[}\]])")
 # A form sent by Rails' rules nests by brackets: freshdesk_webhook[ticket_id]=11.
 NESTED = re.compile(r"freshdesk_webhook\[(\w{1,40})\]", re.ASCII)
@@ -60,11 +65,13 @@ def _knock(ticket_id: str, data: dict[str, Any], body: bytes, now: float) -> Kno
     triggered = plain(data.get("triggered_event"))
     event = plain(data.get("event")) or triggered or "ticket"
     created = "created" in event
-    # Creation happens once. For the rest the sender gives no id: the same words within minutes are a repeat.
+    # Creation happens once. For the rest the sender gives no id: the same words within seconds are a repeat.
     window = "" if created else str(int(now // REPEAT_WINDOW_SECONDS))
     key = f"{ticket_id}:{digest(event, b'' if created else body, window)}"
-    if triggered and not created:
+    if PRIVATE_NOTE in triggered:
         return Knock(Kind.IGNORE, key, ticket_id, event, reason="this event needs no triage")
+    if not created and (triggered or UPDATED in event):
+        return Knock(Kind.CLOCK, key, ticket_id, event)
     return Knock(Kind.WORK, key, ticket_id, event)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections import Counter
 from collections.abc import Iterator
 
 from prometheus_client.core import GaugeMetricFamily, Metric
@@ -12,7 +13,7 @@ from triage.store import Store
 
 
 class StoreCollector(Collector):
-    """Counts deliveries and runs by state and tells how old the oldest open delivery is."""
+    """Counts deliveries, runs, clocks, outcomes and what models cost, and tells what has waited longest."""
 
     def __init__(self, store: Store) -> None:
         self._store = store
@@ -28,12 +29,53 @@ class StoreCollector(Collector):
             for state, count in sorted(counts.items()):
                 family.add_metric([state], count)
             yield family
+        yield self._outcomes()
+        yield from self._spending()
         oldest = self._store.deliveries.oldest_open()
         yield GaugeMetricFamily(
             "tandem_oldest_open_delivery_seconds",
             "Age of the oldest delivery that is not finished",
             value=max(0.0, time.time() - oldest) if oldest else 0.0,
         )
+        clocks = GaugeMetricFamily("tandem_sla_clocks", "Open SLA clocks", labels=["desk", "metric", "stage"])
+        for (desk, metric, stage), count in sorted(self._open_clocks().items()):
+            clocks.add_metric([desk, metric, stage], count)
+        yield clocks
+        due = self._store.clocks.oldest_due()
+        yield GaugeMetricFamily(
+            "tandem_sla_overdue_seconds",
+            "How long the SLA clock that waits longest has been due",
+            value=max(0.0, time.time() - due) if due else 0.0,
+        )
+
+    def _open_clocks(self) -> Counter[tuple[str, str, str]]:
+        found: Counter[tuple[str, str, str]] = Counter()
+        for one in self._store.clock_views.standings():
+            found[one.desk, one.metric, one.stage] += one.count
+        return found
+
+    def _outcomes(self) -> Metric:
+        # A gauge for all its name: an agent who changes their mind moves a ticket from one side to the other.
+        family = GaugeMetricFamily(
+            "tandem_outcomes_total", "What people made of decided fields", labels=["desk", "field", "agreed"]
+        )
+        for (desk, field, agreed), count in sorted(self._store.outcomes.counts().items()):
+            family.add_metric([desk, field, "true" if agreed else "false"], count)
+        return family
+
+    def _spending(self) -> Iterator[Metric]:
+        spent = self._store.runs.spending()
+        labels = ["classifier", "model"]
+        answers = GaugeMetricFamily("tandem_answers", "Runs by who answered", labels=labels)
+        tokens = GaugeMetricFamily("tandem_tokens", "Tokens of the language model", labels=[*labels, "direction"])
+        cost = GaugeMetricFamily("tandem_cost_usd", "US dollars the language model has cost", labels=labels)
+        for one in sorted(spent, key=lambda one: (one.classifier, one.model)):
+            who = [one.classifier, one.model]
+            answers.add_metric(who, one.runs)
+            tokens.add_metric([*who, "in"], one.tokens_in)
+            tokens.add_metric([*who, "out"], one.tokens_out)
+            cost.add_metric(who, one.cost_usd)
+        yield from (answers, tokens, cost)
 
     def describe(self) -> Iterator[Metric]:
         """Yield nothing: registering must not touch the database."""

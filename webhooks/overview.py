@@ -21,6 +21,8 @@ SLOW_SECONDS = 120.0
 STUCK_SECONDS = 900.0
 AGENT_PAGES = {"zendesk": "{url}/agent/tickets/{ticket}", "freshdesk": "{url}/a/tickets/{ticket}"}
 SHOWN_FIELDS = ("primary_team", "priority")
+AGREEMENT_DAYS = 30
+AGREEMENT_TILES = {"primary_team": "Team agreed, 30 days", "priority": "Priority agreed, 30 days"}
 
 
 @dataclass(frozen=True)
@@ -97,6 +99,7 @@ def look(store: Store, settings: Settings, public: str, state: str, now: float) 
             Tile("Dead letters", f"{dead_count:,}", *(("bad", "need you") if dead_count else ("ok", "none"))),
             Tile("Runs done today", f"{store.runs.done_since(now - now % DAY_SECONDS):,}"),
             _oldest(store.deliveries.oldest_open(), now),
+            *_agreement(store, settings, now),
         ],
         dead=dead,
         dead_count=dead_count,
@@ -155,6 +158,19 @@ def _oldest(received_at: float | None, now: float) -> Tile:
     if waited < SLOW_SECONDS:
         return Tile(label, age(waited), "ok", "on time")
     return Tile(label, age(waited), *(("warning", "slow") if waited < STUCK_SECONDS else ("bad", "stuck")))
+
+
+def _agreement(store: Store, settings: Settings, now: float) -> list[Tile]:
+    """Return how often agents left team and priority as Tandem had them; no tile where nothing is known yet."""
+    since = now - AGREEMENT_DAYS * DAY_SECONDS
+    by_desk = [store.outcomes.agreement(desk, since, now) for desk in settings.desks]
+    tiles = []
+    for field, label in AGREEMENT_TILES.items():
+        known = [each[field] for each in by_desk if field in each]
+        if count := sum(one.n for one in known):
+            share = sum(one.agreed for one in known) / count
+            tiles.append(Tile(label, f"{share:.0%}", "", f"of {count:,}"))
+    return tiles
 
 
 def _seconds(run: Run) -> float | None:

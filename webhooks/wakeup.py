@@ -7,7 +7,7 @@ import time
 
 from celery import Celery
 
-from workers.app import make_app
+from workers.app import impatient_app
 from workers.names import TRIAGE
 
 logger = logging.getLogger(__name__)
@@ -20,7 +20,7 @@ class Wakeup:
     """Sends one Celery message per delivery."""
 
     def __init__(self, app: Celery | None = None) -> None:
-        self._app = app or _impatient_app()
+        self._app = app or impatient_app(TIMEOUT_SECONDS)
         self._paused_until = 0.0
 
     def send(self, delivery_id: int) -> bool:
@@ -34,15 +34,3 @@ class Wakeup:
             logger.warning("broker did not take delivery %d (%s); the sweep will", delivery_id, type(error).__name__)
             return False
         return True
-
-
-def _impatient_app() -> Celery:
-    app = make_app()
-    # One try: by default a broker that is down is tried again after 2 s of sleep.
-    options = dict(app.conf.broker_transport_options) | {"max_retries": 0}
-    if "socket_timeout" in options:
-        options |= {"socket_timeout": TIMEOUT_SECONDS, "socket_connect_timeout": TIMEOUT_SECONDS}
-    app.conf.broker_transport_options = options
-    app.conf.broker_connection_timeout = TIMEOUT_SECONDS
-    app.conf.broker_connection_retry = False
-    return app

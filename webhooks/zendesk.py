@@ -27,6 +27,28 @@ EVENT_PREFIX = "zen:event-type:ticket."
 ANY_EVENT = "zen:"
 # Everything else is read again from the API when it matters.
 WORK_EVENTS = {"created"}
+# In the body an admin writes into the trigger for changes.
+UPDATED = "ticket_updated"
+CLOCK_EVENTS = {
+    "agent_assignment_changed",
+    "brand_changed",
+    "comment_added",
+    "comment_made_private",
+    "custom_status_changed",
+    "group_assignment_changed",
+    "marked_as_spam",
+    "merged",
+    "next_sla_breach_changed",
+    "organization_changed",
+    "permanently_deleted",
+    "priority_changed",
+    "requester_changed",
+    "schedule_changed",
+    "sla_policy_changed",
+    "soft_deleted",
+    "status_changed",
+    "undeleted",
+}
 
 
 def sign(secret: str, timestamp: str, body: bytes) -> str:
@@ -82,6 +104,8 @@ def _parse_event(data: dict[str, Any], fallback: str) -> Knock:
     actor_id = ticket_id_of(detail.get("actor_id"))
     if not ticket_id:
         return Knock(Kind.UNREADABLE, key, event=event, reason="the event names no ticket")
+    if event in CLOCK_EVENTS:
+        return Knock(Kind.CLOCK, key, ticket_id, event, actor_id)
     if event not in WORK_EVENTS:
         return Knock(Kind.IGNORE, key, ticket_id, event, actor_id, reason="this event needs no triage")
     return Knock(Kind.WORK, key, ticket_id, event, actor_id)
@@ -93,4 +117,6 @@ def _parse_trigger(data: dict[str, Any], fallback: str) -> Knock:
         return Knock(
             Kind.UNREADABLE, fallback, event="trigger", reason='the trigger\'s body lacks "ticket_id": "{{ticket.id}}"'
         )
+    if plain(data.get("event")) == UPDATED:
+        return Knock(Kind.CLOCK, fallback, ticket_id, UPDATED)
     return Knock(Kind.WORK, fallback, ticket_id, "trigger")

@@ -12,4 +12,17 @@ def make_app() -> Celery:
     return app
 
 
+def impatient_app(seconds: float) -> Celery:
+    """Return an application for sending that gives up after `seconds`, for whoever can do without the broker."""
+    app = make_app()
+    # One try: by default a broker that is down is tried again after 2 s of sleep.
+    options = dict(app.conf.broker_transport_options) | {"max_retries": 0}
+    if "socket_timeout" in options:
+        options |= {"socket_timeout": seconds, "socket_connect_timeout": seconds}
+    app.conf.broker_transport_options = options
+    app.conf.broker_connection_timeout = seconds
+    app.conf.broker_connection_retry = False
+    return app
+
+
 app = make_app()

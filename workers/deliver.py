@@ -11,17 +11,20 @@ from collections.abc import Callable
 from sqlalchemy.exc import DataError, IntegrityError, NoResultFound, ProgrammingError, SQLAlchemyError
 
 from triage.errors import DeskLocked, FeatureOff, Gone, Refused, Retry, Stop, TandemError, Wait
+from triage.settings import Mode
 from triage.store import Store
-from triage.store.deliveries import DEAD, DONE, OPEN_STATES, Delivery
+from triage.store.deliveries import CLOCK, CREATED, DEAD, DONE, OPEN_STATES, Delivery
 from triage.store.marks import DESK_LOCKED
 from triage.store.runs import DEAD as RUN_DEAD
 from triage.store.runs import DONE as RUN_DONE
 from triage.store.runs import Run
+from workers.clocks import follow, let_go
 from workers.leases import LEASE_SECONDS, Leases
 from workers.pipeline import LeaseLostError, Tools, skip, triage
 
 logger = logging.getLogger(__name__)
-CREATED = "created"
+# Web and worker may run on two machines, whose clocks differ a little.
+CLOCK_SKEW_SECONDS = 2.0
 # 15 s, 45 s, 2 min, 7 min, 20 min, then every hour: about five hours in all.
 MAX_ATTEMPTS = 10
 FIRST_PAUSE_SECONDS = 15.0
@@ -40,6 +43,9 @@ def deliver(delivery_id: int, store: Store, leases: Leases, tools_for: Callable[
     if delivery is None or delivery.state not in OPEN_STATES:
         return
     now = time.time()
+    if delivery.occasion == CLOCK:
+        _follow_up(delivery, store, tools_for, now)
+        return
     locked_at = store.alarms.raised_at(delivery.desk, DESK_LOCKED)
     if locked_at is not None and now - locked_at < LOCKED_PAUSE_SECONDS:
         # One ticket after the pause tries the credential again; the others need not be refused too.
@@ -54,7 +60,7 @@ def deliver(delivery_id: int, store: Store, leases: Leases, tools_for: Callable[
         lease_until=now + LEASE_SECONDS,
     )
     if not is_ours:
-        _leave(delivery, run, store, now)
+        _leave(delivery, run, store, tools_for, now)
         return
     try:
         attempt = store.deliveries.start_attempt(delivery_id, now + LEASE_SECONDS)
@@ -73,9 +79,10 @@ def deliver(delivery_id: int, store: Store, leases: Leases, tools_for: Callable[
         store.alarms.clear(delivery.desk, DESK_LOCKED)
 
 
-def _leave(delivery: Delivery, run: Run, store: Store, now: float) -> None:
+def _leave(delivery: Delivery, run: Run, store: Store, tools_for: Callable[[str], Tools], now: float) -> None:
     if run.state == RUN_DONE:
-        store.deliveries.finish(delivery.id, DONE, now, f"run {run.id} has triaged this ticket")
+        # Triaged already: what a trigger tells us of it now may still move its clocks.
+        _follow_up(delivery, store, tools_for, now, f"run {run.id} has triaged this ticket")
     else:
         # Another worker holds the lease: look again when it has run out.
         store.deliveries.not_before(delivery.id, (run.lease_until or now) + 1)
@@ -103,6 +110,38 @@ def _attempt(delivery: Delivery, run: Run, attempt: int, store: Store, tools_for
         logger.info("delivery %d: run %d of ticket %s done", delivery.id, run.id, run.ticket_id)
         return True
     return False
+
+
+def _follow_up(
+    delivery: Delivery, store: Store, tools_for: Callable[[str], Tools], now: float, reason: str = "clocks"
+) -> None:
+    """Bring the clocks of a ticket up to date, where it is followed and was not read since the delivery came."""
+    watch = store.clocks.watch(delivery.desk, delivery.ticket_id)
+    if watch is None or watch.looked_at > delivery.received_at + CLOCK_SKEW_SECONDS:
+        store.deliveries.finish(delivery.id, DONE, now, reason)
+        return
+    try:
+        attempt = store.deliveries.start_attempt(delivery.id, now + LEASE_SECONDS)
+    except NoResultFound:
+        return
+    try:
+        tools = tools_for(delivery.desk)
+        if tools.desk.mode is not Mode.OFF:
+            ticket = tools.connector.look(delivery.ticket_id)
+            follow(ticket, tools.settings, store, time.time(), edits_notes=tools.connector.edits_notes)
+        store.deliveries.finish(delivery.id, DONE, time.time(), reason)
+    except Gone as error:
+        let_go(delivery.desk, delivery.ticket_id, store, time.time())
+        store.deliveries.finish(delivery.id, DONE, time.time(), str(error))
+    except Exception as error:
+        # The sweep reads the ticket again before anything is done about its clocks, so giving up loses little.
+        logger.warning("delivery %d: clocks, attempt %d: %s", delivery.id, attempt, describe(error))
+        pause = pause_after(error, attempt)
+        if pause is None:
+            store.deliveries.finish(delivery.id, DEAD, time.time(), describe(error))
+        else:
+            is_wait = isinstance(error, Wait)
+            store.deliveries.postpone(delivery.id, time.time() + pause, describe(error), uncount=is_wait)
 
 
 def _after_error(delivery: Delivery, run: Run, attempt: int, store: Store, error: Exception) -> None:

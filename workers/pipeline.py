@@ -1,6 +1,6 @@
 """One ticket from delivery to note. Read this page first.
 
-read ─▶ classify ─▶ decide ─▶ compose ─▶ record intent ─▶ write ─▶ record outcome
+read ─▶ classify ─▶ look up ─▶ decide ─▶ start clocks ─▶ compose ─▶ record intent ─▶ write ─▶ record outcome
 
 Everything it needs is handed in. It may be killed after any line and be run again: a classification is kept, an effect
 is recorded before it is sent, and a note that may have been written is looked for before it is sent again.
@@ -8,6 +8,7 @@ is recorded before it is sent, and a note that may have been written is looked f
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -17,20 +18,23 @@ from datetime import UTC, datetime
 from pydantic import ValidationError
 
 from connectors.base import Connector, Fields, Leak, Written
-from triage.classification import Classification
+from triage.classification import Classification, KbArticle
 from triage.classify.base import Classifier
 from triage.decision import Decision, decide
 from triage.errors import Conflict, Gone, Refused, Retry
 from triage.note import compose, render_html
 from triage.settings import Desk, Mode, Settings
+from triage.sources import Sources
 from triage.store import Store
 from triage.store.effects import CONFIRMED, NOTE, PLANNED, TAGS, Effect
 from triage.store.effects import FIELDS as FIELDS_EFFECT
 from triage.store.marks import PUBLIC_NOTE
 from triage.store.runs import DONE, SKIPPED, Run
 from triage.ticket import Status, Ticket
+from workers.clocks import follow
 from workers.leases import LEASE_SECONDS
 
+logger = logging.getLogger(__name__)
 OVER = {
     Status.CLOSED: "the ticket is closed",
     Status.DELETED: "the ticket is deleted",
@@ -38,6 +42,8 @@ OVER = {
     Status.SOLVED: "the ticket is solved",
 }
 CONFLICTS = 3
+# A ticket that is late already when it is triaged: its own note and fields first, what the SLA asks for after them.
+SLA_WAIT_SECONDS = 20.0
 # Between the last look at the lease and the call; longer means that this process stood still and the lease may be gone.
 # With connectors.http.WRITE_LIMITS this stays below a lease.
 PAUSE_SECONDS = 4.0
@@ -66,6 +72,8 @@ class Tools:
     desk: Desk
     checkpoint: Callable[[str], None] = lambda _step: None
     """Called after each step; tests end the process there."""
+    find: Callable[[Ticket], Sources] = lambda _ticket: Sources()
+    """Finds what the desk knows about a ticket."""
 
 
 @dataclass
@@ -98,13 +106,24 @@ def triage(run: Run, tools: Tools) -> None:
     with steps.timed("classify"):
         answer = _classify(ticket, run, tools)
     tools.checkpoint("after_classify")
+    with steps.timed("knowledge"):
+        answer, sources = _look_up(ticket, answer, run, tools)
     decision = decide(ticket, answer, tools.settings, tools.desk)
+    follow(
+        ticket,
+        tools.settings,
+        tools.store,
+        time.time(),
+        judged=decision.judged(answer),
+        edits_notes=tools.connector.edits_notes,
+        wait=SLA_WAIT_SECONDS,
+    )
     if NOTE not in effects or effects[NOTE].state == PLANNED:
         # Later attempts see what the first one set as set by somebody: their decision is not the one to keep.
         _hold(tools.store.runs.save(run, decision=decision.model_dump(), policy=tools.settings.policy_version()))
     with steps.timed("note"):
         if decision.note:
-            decision = _write_note(run, ticket, answer, decision, tools)
+            decision = _write_note(run, ticket, answer, sources, decision, tools)
         else:
             _write_fields(run, ticket, decision, tools)
     with steps.timed("tags"):
@@ -143,7 +162,22 @@ def _classify(ticket: Ticket, run: Run, tools: Tools) -> Classification:
     return answer
 
 
-def _write_note(run: Run, ticket: Ticket, answer: Classification, decision: Decision, tools: Tools) -> Decision:
+def _look_up(ticket: Ticket, answer: Classification, run: Run, tools: Tools) -> tuple[Classification, Sources]:
+    """Return the answer with the articles worth reading, and everything found; without it the note is shorter."""
+    try:
+        found = tools.find(ticket)
+    except Exception as error:  # whatever is wrong with the index, the ticket goes on
+        logger.error("knowledge: desk=%s ticket=%s: %s", run.desk, ticket.id, type(error).__name__)
+        return answer, Sources()
+    articles = [KbArticle(title=one.title, url=one.url) for one in found.articles]
+    answer = answer.model_copy(update={"suggested_kb_articles": articles})
+    _hold(tools.store.runs.save(run, classification=answer.model_dump(), sources=found.ids()))
+    return answer, found
+
+
+def _write_note(
+    run: Run, ticket: Ticket, answer: Classification, sources: Sources, decision: Decision, tools: Tools
+) -> Decision:
     """Make sure that the note and the fields stand on the ticket; return the decision that was carried out."""
     effects = tools.store.effects
     effect = effects.plan(run.id, NOTE, _intent(decision), time.time())
@@ -157,7 +191,8 @@ def _write_note(run: Run, ticket: Ticket, answer: Classification, decision: Deci
                 _write_fields(run, ticket, decision, tools)
             _record_note(run, effect, found, tools)
             return decision
-        note = render_html(compose(ticket, answer, decision, tools.settings, run.reference, datetime.now(UTC)))
+        now = datetime.now(UTC)
+        note = render_html(compose(ticket, answer, decision, tools.settings, run.reference, now, sources))
         _announce(run, effect, decision, tools)
         try:
             written = tools.connector.post(ticket, note, run.reference, _fields(decision))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import logging
 import os
 import signal
@@ -9,7 +10,7 @@ import threading
 import time
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 
 from sqlalchemy.exc import SQLAlchemyError
@@ -17,28 +18,34 @@ from sqlalchemy.exc import SQLAlchemyError
 from connectors import open_connector
 from connectors.base import Connector
 from connectors.budget import Budget
-from triage.classify import build_classifier, with_learned
+from triage.classify import build_classifier, shared_encoder, with_learned
 from triage.classify.base import Classifier
 from triage.environment import Environment, read_environment, variables
 from triage.errors import Stop
 from triage.settings import Settings
 from triage.settings_file import load_settings
 from triage.store import Store, open_store
+from workers.corrections import with_corrections
+from workers.knowledge import Room
 from workers.leases import Leases
+from workers.lookup import Lookup
+from workers.notify import send
 from workers.pipeline import Tools
+from workers.sla_tools import SlaTools
 
 logger = logging.getLogger(__name__)
 # For the tests of what a killed worker leaves behind: the process ends itself, as by kill -9, at this step.
 CRASH_VARIABLE = "TANDEM_CRASH_AT"
-# A model activated by `learn` answers in every worker after this time at the latest, without a restart.
+# A model activated by `learn`, or a fit by `calibrate`, is used by every worker after this time at the latest, without
+# a restart.
 LOOK_EVERY_SECONDS = 30.0
 
 
 @dataclass(frozen=True)
 class _Learned:
-    """A desk's classifier, the models it is made of, and when the database was last asked for newer ones."""
+    """A desk's classifier, what it is made of, and when the database was last asked for newer models and fits."""
 
-    ids: tuple[int, ...]
+    ids: tuple[tuple[int, ...], tuple[int, ...]]
     classifier: Classifier
     checked_at: float
 
@@ -92,13 +99,23 @@ class Runtime:
                     logger.warning("desk %s: learned models cannot be read (%s)", name, type(error).__name__)
             return known.classifier if known else self.classifier
 
+    def policy_of(self, name: str) -> str:
+        """Return a short fingerprint of everything that answers and decides on desk `name` in this process."""
+        classifier = self.classifier_of(name)
+        with self._lock:
+            learned = self._learned.get(name)
+        model = self.environment.openai_model if self.environment.has_model else ""
+        parts = (self.settings.policy_version(), learned.ids if learned else (), classifier.name, model)
+        return hashlib.sha256(repr(parts).encode()).hexdigest()[:12]
+
     def _look(self, name: str, known: _Learned | None) -> _Learned:
         now = time.monotonic()
-        ids = self.store.models.active_ids(name)
+        ids = self.store.models.active_ids(name), self.store.calibrations.active_ids(name)
         if known and ids == known.ids:
             return replace(known, checked_at=now)
-        models = {model.field: model.blob for model in self.store.models.active(name)} if ids else {}
-        return _Learned(ids, with_learned(self.classifier, models, self.settings, name), now)
+        models = {model.field: model.blob for model in self.store.models.active(name)} if ids[0] else {}
+        learned = with_learned(self.classifier, models, self.settings, name)
+        return _Learned(ids, with_corrections(learned, self.store, self.settings, name) if ids[1] else learned, now)
 
     def connector(self, name: str) -> Connector:
         """Return the connector of desk `name`. Raises Stop when the settings no longer hold it."""
@@ -107,10 +124,20 @@ class Runtime:
         with self._lock:
             if name not in self._connectors:
                 desk = self.settings.desks[name]
+                own = self.settings.sla.source == "helpdesk"
                 # By address: two desks on one account share its limit.
                 budget = Budget(self.environment.redis_url, desk.url.partition("://")[2], desk.rate_limit)
-                self._connectors[name] = open_connector(name, desk, budget)
+                self._connectors[name] = open_connector(name, desk, budget, own_clocks=own)
         return self._connectors[name]
+
+    @cached_property
+    def lookup(self) -> Lookup:
+        """Return the finder of sources."""
+        return Lookup(self.store, self.settings, shared_encoder())
+
+    def room(self, name: str) -> Room:
+        """Return what reading the knowledge of desk `name` needs."""
+        return Room(name, self.settings.desks[name], self.connector(name), self.store, shared_encoder())
 
     def tools(self, name: str) -> Tools:
         """Return what a triage on desk `name` needs."""
@@ -121,11 +148,23 @@ class Runtime:
             settings=self.settings,
             desk=self.settings.desks[name],
             checkpoint=crash_here,
+            find=partial(self.lookup.find, name),
+        )
+
+    @cached_property
+    def sla(self) -> SlaTools:
+        """Return what the SLA sweep needs."""
+        return SlaTools(
+            settings=self.settings,
+            store=self.store,
+            open_connector=self.connector,
+            notify=partial(send, self.settings.sla.channels),
+            checkpoint=crash_here,
         )
 
     def _spent_today(self) -> float:
         midnight = datetime.now(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
-        return self.store.runs.spent_since(midnight.timestamp())
+        return sum(one.spent_since(midnight.timestamp()) for one in (self.store.runs, self.store.backtests))
 
 
 def crash_here(step: str) -> None:

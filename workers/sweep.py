@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from functools import partial
 
 from connectors.base import Changed, Connector
 from triage.errors import DeskLocked, FeatureOff, TandemError
@@ -13,9 +14,14 @@ from triage.store import Store
 from triage.store.deliveries import UNQUEUED_SECONDS
 from triage.store.marks import BEAT, BOT, CATCH_UP_OFF, DESK_LOCKED, EVERY_DESK, POLL, POLLED
 from triage.ticket import Status
+from workers.clocks import tell_clocks
+from workers.knowledge import forget_reopened
+from workers.outcomes import observe
 
 logger = logging.getLogger(__name__)
 REQUEUE_LIMIT = 500
+# Told of a desk's name and a page of its changed tickets.
+Observer = Callable[[str, Sequence[Changed]], None]
 # The catch-up list is read at most this far in one go; the next tick goes on.
 MAX_PAGES = 20
 CAUGHT_UP_STATUSES = {Status.NEW, Status.OPEN, Status.PENDING, Status.HOLD, Status.UNKNOWN}
@@ -41,8 +47,8 @@ def requeue(store: Store, send: Callable[[int], bool], now: float) -> int:
     return sent
 
 
-def reconcile(name: str, connector: Connector, store: Store, now: float) -> int:
-    """Put tickets that nobody told us about into the inbox; returns how many.
+def reconcile(name: str, connector: Connector, store: Store, now: float, observers: Sequence[Observer] = ()) -> int:
+    """Put tickets that nobody told us about into the inbox; returns how many. `observers` look at every page too.
 
     The first call only marks where to start: tickets from before the desk was connected are left alone.
     """
@@ -56,6 +62,7 @@ def reconcile(name: str, connector: Connector, store: Store, now: float) -> int:
     for _ in range(MAX_PAGES):
         changes = connector.changes(cursor)
         found += _take_in(name, [t for t in changes.tickets if _is_new(t, since)], store, now)
+        _show(observers, name, changes.tickets)
         cursor = changes.cursor
         _save_poll_state(store, name, cursor, since, now)
         if not changes.more:
@@ -67,6 +74,8 @@ def reconcile(name: str, connector: Connector, store: Store, now: float) -> int:
 
 def reconcile_due(settings: Settings, store: Store, open_: Callable[[str], Connector], now: float) -> None:
     """Reconcile each desk whose interval has passed; one desk's trouble does not hold up the others."""
+    # Who looks at every changed ticket, without a call of their own.
+    observers = (partial(observe, settings, store), partial(tell_clocks, store), partial(forget_reopened, store))
     for name, desk in settings.desks.items():
         last = store.cursors.get(name, POLLED)
         if last and now - last[1] < desk.reconcile_every * 60 - 1:
@@ -75,7 +84,7 @@ def reconcile_due(settings: Settings, store: Store, open_: Callable[[str], Conne
         store.cursors.set(name, POLLED, "", now)
         try:
             remember_bot(name, open_(name), store, now)
-            reconcile(name, open_(name), store, now)
+            reconcile(name, open_(name), store, now, observers)
             for kind in (DESK_LOCKED, CATCH_UP_OFF):
                 store.alarms.clear(name, kind)
         except DeskLocked as error:
@@ -96,14 +105,26 @@ def remember_bot(name: str, connector: Connector, store: Store, now: float) -> N
 
 
 def forget(settings: Settings, store: Store, now: float) -> int:
-    """Drop bodies and run details that are older than the retention allows; returns how many."""
+    """Drop bodies, run details, clocks and backtests that are older than the retention allows; returns how many."""
     dropped = 0
     kept = settings.retention
     while some := store.deliveries.drop_bodies(now - kept.delivery_bodies * DAY_SECONDS):
         dropped += some
     while some := store.runs.drop_details(now - kept.run_details * DAY_SECONDS):
         dropped += some
-    return dropped
+    while some := store.outcomes.drop_probabilities(now - kept.run_details * DAY_SECONDS):
+        dropped += some
+    while some := store.clocks.drop(now - kept.run_details * DAY_SECONDS):
+        dropped += some
+    return dropped + store.backtests.drop(now - kept.run_details * DAY_SECONDS)
+
+
+def _show(observers: Sequence[Observer], name: str, tickets: Sequence[Changed]) -> None:
+    for observer in observers:
+        try:
+            observer(name, tickets)
+        except Exception as error:  # finding lost tickets goes on whatever an observer trips over
+            logger.error("reconcile: desk=%s: an observer failed (%s)", name, type(error).__name__)
 
 
 def _is_new(ticket: Changed, since: float) -> bool:

@@ -20,8 +20,13 @@ from triage.logs import configure_logging
 from triage.store.marks import EVERY_DESK, WORKER
 from workers import names
 from workers.app import app
+from workers.bulk import go_on
+from workers.calibrate import calibrate_due
 from workers.deliver import deliver
+from workers.foresight import refresh
+from workers.knowledge import sync_due
 from workers.runtime import Runtime, crash_here
+from workers.sla_sweep import sweep_due
 from workers.sweep import forget, reconcile_due, remember_bot, requeue
 
 logger = logging.getLogger(__name__)
@@ -82,10 +87,50 @@ def reconcile_desks() -> None:
     reconcile_due(runtime().settings, runtime().store, runtime().connector, time.time())
 
 
+@app.task(name=names.SLA, shared=False)
+def sweep_clocks() -> None:
+    """Look at the SLA clocks that are due, once a tick."""
+    sweep_due(runtime().sla, time.time())
+
+
+@app.task(name=names.FORESIGHT, shared=False)
+def look_ahead() -> None:
+    """Count attainment and learn how fast the teams answer."""
+    refresh(runtime().settings, runtime().store, time.time())
+
+
 @app.task(name=names.RETENTION, shared=False)
 def retention() -> None:
     """Forget what is older than the retention allows."""
     forget(runtime().settings, runtime().store, time.time())
+
+
+@app.task(name=names.KNOWLEDGE, shared=False)
+def sync_knowledge() -> None:
+    """Keep help centre, files and solved tickets in step with the index."""
+    sync_due(runtime().settings, runtime().store, runtime().room, time.time())
+
+
+@app.task(name=names.CALIBRATE, shared=False)
+def calibrate_desks() -> None:
+    """Fit probabilities anew from what agents did."""
+    calibrate_due(runtime().settings.desks, runtime().store, time.time())
+
+
+@app.task(name=names.BACKTEST, shared=False)
+def backtest_chunk(backtest_id: int) -> None:
+    """Look at a few tickets of a backtest."""
+    go_on(backtest_id, runtime(), send_bulk)
+
+
+def send_bulk(backtest_id: int, pause: float) -> bool:
+    """Ask for another chunk after `pause` seconds; False when the broker is away."""
+    try:
+        app.send_task(names.BACKTEST, args=[backtest_id], countdown=pause, retry=False, ignore_result=True)
+    except Exception as error:  # as below; the command that began it sends again
+        logger.warning("backtest %d not sent (%s)", backtest_id, type(error).__name__)
+        return False
+    return True
 
 
 def send(delivery_id: int) -> bool:

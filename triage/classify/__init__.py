@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import cache
 from importlib import import_module
+from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from triage.classify.base import Classifier
 from triage.classify.cascade import Ask, Cascade
 from triage.errors import SettingsError, TandemError
 from triage.settings import Settings
+from triage.ticket import Ticket
 
 if TYPE_CHECKING:
+    from triage.classify.bulk import Bulk
     from triage.classify.encoder import Encoder
+    from triage.classify.llm import LlmClassifier
 
 log = logging.getLogger(__name__)
 
@@ -33,24 +37,54 @@ def shared_encoder() -> Encoder:
 
 
 def with_learned(base: Classifier, models: Mapping[str, bytes], settings: Settings, desk: str) -> Classifier:
-    """Return `base` with the learned models (field -> stored bytes) of `desk` over it.
+    """Return `base` with the learned models (field -> stored bytes) of `desk` over its embedded classifier.
 
     A model this version cannot read is left out and logged: the field is then answered as if nothing was learned.
     """
     heads = {}
     for field, stored in models.items():
         try:
+            encoder = shared_encoder()
             heads[field] = import_module("triage.classify.head").LearnedHead.from_bytes(
-                stored, shared_encoder().model_id
+                stored, encoder.model_id, encoder.dim
             )
         except TandemError as error:
             log.error("desk %s, %s: %s", desk, field, error)
     if not heads:
         return base
-    learned: Classifier = import_module("triage.classify.learned").LearnedClassifier(
-        base, heads, shared_encoder(), settings.teams, settings.target_precision_of(desk)
-    )
-    return learned
+
+    def learned(own: Classifier) -> Classifier:
+        made: Classifier = import_module("triage.classify.learned").LearnedClassifier(
+            own, heads, shared_encoder(), settings.teams, settings.target_precision_of(desk)
+        )
+        return made
+
+    # A cascade judges what was learned, so that stands below it.
+    return base.over(learned, heads) if isinstance(base, Cascade) else learned(base)
+
+
+def build_llm(
+    settings: Settings,
+    *,
+    openai_base_url: str,
+    openai_api_key: str,
+    openai_model: str,
+    spent_today: Callable[[], float],
+) -> LlmClassifier:
+    """Return the language model alone. Raises SettingsError where none is set."""
+    if not (openai_base_url or openai_api_key):
+        raise SettingsError(NO_MODEL.format(which="llm"))
+    made: LlmClassifier = import_module("triage.classify.llm").LlmClassifier(
+        base_url=openai_base_url, api_key=openai_api_key, model=openai_model, settings=settings.llm,
+        teams=settings.teams, priorities=settings.priorities, spent_today=spent_today,
+    )  # fmt: skip
+    return made
+
+
+def build_bulk(llm: LlmClassifier, tickets: Sequence[Ticket], state: Path, say: Callable[[str], None]) -> Bulk:
+    """Return bulk work over `tickets`; `state` is the file by which it goes on after an interruption."""
+    made: Bulk = import_module("triage.classify.bulk").Bulk(llm, tickets, state, say)
+    return made
 
 
 def build_classifier(
@@ -61,8 +95,11 @@ def build_classifier(
     openai_model: str,
     spent_today: Callable[[], float],
     which: Which = "auto",
+    llm: Classifier | None = None,
 ) -> Classifier:
     """Return the classifier `which` names; `auto` is the cascade where a key or a base URL is set, else embedded.
+
+    `llm` stands in for the language model of the settings, for answers that are known already.
 
     Raises SettingsError where a model is asked for and none is set. `spent_today` returns US dollars.
     """
@@ -78,17 +115,16 @@ def build_classifier(
         )
         return made
 
-    def llm() -> Classifier:
-        made: Classifier = import_module("triage.classify.llm").LlmClassifier(
-            base_url=openai_base_url, api_key=openai_api_key, model=openai_model, settings=settings.llm,
-            teams=settings.teams, priorities=settings.priorities, spent_today=spent_today,
-        )  # fmt: skip
-        return made
-
     if which == "embedded" or not has_model:
         return embedded()
     # Asked for by name, the model is asked always, or where the embedded one is unsure; what it cannot answer, the
     # embedded one does, and the answer says so: a long batch never ends because of one ticket.
     asked_for: dict[str, Ask] = {"llm": "always", "cascade": "unsure"}
     ask = asked_for.get(which, settings.llm.ask)
-    return Cascade(embedded(), llm() if ask != "never" else None, ask, settings.thresholds_of)
+    if ask == "never":
+        return Cascade(embedded(), None, ask, settings)
+    model = llm or build_llm(
+        settings, openai_base_url=openai_base_url, openai_api_key=openai_api_key, openai_model=openai_model,
+        spent_today=spent_today,
+    )  # fmt: skip
+    return Cascade(embedded(), model, ask, settings)

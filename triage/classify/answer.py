@@ -11,14 +11,17 @@ from typing import Annotated, Any
 from pydantic import BaseModel, BeforeValidator, ConfigDict, ValidationError
 
 from triage.classification import NO_TEAM, Probabilities
-from triage.classify.hostile import harmless, one_line, words
+from triage.classify.hostile import harmless, words
 from triage.classify.prompt import DECIDED, MAX_CATEGORY, MAX_DRAFT, MAX_EVIDENCE, MAX_SUMMARY
+from triage.classify.recalibrate import LOGPROBS, SELF_REPORT
+from triage.classify.token_odds import Token, label_odds
 from triage.errors import ModelError
+from triage.redact import SHOWN, Masks
 
 MAX_JSON = 100_000
 DRAFT_WORDS = 120
 SUREST = 0.99
-"""No model is certain; this is self-report and not calibrated yet (the classification issue does that)."""
+"""No model is certain."""
 NOT_JSON = "it is no JSON object"
 WRONG_SHAPE = "wrong or missing: {fields}"
 WRONG_LABEL = "'{field}' must be one of {labels}"
@@ -89,25 +92,46 @@ class Verdict:
 
     fields: dict[str, Any]
     probabilities: Probabilities
+    """As the model gave them, not calibrated."""
+    sources: dict[str, str]
+    """Field -> LOGPROBS or SELF_REPORT."""
 
 
-def parse_answer(content: str, labels: Labels, ticket_text: str) -> Verdict:
-    """Return the checked answer. Raises InvalidAnswer where it is not JSON or a label is not configured."""
+def parse_answer(
+    content: str, labels: Labels, ticket_text: str, tokens: Sequence[Token] = (), masks: Masks | None = None
+) -> Verdict:
+    """Return the checked answer. Raises InvalidAnswer where it is not JSON or a label is not configured.
+
+    `tokens`: those the answer was written in, where the endpoint gives their probabilities. `masks`: what was taken
+    out of the ticket before it was asked about; `ticket_text` is the ticket as it was.
+    """
     answer = _loaded(content)
     chosen = {name: _label(name, getattr(answer, name), labels[name]) for name in DECIDED}
-    runners = {name: _match(getattr(answer, f"{name}_runner_up"), labels[name]) for name in DECIDED}
+    odds = label_odds(content, tokens, {name: labels[name] for name in DECIDED})
+    probabilities = {
+        name: _bounded(odds[name]) if name in odds else _reported(answer, name, chosen[name], labels[name])
+        for name in DECIDED
+    }
+    # A model that is not asked at temperature 0 draws its words: the label it holds most likely counts.
+    chosen |= {name: max(labels[name], key=probabilities[name].__getitem__) for name in odds}
     second = _match(answer.secondary_team, labels["primary_team"])
     if second in (NO_TEAM, chosen["primary_team"]) or chosen["primary_team"] == NO_TEAM:
         second = None
-    probabilities = {
-        name: _spread(
-            labels[name],
-            (chosen[name], getattr(answer, f"{name}_confidence")),
-            (runners[name], getattr(answer, f"{name}_runner_up_confidence")),
-        )
-        for name in DECIDED
-    }
-    return Verdict(chosen | {"secondary_team": second} | _texts_of(answer, ticket_text), probabilities)
+    sources = {name: LOGPROBS if name in odds else SELF_REPORT for name in DECIDED}
+    return Verdict(
+        chosen | {"secondary_team": second} | _texts_of(answer, ticket_text, masks or Masks()), probabilities, sources
+    )
+
+
+def _bounded(spread: Mapping[str, float]) -> dict[str, float]:
+    return {label: SUREST * p + (1.0 - SUREST) / len(spread) for label, p in spread.items()}
+
+
+def _reported(answer: Answer, name: str, label: str, allowed: Sequence[str]) -> dict[str, float]:
+    """Return the probabilities that the model wrote down itself."""
+    runner_up = _match(getattr(answer, f"{name}_runner_up"), allowed)
+    confidence, second = getattr(answer, f"{name}_confidence"), getattr(answer, f"{name}_runner_up_confidence")
+    return _spread(allowed, (label, confidence), (runner_up, second))
 
 
 def _loaded(content: str) -> Answer:
@@ -159,20 +183,25 @@ def _spread(allowed: Sequence[str], chosen: tuple[str, int], runner_up: tuple[st
     return {name: (first if name == label else shares[name]) / total for name in allowed}
 
 
-def _texts_of(answer: Answer, ticket_text: str) -> dict[str, Any]:
+def _texts_of(answer: Answer, ticket_text: str, masks: Masks) -> dict[str, Any]:
     language = answer.language.strip().casefold()[:2]
+
+    def shown(text: str, longest: int) -> str:
+        # Cleaned after the names are back: a name is a stranger's text too.
+        return harmless(masks.restore(text[: 2 * longest], SHOWN), longest)
+
     return {
-        "evidence": _verbatim(answer.evidence, ticket_text),
-        "context_for_agent": one_line(answer.summary, MAX_SUMMARY),
+        "evidence": _verbatim([masks.restore(quote[: 2 * MAX_EVIDENCE]) for quote in answer.evidence], ticket_text),
+        "context_for_agent": " ".join(shown(answer.summary, MAX_SUMMARY).split()),
         "issue_category": re.sub(r"\W+", "_", answer.issue_category.casefold()[:MAX_CATEGORY]).strip("_"),
         "language": language if re.fullmatch("[a-z]{2}", language) else "und",
         "auto_resolution_possible": answer.auto_resolution_possible,
-        "auto_response_draft": words(harmless(answer.draft, MAX_DRAFT), DRAFT_WORDS),
+        "auto_response_draft": words(shown(answer.draft, MAX_DRAFT), DRAFT_WORDS),
     }
 
 
 def _verbatim(quotes: Sequence[str], ticket_text: str) -> list[str]:
     """Return the quotes that stand in the ticket word for word; white space may differ."""
     told = " ".join(ticket_text.split())
-    cut = (" ".join(quote[: 2 * MAX_EVIDENCE].split())[:MAX_EVIDENCE].strip() for quote in quotes)
+    cut = (" ".join(quote.split())[:MAX_EVIDENCE].strip() for quote in quotes)
     return [quote for quote in dict.fromkeys(cut) if len(quote) > 2 and quote in told][:2]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Protocol
 
 from triage.classification import Classification
@@ -16,6 +17,12 @@ class Classifier(Protocol):
 
     def classify(self, ticket: Ticket) -> Classification:
         """Return the classification of `ticket`. Raises ModelError where a remote model gave nothing usable."""
+
+
+def learned_from(classifier: Classifier, ticket: Ticket) -> list[str]:
+    """Return the fields that `classifier` answers by a model which has learned from this very ticket."""
+    seen: Callable[[Ticket], list[str]] | None = getattr(classifier, "learned_from", None)
+    return seen(ticket) if seen else []
 
 
 class PaidModelError(ModelError):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from triage.classification import DECIDED_FIELDS, Classification
+from triage.classification import DECIDED_FIELDS, Classification, abstained
 from triage.settings import Thresholds
 from triage.ticket import Author, Message, Organization, Ticket
 
@@ -41,12 +41,11 @@ def ticket_from_row(row: dict[str, Any]) -> Ticket:
 
 
 def row_from(classification: Classification, row_id: Any, thresholds: Thresholds) -> dict[str, Any]:
-    """Return the output row; `abstained` names the fields whose probability is below the threshold."""
-    abstained = [
-        name
-        for name in DECIDED_FIELDS
-        if classification.probability(name) < classification.needed(name, getattr(thresholds, name))
-    ]
+    """Return the output row; `abstained` names the fields whose probability is below what they need.
+
+    `primary_team` may be `none`: "none of the teams". Said surely it is an answer, not an abstention, though nothing
+    can be routed by it; where nothing was understood it is unsure, so it stands in `abstained`.
+    """
     return {
         "id": row_id,
         "primary_team": classification.primary_team,
@@ -55,7 +54,7 @@ def row_from(classification: Classification, row_id: Any, thresholds: Thresholds
         "sentiment": classification.sentiment,
         "churn_risk": classification.churn_risk,
         "language": classification.language,
-        "abstained": abstained,
+        "abstained": abstained(classification, thresholds.model_dump()),
         "probabilities": {
             name: {label: round(p, DIGITS) for label, p in classification.probabilities[name].items()}
             for name in DECIDED_FIELDS

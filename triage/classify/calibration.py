@@ -17,7 +17,7 @@ Scores = NDArray[np.float64]
 Columns = NDArray[np.int64]
 Mask = NDArray[np.bool_]
 
-BINS = 15
+BINS = 10
 START = 2.0
 WEIGHTS = (1e-3, 60.0)
 PULL = 1e-3
@@ -37,6 +37,18 @@ class Coverage:
     threshold: float
     share: float
     precision: float
+
+
+@dataclass(frozen=True)
+class Bin:
+    """The answers whose probability is between `start` and the next bin's."""
+
+    start: float
+    tickets: int
+    confidence: float
+    """The mean probability they claimed."""
+    right: float
+    """The share that was right."""
 
 
 def softmax(scores: Scores) -> Scores:
@@ -74,13 +86,24 @@ def fit_weights(views: Sequence[Scores], truth: Columns) -> tuple[float, ...]:
     return tuple(float(weight) for weight in np.exp(found.x))
 
 
+def reliability(confidence: Scores, right: Mask) -> list[Bin]:
+    """Return what the answers of each of BINS equal bins of confidence came to, empty bins left out."""
+    bins = np.minimum((confidence * BINS).astype(int), BINS - 1)
+    return [
+        Bin(
+            float(one / BINS),
+            int((bins == one).sum()),
+            float(confidence[bins == one].mean()),
+            float(right[bins == one].mean()),
+        )
+        for one in np.unique(bins)
+    ]
+
+
 def calibration_error(confidence: Scores, right: Mask) -> float:
     """Return the expected calibration error over BINS equal bins: 0 is honest, 1 is always sure and never right."""
-    if not len(confidence):
-        return 0.0
-    bins = np.minimum((confidence * BINS).astype(int), BINS - 1)
-    gaps = [abs(float((confidence[bins == one] - right[bins == one]).sum())) for one in np.unique(bins)]
-    return sum(gaps) / len(confidence)
+    gaps = [one.tickets * abs(one.confidence - one.right) for one in reliability(confidence, right)]
+    return sum(gaps) / max(1, len(confidence))
 
 
 def coverage(confidence: Scores, right: Mask, threshold: float) -> Coverage:

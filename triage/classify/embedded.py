@@ -8,10 +8,12 @@ import numpy as np
 
 from triage.classification import CHURN_RISKS, NO_TEAM, PRIORITIES, SENTIMENTS, Classification
 from triage.classify.context import Context, churn_push, context_of, facts, priority_push
-from triage.classify.encoder import Encoder, UseEncoder
+from triage.classify.encoder import Encoder, UseEncoder, Vectors
 from triage.classify.escalation import escalated
 from triage.classify.fields import FieldHeads
+from triage.classify.legible import legible
 from triage.classify.reading import Reader, Reading
+from triage.classify.seeds import team_seeds, ticket_seeds
 from triage.classify.teams import TeamHead
 from triage.classify.weights import Weights, shipped
 from triage.clean import CleanTicket, clean_ticket
@@ -23,8 +25,12 @@ EVIDENCE_LEAD = 1.0
 """Log-odds a sentence must have over the average team to be quoted."""
 AUTOMATIC = "Automatic mail: no customer is waiting for an answer."
 NO_WORDS = "The ticket holds no words to read."
+ILLEGIBLE = "The text is in a language that the built-in classifier does not read, or holds no words."
+STRANGE = "The text is like nothing the built-in classifier knows."
 SURE, UNSURE = 0.9, 0.4
-"""What is said of automatic mail, and of a ticket without words: below every sensible threshold."""
+"""What is said of automatic mail, and of a ticket nobody could read: below every sensible threshold."""
+LIKE_NOTHING_TO_DO = 0.4
+"""Similarity to an example of spam, advertising or thanks from which a ticket is one of these, not just strange."""
 
 
 class EmbeddedClassifier:
@@ -45,6 +51,7 @@ class EmbeddedClassifier:
         self._reader = Reader(encoder, weights.heads["noise"])
         self._team_head = TeamHead(encoder, teams, weights)
         self._heads = FieldHeads(weights.heads, weights.points)
+        self._nobodys = _nobodys(weights)
 
     def classify(self, ticket: Ticket) -> Classification:
         """Return the classification of `ticket`; a ticket with nothing to read belongs to no team."""
@@ -54,7 +61,10 @@ class EmbeddedClassifier:
         reading = self._reader.read(clean)
         if reading is None:
             return self._unread(clean, UNSURE, NO_WORDS)
-        return self._answer(reading, clean, context_of(ticket, clean))
+        if not legible(f"{clean.subject}\n{clean.text}", clean.language):
+            return self._unread(clean, UNSURE, ILLEGIBLE)
+        answer = self._answer(reading, clean, context_of(ticket, clean))
+        return _doubted(answer) if answer.primary_team == NO_TEAM and self._strange(reading) else answer
 
     def _answer(self, reading: Reading, clean: CleanTicket, context: Context) -> Classification:
         repeats, outage = (self._heads.signal(name, reading) for name in ("repeat_contact", "outage"))
@@ -85,6 +95,10 @@ class EmbeddedClassifier:
         )
         return escalated(answer, self._teams, context)
 
+    def _strange(self, reading: Reading) -> bool:
+        """Say whether a ticket for no team is so because it is far from everything, not because it is near spam."""
+        return float((self._nobodys @ np.stack([reading.focus, reading.gist]).T).max()) < LIKE_NOTHING_TO_DO
+
     def _evidence(self, team: str, reading: Reading) -> list[str]:
         """Return the customer's sentences that speak most for `team`, strongest first."""
         if team == NO_TEAM:
@@ -112,6 +126,29 @@ class EmbeddedClassifier:
                 "model": self._model,
             }
         )
+
+
+def _nobodys(weights: Weights) -> Vectors:
+    """Return the vectors of all shipped examples of what is for no team."""
+    sentences = [row for row, seed in enumerate(team_seeds()) if seed.label == NO_TEAM]
+    labels = {ticket.id: ticket.labels["primary_team"] for ticket in ticket_seeds()}
+    tickets = [row for row, name in enumerate(weights.tickets) if labels[name] == NO_TEAM]
+    return np.vstack([weights.team_seeds[sentences], weights.ticket_gists[tickets]])
+
+
+def _doubted(answer: Classification) -> Classification:
+    """Return `answer` with the same labels and no field above UNSURE: nothing that is known speaks for them."""
+    probabilities = {name: _flattened(chances) for name, chances in answer.probabilities.items()}
+    told = f"{STRANGE} {answer.context_for_agent}".rstrip()
+    return answer.model_copy(update={"probabilities": probabilities, "context_for_agent": told})
+
+
+def _flattened(chances: Mapping[str, float]) -> dict[str, float]:
+    """Return `chances` moved towards equal ones until the largest is UNSURE, or a little over its even share."""
+    even, top = 1.0 / len(chances), max(chances.values())
+    most = max(UNSURE, 1.1 * even)
+    keep = min(1.0, (most - even) / (top - even)) if top > even else 1.0
+    return {label: even + keep * (p - even) for label, p in chances.items()}
 
 
 def _best(probabilities: Mapping[str, float]) -> str:

@@ -7,16 +7,22 @@ from dataclasses import dataclass, replace
 from typing import Any
 from urllib.parse import urlsplit
 
+from triage.classify.prompt import JSON_ONLY
+
 SCHEMA_WITH_LENGTHS, SCHEMA, JSON_OBJECT, PROMPT_ONLY = range(4)
 """How the answer's form is enforced, strongest first. OpenAI's strict mode may refuse string lengths."""
 REFUSALS = frozenset({400, 404, 422, 500, 501})
 """llama-cpp-python answers 500 to a JSON schema; others 400, 404 or 422."""
 FORMAT_WORDS = ("response_format", "json_schema", "json_object", "structured output", "schema", "grammar")
-HOSTED = ("api.openai.com", ".openai.azure.com")
+NO_LOGPROBS = 403
+"""OpenAI answers so where a model gives no log-probabilities."""
+HOSTED = ("api.openai.com", ".openai.azure.com", ".services.ai.azure.com")
 LOCAL_TOKENS = 1000
 REASONING_TOKENS = 4000
 """Reasoning models spend output tokens before the first word of the answer."""
 ANSWER_NAME = "triage"
+ALTERNATIVES = 5
+"""Tokens asked for beside each one written: endpoints give at most 5 to 20, and the answer stays below MAX_ANSWER."""
 
 
 @dataclass(frozen=True)
@@ -26,6 +32,7 @@ class Plan:
     form: int = SCHEMA_WITH_LENGTHS
     limit_key: str = "max_tokens"
     temperature: bool = True
+    logprobs: bool = True
 
 
 class Endpoint:
@@ -38,12 +45,20 @@ class Endpoint:
         self.plan = Plan(limit_key="max_completion_tokens", temperature=False) if hosted else Plan()
         self._schemas = schemas
 
-    def arguments(self, plan: Plan) -> dict[str, Any]:
-        """Return the request arguments of `plan`, beside model and messages."""
+    def request(self, plan: Plan, model: str, messages: list[dict[str, str]]) -> dict[str, Any]:
+        """Return the whole request: `messages` (the first one is the system's) asked as `plan` says."""
+        if plan.form not in self._schemas:
+            told = messages[0]["content"] + JSON_ONLY.format(schema=json.dumps(self._schemas[SCHEMA]))
+            messages = [messages[0] | {"content": told}, *messages[1:]]
+        return {"model": model, "messages": messages, **self._arguments(plan)}
+
+    def _arguments(self, plan: Plan) -> dict[str, Any]:
         limit = LOCAL_TOKENS if plan.limit_key == "max_tokens" else REASONING_TOKENS
         arguments: dict[str, Any] = {plan.limit_key: limit}
         if plan.temperature:
             arguments["temperature"] = 0
+        if plan.logprobs:
+            arguments |= {"logprobs": True, "top_logprobs": ALTERNATIVES}
         if plan.form in self._schemas:
             schema = {"name": ANSWER_NAME, "schema": self._schemas[plan.form], "strict": True}
             arguments["response_format"] = {"type": "json_schema", "json_schema": schema}
@@ -51,18 +66,17 @@ class Endpoint:
             arguments["response_format"] = {"type": "json_object"}
         return arguments
 
-    def schema_text(self, plan: Plan) -> str:
-        """Return the schema to put into the prompt, or "" where the endpoint enforces it."""
-        return "" if plan.form in self._schemas else json.dumps(self._schemas[SCHEMA])
-
     def learn(self, plan: Plan, status: int, message: str) -> bool:
         """Take over a better plan after `plan` was refused; False where the refusal is about something else."""
-        if status not in REFUSALS:
+        text = message.casefold()
+        about_logprobs = plan.logprobs and "logprobs" in text
+        if status not in REFUSALS and not (status == NO_LOGPROBS and about_logprobs):
             return False
         if self.plan != plan:  # another thread has learnt it meanwhile
             return True
-        text = message.casefold()
-        if "max_tokens" in text and plan.limit_key == "max_tokens":
+        if about_logprobs:
+            self.plan = replace(plan, logprobs=False)
+        elif "max_tokens" in text and plan.limit_key == "max_tokens":
             self.plan = replace(plan, limit_key="max_completion_tokens")
         elif "temperature" in text and plan.temperature:
             self.plan = replace(plan, temperature=False)

@@ -29,11 +29,6 @@ def harmless(text: str, longest: int) -> str:
     return re.sub(r"\n{3,}", "\n\n", re.sub(r"[ \t]{2,}", " ", text)).strip()[:longest].rstrip()
 
 
-def one_line(text: str, longest: int) -> str:
-    """Return `text` harmless and on one line."""
-    return " ".join(harmless(text, longest).split())
-
-
 def words(text: str, most: int) -> str:
     """Return `text` cut after `most` words, line breaks kept."""
     ends = [found.end() for found in re.finditer(r"\S+", text)]

@@ -10,8 +10,8 @@ from triage.classify.base import Classifier
 from triage.classify.context import context_of
 from triage.classify.encoder import Encoder
 from triage.classify.escalation import escalated
-from triage.classify.head import LearnedHead
-from triage.classify.learned_features import read_features
+from triage.classify.head import LearnedHead, fingerprint
+from triage.classify.learned_features import Features, read_features, text_of
 from triage.clean import CleanTicket, clean_ticket
 from triage.settings import Team
 from triage.ticket import Ticket
@@ -46,7 +46,21 @@ class LearnedClassifier:
             return answer.model_copy(update=self._unread(answer))
         features = read_features([ticket], self._encoder)
         learned = {name: head.probabilities(features)[0] for name, head in self._heads.items()}
+        if answer.primary_team == NO_TEAM and self._nobodys(clean, features):
+            del learned["primary_team"]
         return self._replaced(answer, learned, ticket, clean)
+
+    def learned_from(self, ticket: Ticket) -> list[str]:
+        """Return the fields whose model has learned from a ticket with this very text."""
+        text = fingerprint(text_of(clean_ticket(ticket)))
+        return [name for name, head in self._heads.items() if text in head.seen]
+
+    def _nobodys(self, clean: CleanTicket, features: Features) -> bool:
+        """Say whether an automatic mail is nobody's: some desks give the alerts of their machines to a team."""
+        head = self._heads.get("primary_team")
+        if not clean.automatic or not head or not head.novelty:
+            return False
+        return float(head.novelty.nearest(features.vectors)[0]) < head.novelty.usual
 
     def _replaced(
         self, answer: Classification, learned: Mapping[str, dict[str, float]], ticket: Ticket, clean: CleanTicket
@@ -55,6 +69,8 @@ class LearnedClassifier:
         update["probabilities"] = {**answer.probabilities, **learned}
         update["classifier"] = f"{answer.classifier}+{LEARNED}"
         update["thresholds"] = self._thresholds()
+        update["probability_sources"] = _without(answer.probability_sources, learned)
+        update["temperatures"] = _without(answer.temperatures, learned)
         if "primary_team" in learned:
             update["secondary_team"] = _second(learned["primary_team"])
             if update["primary_team"] != answer.primary_team:
@@ -81,7 +97,13 @@ class LearnedClassifier:
             "probabilities": {**answer.probabilities, **spread},
             "classifier": f"{answer.classifier}+{LEARNED}",
             "thresholds": self._thresholds(),
+            "probability_sources": _without(answer.probability_sources, spread),
+            "temperatures": _without(answer.temperatures, spread),
         }
+
+
+def _without(known: Mapping[str, Any], replaced: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in known.items() if name not in replaced}
 
 
 def _second(chances: Mapping[str, float]) -> str | None:

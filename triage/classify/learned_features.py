@@ -1,4 +1,4 @@
-"""What a learned model sees of a ticket: the mean of its sentence vectors, and counts of hashed words and letters.
+"""What a learned model sees of a ticket: the mean of its sentence vectors, its shape, hashed words and letters.
 
 The meaning carries over to words never seen and to other languages, the words know the desk's own names and codes;
 each alone is worse (see docs). Hashes, not words, are kept: no text of a customer is stored in a model.
@@ -20,11 +20,13 @@ from triage.classify.context import context_of
 from triage.classify.encoder import Encoder, Vectors
 from triage.classify.heads import unit
 from triage.classify.sentences import split_sentences
+from triage.classify.shape import SIZE as SHAPES
+from triage.classify.shape import shape_of
 from triage.clean import CleanTicket, clean_ticket
 from triage.ticket import Ticket
 
-VERSION = 1
-"""Stored with every model: raise it with any change to the numbers made here, and old models are left alone."""
+VERSION = 2
+"""Stored with every model: raise it with any change to these numbers or to what is stored; old models are refused."""
 WORD_BUCKETS, LETTER_BUCKETS = 2**17, 2**18
 BUCKETS = WORD_BUCKETS + LETTER_BUCKETS
 MAX_CHARS = 4000
@@ -41,31 +43,42 @@ _GLUE = re.compile(r"\W+")
 
 @dataclass(frozen=True)
 class Features:
-    """The same tickets three ways, one row each."""
+    """The same tickets four ways, one row each."""
 
     texts: tuple[str, ...]
     vectors: Vectors
+    shapes: Vectors
     counts: Counts
 
     def part(self, rows: Any) -> Features:
         """Return `rows` (indices) only."""
-        return Features(tuple(self.texts[row] for row in rows), self.vectors[rows], self.counts[rows])
+        return Features(
+            tuple(self.texts[row] for row in rows), self.vectors[rows], self.shapes[rows], self.counts[rows]
+        )
 
 
 def read_features(
     tickets: Sequence[Ticket], encoder: Encoder, progress: Callable[[int], None] = lambda _done: None
 ) -> Features:
     """Return the features of `tickets`; `progress` hears how many were read since it was called last."""
-    texts, vectors, counts = [], [], []
+    texts, vectors, shapes, counts = [], [], [], []
     for part in _chunks(tickets):
         cleaned = [clean_ticket(ticket) for ticket in part]
-        texts += [f"{clean.subject}\n{clean.text}".strip() for clean in cleaned]
+        texts += [text_of(clean) for clean in cleaned]
         vectors.append(_vectors(cleaned, encoder))
+        shapes += [shape_of(clean.subject, clean.text) for clean in cleaned]
         counts.append(_counts(texts[-len(part) :], [_facts(*pair) for pair in zip(part, cleaned, strict=True)]))
         progress(len(part))
     if not tickets:
-        return Features((), np.empty((0, encoder.dim), np.float32), csr_matrix((0, BUCKETS)))
-    return Features(tuple(texts), np.vstack(vectors), vstack(counts, format="csr"))
+        return Features(
+            (), np.empty((0, encoder.dim), np.float32), np.empty((0, SHAPES), np.float32), csr_matrix((0, BUCKETS))
+        )
+    return Features(tuple(texts), np.vstack(vectors), np.stack(shapes), vstack(counts, format="csr"))
+
+
+def text_of(clean: CleanTicket) -> str:
+    """Return the text of a ticket that is counted, and that stands for it where duplicates are looked for."""
+    return f"{clean.subject}\n{clean.text}".strip()
 
 
 def _chunks(tickets: Sequence[Ticket]) -> Iterator[Sequence[Ticket]]:

@@ -66,6 +66,12 @@ def split(labels: Sequence[str], groups: Rows, times: Sequence[float | None]) ->
     return np.flatnonzero(~last), np.flatnonzero(last), "random"
 
 
+def untaught(labels: Sequence[str], train: Rows, test: Rows) -> dict[str, int]:
+    """Return the labels that only the test has, with their tickets: no answer to these can be right."""
+    taught = {labels[row] for row in train}
+    return dict(Counter(labels[row] for row in test if labels[row] not in taught))
+
+
 def folds(labels: Sequence[str], groups: Rows, count: int) -> Rows:
     """Return the fold of each row, 0 to count-1: groups whole, labels in like shares, always the same way."""
     members: dict[int, list[int]] = defaultdict(list)

@@ -1,8 +1,9 @@
-"""The two linear views of a ticket that a learned model adds up: meaning (vectors) and wording (hashed TF-IDF)."""
+"""The views of a ticket that a learned model adds up, each linear in its inputs: nearness and hashed TF-IDF."""
 
 from __future__ import annotations
 
 import warnings
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -14,6 +15,7 @@ from sklearn.svm import LinearSVC
 
 from triage.classify.calibration import Scores
 from triage.classify.learned_features import WORD_BUCKETS, Counts, Features
+from triage.classify.nearness import Nearness, ridge
 
 LEAST_TICKETS = 2
 """A hash that one ticket alone holds is a name or a number, and teaches nothing."""
@@ -23,13 +25,14 @@ STEPS = 200
 CLOSE_ENOUGH = 1e-2
 """For the support vectors; more exact ones take twice the time and answer alike."""
 FLAT = 1e-4
-"""For the regression: with a hundred labels its slope starts near 1e-2, so with that it would not start at all."""
+"""For the regression: with many labels its slope starts near 1e-2, so with that it would not start at all."""
 
 UNSEEN = 1.0
 """How far below the others a label starts that the tickets of a fold do not show."""
 
 SMOOTH = 1.0
-Kind = Literal["meaning", "wording", "ratios"]
+Kind = Literal["meaning", "shape", "wording", "words", "ratios"]
+NEAR: tuple[Kind, ...] = ("meaning", "shape")
 Weighting = Literal["balanced"] | None
 Truth = NDArray[np.int64]
 
@@ -38,8 +41,9 @@ Truth = NDArray[np.int64]
 class Recipe:
     """How one view is fitted: `c` is the inverse of the regularization; `balanced` makes rare labels count more.
 
-    `meaning` is logistic regression on the vectors; `wording` support vectors on TF-IDF; `ratios` the same with each
-    column weighed by how much more often the label has it (NB-SVM: Wang and Manning, ACL 2012).
+    `meaning` and `shape` are ridge regression by nearness, in meaning only or in both; `wording` support vectors on
+    TF-IDF; `words` logistic regression on whole words only; `ratios` the support vectors with each column weighed by
+    how much more often the label has it (NB-SVM: Wang and Manning, ACL 2012).
     """
 
     kind: Kind
@@ -102,15 +106,52 @@ class Wording:
         return found
 
 
-def fit_view(recipe: Recipe, features: Features, worded: Counts, truth: Truth, labels: int) -> Linear:
-    """Return one view, fitted on the vectors of `features` or on `worded`, their rows after `Wording.apply`."""
-    if recipe.kind == "meaning":
-        regression: Any = LogisticRegression(C=recipe.c, max_iter=STEPS, tol=FLAT, class_weight=recipe.weighting)
-        return _fitted(regression, features.vectors.astype(np.float64), truth, labels)
-    inputs = worded.astype(np.float64)
+@dataclass(frozen=True)
+class Inputs:
+    """What the views read: random features (dense) and TF-IDF rows (CSR), one row per ticket."""
+
+    near: Mapping[Kind, NDArray[np.float32]]
+    worded: Counts
+
+    def of(self, kind: Kind) -> Any:
+        """Return the rows that a view of this kind reads."""
+        return self.near[kind] if kind in NEAR else self.worded
+
+
+@dataclass(frozen=True)
+class Lens:
+    """Turns the features of tickets into the inputs of the views, the way the desk's own tickets taught it."""
+
+    nearness: Mapping[Kind, Nearness]
+    wording: Wording
+
+    @classmethod
+    def fit(cls, features: Features, labels: int, kinds: Collection[Kind]) -> Lens:
+        """Learn what is usual and which words matter, for views of `kinds`."""
+        nearness = {kind: Nearness.fit(features.shapes, by_shape=kind == "shape") for kind in NEAR if kind in kinds}
+        return cls(nearness, Wording.fit(features.counts, labels))
+
+    def apply(self, features: Features) -> Inputs:
+        """Return the inputs, one row per ticket."""
+        near = {kind: one.apply(features.vectors, features.shapes) for kind, one in self.nearness.items()}
+        return Inputs(near, self.wording.apply(features.counts))
+
+
+def fit_view(recipe: Recipe, lens: Lens, inputs: Inputs, truth: Truth, labels: int) -> Linear:
+    """Return one view, fitted on `inputs`, which `lens` has made."""
+    if recipe.kind in NEAR:
+        return Linear(*ridge(inputs.of(recipe.kind), truth, labels, 1 / recipe.c))
+    worded = inputs.worded.astype(np.float64)
     if recipe.kind == "wording":
-        return _fitted(_support(recipe), inputs, truth, labels)
-    columns = [_ratio_column(recipe, inputs, truth == label) for label in range(labels)]
+        return _fitted(_support(recipe), worded, truth, labels)
+    if recipe.kind == "words":
+        is_word = lens.wording.columns < WORD_BUCKETS
+        regression: Any = LogisticRegression(C=recipe.c, max_iter=STEPS, tol=FLAT)
+        view = _fitted(regression, worded[:, is_word], truth, labels)
+        weights = np.zeros((len(is_word), labels), np.float32)
+        weights[is_word] = view.weights
+        return Linear(weights, view.bias)
+    columns = [_ratio_column(recipe, worded, truth == label) for label in range(labels)]
     return Linear(np.stack([weights for weights, _ in columns], axis=1), np.asarray([bias for _, bias in columns]))
 
 

@@ -1,4 +1,4 @@
-"""The database: deliveries, runs, effects, cursors, alarms and models behind one `Store`."""
+"""The database: deliveries, runs, effects, outcomes, clocks, acts and what else there is behind one `Store`."""
 
 from __future__ import annotations
 
@@ -6,11 +6,18 @@ from dataclasses import dataclass
 
 from sqlalchemy import Engine
 
+from triage.store.acts import Acts
+from triage.store.backtests import Backtests
+from triage.store.calibrations import Calibrations
+from triage.store.clock_views import ClockViews
+from triage.store.clocks import Clocks
 from triage.store.deliveries import Deliveries
 from triage.store.effects import Effects
 from triage.store.engine import PATIENCE_SECONDS, open_engine
+from triage.store.knowledge import Knowledge
 from triage.store.marks import Alarms, Cursors
 from triage.store.models import Models
+from triage.store.outcomes import Outcomes
 from triage.store.runs import Runs
 
 
@@ -25,6 +32,13 @@ class Store:
     cursors: Cursors
     alarms: Alarms
     models: Models
+    clocks: Clocks
+    clock_views: ClockViews
+    acts: Acts
+    outcomes: Outcomes
+    calibrations: Calibrations
+    backtests: Backtests
+    knowledge: Knowledge
 
 
 def open_store(url: str, patience: float = PATIENCE_SECONDS) -> Store:
@@ -38,4 +52,11 @@ def open_store(url: str, patience: float = PATIENCE_SECONDS) -> Store:
         cursors=Cursors(engine),
         alarms=Alarms(engine),
         models=Models(engine),
+        clocks=Clocks(engine),
+        clock_views=ClockViews(engine),
+        acts=Acts(engine),
+        outcomes=Outcomes(engine),
+        calibrations=Calibrations(engine),
+        backtests=Backtests(engine),
+        knowledge=Knowledge(engine),
     )

@@ -15,6 +15,8 @@ from sqlalchemy import Engine, RowMapping, Select, case, func, select, update
 from triage.store.engine import insert_into, reader_of
 from triage.store.tables import deliveries
 
+# What a delivery is for: to triage a new ticket, or to look at the clocks of one that is followed.
+CREATED, CLOCK = "created", "clock"
 RECEIVED, QUEUED, DONE, IGNORED, UNREADABLE, DEAD = "received", "queued", "done", "ignored", "unreadable", "dead"
 OPEN_STATES = (RECEIVED, QUEUED)
 # A row the web process did not queue is queued by the sweep after this.
@@ -45,6 +47,7 @@ class Delivery:
     key: str
     ticket_id: str
     event: str
+    occasion: str
     state: str
     reason: str
     attempts: int
@@ -79,6 +82,7 @@ class Deliveries:
         now: float,
         state: str = RECEIVED,
         reason: str = "",
+        occasion: str = CREATED,
     ) -> Received:
         """Store one call, or find the row it repeats."""
         open_ = state in OPEN_STATES
@@ -87,6 +91,7 @@ class Deliveries:
             "key": key,
             "ticket_id": ticket_id,
             "event": event[:80],
+            "occasion": occasion,
             "state": state,
             "reason": reason[:REASON_LENGTH],
             "attempts": 0,

@@ -90,6 +90,15 @@ class Effects:
         with self._reader.connect() as connection:
             return [_effect(row) for row in connection.execute(query).mappings()]
 
+    def of_runs(self, run_ids: Collection[int]) -> dict[int, list[Effect]]:
+        """Return run id -> its effects, for those of the runs that have any."""
+        query = select(effects).where(effects.c.run_id.in_(list(run_ids))).order_by(effects.c.id)
+        found: dict[int, list[Effect]] = {}
+        with self._reader.connect() as connection:
+            for row in connection.execute(query).mappings():
+                found.setdefault(row["run_id"], []).append(_effect(row))
+        return found
+
     def refusals(self, run_ids: Collection[int]) -> dict[int, dict[str, str]]:
         """Return what the helpdesk refused, value by value, for those of the runs where it did."""
         query = select(effects.c.run_id, effects.c.refused).where(effects.c.run_id.in_(list(run_ids)))

@@ -10,18 +10,23 @@ from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import DisconnectionError
 
+from triage.errors import SettingsError
+
 PATIENCE_SECONDS = 30.0
+DEFAULT_FOLDER = Path("data")
+NO_FOLDER = "DATABASE_URL: the folder {folder} does not exist; create it, or correct the path"
 
 
 def open_engine(url: str, patience: float = PATIENCE_SECONDS) -> Engine:
     """Return an engine for `url` that waits at most `patience` seconds for a lock or a statement.
 
-    Creates the folder of a SQLite file. Connects only when first used.
+    Connects only when first used. Creates the default folder of a SQLite file; raises SettingsError where another one
+    is missing, for a mistyped path would begin an empty database somewhere.
     """
     parsed = make_url(url)
     if parsed.get_backend_name() == "sqlite":
         if parsed.database:
-            Path(parsed.database).parent.mkdir(parents=True, exist_ok=True)
+            _check_folder(Path(parsed.database).parent)
         engine = create_engine(parsed, connect_args={"timeout": patience}, hide_parameters=True)
         event.listen(engine, "connect", _prepare_sqlite)
         if parsed.database and parsed.database != ":memory:":
@@ -40,6 +45,13 @@ def open_engine(url: str, patience: float = PATIENCE_SECONDS) -> Engine:
         hide_parameters=True,
         connect_args={"connect_timeout": 5, "options": f"-c statement_timeout={int(patience * 1000)}"},
     )
+
+
+def _check_folder(folder: Path) -> None:
+    if folder == DEFAULT_FOLDER:
+        folder.mkdir(exist_ok=True)
+    elif not folder.is_dir():
+        raise SettingsError(NO_FOLDER.format(folder=folder))
 
 
 def _prepare_sqlite(connection: Any, _record: Any) -> None:

@@ -19,6 +19,18 @@ REASON_LENGTH = 500
 
 
 @dataclass(frozen=True)
+class Spending:
+    """What the answers of one classifier took; where another was asked first and failed, its cost is in here."""
+
+    classifier: str
+    model: str
+    runs: int
+    tokens_in: int
+    tokens_out: int
+    cost_usd: float
+
+
+@dataclass(frozen=True)
 class Run:
     """One row; `classification` and `decision` are the plain data of their models."""
 
@@ -44,6 +56,21 @@ class Run:
     tokens_out: int
     cost_usd: float
     timings: dict[str, float] | None
+    sources: dict[str, Any] | None
+
+
+@dataclass(frozen=True)
+class Triaged:
+    """What a report counts of a run."""
+
+    desk: str
+    ticket_id: str
+    state: str
+    created_at: float
+    classification: dict[str, Any] | None
+    decision: dict[str, Any] | None
+    classifier: str
+    cost_usd: float
 
 
 def new_reference() -> str:
@@ -135,16 +162,45 @@ class Runs:
             row = connection.execute(newest.limit(1)).mappings().one_or_none()
         return _run(row) if row else None
 
+    def done_of(self, desk: str, ticket_ids: Collection[str]) -> dict[str, Run]:
+        """Return ticket id -> its newest run that was done, for those of `ticket_ids` that have one."""
+        query = (
+            select(runs)
+            .where(runs.c.desk == desk, runs.c.ticket_id.in_(list(ticket_ids)), runs.c.state == DONE)
+            .order_by(runs.c.id)
+        )
+        with self._reader.connect() as connection:
+            return {row["ticket_id"]: _run(row) for row in connection.execute(query).mappings()}
+
     def recent(self, limit: int) -> list[Run]:
         """Return the newest runs first."""
         with self._reader.connect() as connection:
             query = select(runs).order_by(runs.c.created_at.desc()).limit(limit)
             return [_run(row) for row in connection.execute(query).mappings()]
 
+    def begun_between(self, since: float, until: float, desk: str = "") -> list[Triaged]:
+        """Return the runs that began in a period, of one desk or of all."""
+        columns = [runs.c[name] for name in Triaged.__dataclass_fields__]
+        wanted = [runs.c.created_at >= since, runs.c.created_at < until, *([runs.c.desk == desk] if desk else [])]
+        with self._reader.connect() as connection:
+            query = select(*columns).where(*wanted).order_by(runs.c.created_at)
+            return [Triaged(**row) for row in connection.execute(query).mappings()]
+
     def counts(self) -> dict[str, int]:
         """Return how many runs are in each state."""
         with self._reader.connect() as connection:
             return {row[0]: row[1] for row in connection.execute(select(runs.c.state, func.count()).group_by("state"))}
+
+    def spending(self) -> list[Spending]:
+        """Return, per classifier and model, how many runs it answered and what that took."""
+        sums = [func.sum(column) for column in (runs.c.tokens_in, runs.c.tokens_out, runs.c.cost_usd)]
+        query = (
+            select(runs.c.classifier, runs.c.model, func.count(), *sums)
+            .where(runs.c.classifier != "")
+            .group_by(runs.c.classifier, runs.c.model)
+        )
+        with self._reader.connect() as connection:
+            return [Spending(*row) for row in connection.execute(query)]
 
     def done_since(self, since: float) -> int:
         """Return how many runs have been done since then."""

@@ -1,0 +1,46 @@
+"""Run benchmarks: `python -m benchmarks [NAME ...] [--json FILE]` (`make bench`).
+
+A benchmark is a module of this folder with `run() -> Result`; it is found by its name. Exit code 1: a target is missed.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from importlib import import_module
+from pathlib import Path
+from pkgutil import iter_modules
+
+from benchmarks.result import Result, as_data, heading, machine, table
+
+NO_BENCHMARKS = {"__main__", "result", "tickets"}
+
+
+def names() -> list[str]:
+    """Return the names of all benchmarks."""
+    found = {module.name for module in iter_modules([str(Path(__file__).parent)])}
+    return sorted(found - NO_BENCHMARKS)
+
+
+def main() -> None:
+    """Run what is asked for, print it, and say by the exit code whether all targets are met."""
+    reader = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
+    reader.add_argument("name", nargs="*", help=f"which ones: {', '.join(names())}; all of them where none is named")
+    reader.add_argument("--json", type=Path, metavar="FILE", help="write the figures to FILE too")
+    asked = reader.parse_args()
+    if unknown := set(asked.name) - set(names()):
+        reader.error(f"no benchmark {', '.join(sorted(unknown))}; there are: {', '.join(names())}")
+    about = machine()
+    print(heading(about))
+    results: list[Result] = []
+    for name in asked.name or names():
+        results.append(import_module(f"benchmarks.{name}").run())
+        print(f"\n{table(results[-1])}", flush=True)
+    if asked.json:
+        asked.json.write_text(json.dumps({"machine": about, "results": [as_data(one) for one in results]}, indent=2))
+    sys.exit(0 if all(figure.reached for result in results for figure in result.figures) else 1)
+
+
+if __name__ == "__main__":
+    main()

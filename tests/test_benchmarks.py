@@ -1,0 +1,72 @@
+"""The frame of the benchmarks, and the classifier's own parts; how fast it is, only `make bench` says."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+
+from benchmarks import __main__ as main_module
+from benchmarks.classifier import _cpu
+from benchmarks.result import Figure, Result, as_data, heading, machine, table
+from benchmarks.tickets import LONG, long_tickets, sample_tickets
+
+FAST = Figure("one ticket", 12.345, "ms", 25)
+SLOW = Figure("tickets", 12, "tickets/s", 30, at_least=True)
+
+
+def run(monkeypatch: pytest.MonkeyPatch, figures: list[Figure], *arguments: str) -> int:
+    """Run the command line with a benchmark that returns `figures`; return its exit code."""
+    monkeypatch.setattr(main_module, "import_module", lambda _: SimpleNamespace(run=lambda: Result("mine", figures)))
+    monkeypatch.setattr("sys.argv", ["benchmarks", *arguments])
+    with pytest.raises(SystemExit) as end:
+        main_module.main()
+    return int(end.value.code or 0)
+
+
+def test_a_figure_knows_whether_it_reaches_its_target() -> None:
+    assert (FAST.reached, FAST.aim) == (True, "at most 25")
+    assert (SLOW.reached, SLOW.aim) == (False, "at least 30  MISSED")
+    assert (Figure("x", 1, "ms").reached, Figure("x", 1, "ms").aim) == (True, "")
+
+
+def test_tables_are_readable_at_80_columns() -> None:
+    text = table(Result("mine", [FAST, SLOW], ["a note"])) + heading(machine())
+    assert max(map(len, text.splitlines())) <= 80
+    assert "12.35 ms" in text
+
+
+def test_the_exit_code_says_whether_targets_are_met(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(monkeypatch, [FAST], "classifier", "--json", str(tmp_path / "out.json")) == 0
+    written = json.loads((tmp_path / "out.json").read_text())
+    assert written["results"] == [json.loads(json.dumps(as_data(Result("mine", [FAST]))))]
+    assert written["machine"]["cpu"]
+    assert run(monkeypatch, [FAST, SLOW], "classifier") == 1
+    assert "MISSED" in capsys.readouterr().out
+
+
+def test_an_unknown_name_is_named(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(monkeypatch, [FAST], "nope") == 2
+    assert "no benchmark nope; there are: classifier" in capsys.readouterr().err
+
+
+def test_every_module_is_a_benchmark_or_known_not_to_be() -> None:
+    assert "classifier" in main_module.names()
+    assert not set(main_module.names()) & main_module.NO_BENCHMARKS
+    for name in main_module.names():
+        assert callable(main_module.import_module(f"benchmarks.{name}").run)
+
+
+def test_tickets_are_real_ones_and_long_ones() -> None:
+    samples = sample_tickets()
+    assert len(samples) >= 40
+    assert any(message.html for ticket in samples for message in ticket.messages)
+    assert [len(ticket.messages[0].body) for ticket in long_tickets()] == list(LONG)
+
+
+def test_cpu_time_is_that_of_the_work() -> None:
+    assert 0 < _cpu(lambda: sum(range(10**6))) < 10

@@ -1,0 +1,123 @@
+"""What came in during a period, and what needs a person: counts over runs, as plain data."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from triage.classification import DECIDED_FIELDS, PRIORITIES
+from triage.store.outcomes import Agreement
+from triage.store.runs import DONE, Triaged
+
+URGENT = PRIORITIES[:2]
+NOT_SURE = "not sure"
+MODEL = "llm"
+NEEDS_MODEL = frozenset({"auto_resolvable"})
+"""Concerns that only a language model speaks about."""
+KINDS = ("priority", "primary_team", "sentiment", "churn_risk")
+# Always in this order and always shown: a nought says something too.
+FIXED = {
+    "priority": (*PRIORITIES, NOT_SURE),
+    "sentiment": ("frustrated", "neutral", "positive", NOT_SURE),
+    "churn_risk": ("high", "medium", "low", NOT_SURE),
+}
+Json = dict[str, Any]
+
+
+def _says(field: str, *labels: str) -> Callable[[Triaged], bool]:
+    return lambda run: label_of(run, field) in labels
+
+
+ATTENTION: dict[str, tuple[str, Callable[[Triaged], bool]]] = {
+    "urgent": ("P0 and P1", _says("priority", *URGENT)),
+    "escalated": ("escalated", lambda run: bool((run.decision or {}).get("escalate"))),
+    "high_churn": ("high churn risk", _says("churn_risk", "high")),
+    "abstained": ("left to people: team or priority unclear", lambda run: needs_triage(run)),
+    "auto_resolvable": (
+        "an answer could resolve it",
+        lambda run: bool((run.classification or {}).get("auto_resolution_possible")),
+    ),
+}
+
+
+def label_of(run: Triaged, field: str) -> str:
+    """Return the label of `field`, NOT_SURE where Tandem abstained."""
+    abstained = (run.decision or {}).get("abstained", ())
+    return NOT_SURE if field in abstained else str((run.classification or {}).get(field, NOT_SURE))
+
+
+def needs_triage(run: Triaged) -> bool:
+    """Say whether a person must decide team or priority."""
+    return NOT_SURE in (label_of(run, "primary_team"), label_of(run, "priority"))
+
+
+def by_model(run: Triaged) -> bool:
+    """Say whether a language model had a part in the answer."""
+    return run.classifier.startswith(MODEL)
+
+
+def queue_report(now: Sequence[Triaged], before: Sequence[Triaged], tickets: int) -> Json:
+    """Return counts and shares of the runs `now` beside those `before`, with at most `tickets` ids for each concern."""
+    told, told_before = _told(now), _told(before)
+    return {
+        "triaged": {"n": len(told), "before": len(told_before)},
+        "states": dict(Counter(run.state for run in now)),
+        "forgotten": sum(run.state == DONE and run.classification is None for run in now),
+        "cost_usd": round(sum(run.cost_usd for run in now), 4),
+        "by": {kind: _by(kind, told, told_before) for kind in KINDS}
+        | {"classifier": _counted([run.classifier for run in told], [run.classifier for run in told_before])},
+        # What only a model says is not "none" where none was asked.
+        "by_model": sum(by_model(run) for run in told),
+        "attention": {
+            name: _concern(title, wanted, told, told_before, tickets) for name, (title, wanted) in ATTENTION.items()
+        },
+    }
+
+
+def agreement_of(desks: Sequence[Mapping[str, Agreement]]) -> Json:
+    """Return field -> how often people left it as Tandem had it, over all of `desks`; fields nobody closed left out."""
+    found: Json = {}
+    for field in DECIDED_FIELDS:
+        every = [desk[field] for desk in desks if field in desk]
+        if n := sum(one.n for one in every):
+            agreed = sum(one.agreed for one in every)
+            found[field] = {"n": n, "agreed": agreed, "share": round(agreed / n, 4)}
+    return found
+
+
+def _told(runs: Sequence[Triaged]) -> list[Triaged]:
+    """Return the runs that said something, and whose words are still kept."""
+    return [run for run in runs if run.state == DONE and run.classification is not None]
+
+
+def _by(kind: str, now: Sequence[Triaged], before: Sequence[Triaged]) -> list[Json]:
+    labels = [[label_of(run, kind) for run in runs] for runs in (now, before)]
+    return _counted(labels[0], labels[1], FIXED.get(kind, ()))
+
+
+def _counted(now: Sequence[str], before: Sequence[str], fixed: Sequence[str] = ()) -> list[Json]:
+    """Return a row per label: those of `fixed` in their order, the others by their number."""
+    counts, earlier = Counter(now), Counter(before)
+    others = sorted({*counts, *earlier} - set(fixed), key=lambda label: (label == NOT_SURE, -counts[label], label))
+    return [
+        {"label": label, "n": counts[label], "share": _share(counts[label], now), "before": earlier[label]}
+        for label in (*fixed, *others)
+    ]
+
+
+def _concern(
+    title: str, wanted: Callable[[Triaged], bool], now: Sequence[Triaged], before: Sequence[Triaged], most: int
+) -> Json:
+    found = sorted((run for run in now if wanted(run)), key=lambda run: -run.created_at)
+    return {
+        "title": title,
+        "n": len(found),
+        "share": _share(len(found), now),
+        "before": sum(wanted(run) for run in before),
+        "tickets": [{"desk": run.desk, "id": run.ticket_id} for run in found[:most]],
+    }
+
+
+def _share(count: int, all_: Sequence[Any]) -> float:
+    return round(count / len(all_), 4) if all_ else 0.0

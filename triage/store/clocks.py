@@ -1,0 +1,260 @@
+"""SLA clocks: what is known of each watched ticket, and one row per clock of it.
+
+Every change of a ticket's clocks goes through the version of its watch, in one transaction with the acts that follow
+from it: so whatever workers do at once, each stage is decided once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from sqlalchemy import Connection, Engine, RowMapping, and_, delete, exists, func, select, update
+
+from triage.store.engine import insert_into, reader_of
+from triage.store.tables import acts, clocks, watches
+
+RUNNING, PAUSED, BREACHED, MET, CANCELLED = "running", "paused", "breached", "met", "cancelled"
+OPEN_STATES = (RUNNING, PAUSED, BREACHED)
+REASON_LENGTH = 500
+
+
+@dataclass(frozen=True)
+class Watch:
+    """What is known of one ticket; `version` is 0 for one that is not stored yet."""
+
+    desk: str
+    ticket_id: str
+    created_at: float
+    version: int = 0
+    seen_at: float = 0.0
+    """The ticket's own time of change when it was last read."""
+    looked_at: float = 0.0
+    status: str = ""
+    priority: str = ""
+    team: str = ""
+    tier: str = ""
+    judged_priority: str = ""
+    judged_team: str = ""
+    held: dict[str, Any] | None = None
+    stage: str = "ok"
+    episode: int = 0
+    escalated: dict[str, Any] | None = None
+    note_id: str = ""
+
+
+@dataclass(frozen=True)
+class Clock:
+    """One clock as stored; see `tables.py` for the columns."""
+
+    desk: str
+    ticket_id: str
+    metric: str
+    cycle: int
+    state: str
+    stage: str
+    source: str
+    priority: str
+    team: str
+    tier: str
+    calendar: str
+    started_at: float
+    target: float
+    remaining: float
+    at_risk_at: float | None
+    due_at: float | None
+    next_check_at: float | None
+    ended_at: float | None
+    updated_at: float
+    failures: int = 0
+    reason: str = ""
+
+    @property
+    def is_open(self) -> bool:
+        """Say whether the clock has not ended."""
+        return self.state in OPEN_STATES
+
+
+@dataclass(frozen=True)
+class NewAct:
+    """Something to be done about a stage."""
+
+    kind: str
+    try_at: float
+    channel: str = ""
+    reference: str = ""
+
+
+@dataclass(frozen=True)
+class Due:
+    """A clock that was claimed."""
+
+    id: int
+    desk: str
+    ticket_id: str
+    failures: int
+
+
+WATCH_COLUMNS = [watches.c[name] for name in Watch.__dataclass_fields__]
+CLOCK_COLUMNS = [clocks.c[name] for name in Clock.__dataclass_fields__]
+
+
+class Clocks:
+    """Reads and writes watches and clocks."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+        self._reader = reader_of(engine)
+
+    def watch(self, desk: str, ticket_id: str) -> Watch | None:
+        """Return what is known of a ticket, None where nobody follows it."""
+        query = select(*WATCH_COLUMNS).where(watches.c.desk == desk, watches.c.ticket_id == ticket_id)
+        with self._reader.connect() as connection:
+            row = connection.execute(query).mappings().one_or_none()
+        return Watch(**row) if row else None
+
+    def seen(self, desk: str, ticket_ids: Collection[str]) -> dict[str, float]:
+        """Return those of `ticket_ids` that are followed, with the time of change they were last seen at."""
+        query = select(watches.c.ticket_id, watches.c.seen_at)
+        query = query.where(watches.c.desk == desk, watches.c.ticket_id.in_(list(ticket_ids)))
+        with self._reader.connect() as connection:
+            return {row.ticket_id: row.seen_at for row in connection.execute(query)}
+
+    def of_ticket(self, desk: str, ticket_id: str) -> list[Clock]:
+        """Return every clock of a ticket, oldest first."""
+        query = select(*CLOCK_COLUMNS).where(clocks.c.desk == desk, clocks.c.ticket_id == ticket_id)
+        with self._reader.connect() as connection:
+            return [_clock(row) for row in connection.execute(query.order_by(clocks.c.id)).mappings()]
+
+    def save(self, watch: Watch, rows: Sequence[Clock], planned: Sequence[NewAct], now: float) -> bool:
+        """Store a ticket's clocks and plan the acts of `watch.episode`; False when somebody was faster.
+
+        Open clocks that are not among `rows` are cancelled: what they counted is gone from the ticket.
+        """
+        with self._engine.begin() as connection:
+            if not self._save_watch(connection, watch):
+                return False
+            for row in rows:
+                values = asdict(row)
+                key = ("desk", "ticket_id", "metric", "cycle")
+                connection.execute(
+                    insert_into(self._engine, clocks)
+                    .values(values)
+                    .on_conflict_do_update(index_elements=key, set_={k: v for k, v in values.items() if k not in key})
+                )
+            self._cancel_others(connection, watch, rows, now)
+            for act in planned:
+                connection.execute(
+                    insert_into(self._engine, acts)
+                    .values(
+                        desk=watch.desk,
+                        ticket_id=watch.ticket_id,
+                        episode=watch.episode,
+                        stage=watch.stage,
+                        kind=act.kind,
+                        channel=act.channel,
+                        reference=act.reference,
+                        state="planned",
+                        created_at=now,
+                        try_at=act.try_at,
+                    )
+                    .on_conflict_do_nothing()
+                )
+        return True
+
+    def _save_watch(self, connection: Connection, watch: Watch) -> bool:
+        values = asdict(watch) | {"version": watch.version + 1}
+        if watch.version == 0:
+            insert = insert_into(self._engine, watches).values(values)
+            done = connection.execute(
+                insert.on_conflict_do_nothing(index_elements=["desk", "ticket_id"]).returning(watches.c.id)
+            )
+            return done.scalar_one_or_none() is not None
+        for name in ("note_id", "escalated", "created_at"):
+            # Written by who carries out acts, without the version.
+            del values[name]
+        same = and_(_same(watches, watch.desk, watch.ticket_id), watches.c.version == watch.version)
+        return connection.execute(update(watches).where(same).values(values)).rowcount == 1
+
+    def _cancel_others(self, connection: Connection, watch: Watch, rows: Sequence[Clock], now: float) -> None:
+        kept = [and_(clocks.c.metric == row.metric, clocks.c.cycle == row.cycle) for row in rows]
+        others = and_(_same(clocks, watch.desk, watch.ticket_id), clocks.c.state.in_(OPEN_STATES))
+        for one in kept:
+            others = and_(others, ~one)
+        connection.execute(
+            update(clocks)
+            .where(others)
+            .values(state=CANCELLED, next_check_at=None, ended_at=now, updated_at=now, reason="no longer on the ticket")
+        )
+
+    def note_written(self, desk: str, ticket_id: str, note_id: str) -> None:
+        """Remember the SLA note that later ones replace."""
+        with self._engine.begin() as connection:
+            connection.execute(update(watches).where(_same(watches, desk, ticket_id)).values(note_id=note_id))
+
+    def escalated(self, desk: str, ticket_id: str, what: dict[str, Any]) -> None:
+        """Remember what our escalation set, so that it is not taken for a person's choice."""
+        with self._engine.begin() as connection:
+            connection.execute(update(watches).where(_same(watches, desk, ticket_id)).values(escalated=what))
+
+    def claim_due(self, now: float, limit: int, lease_until: float) -> list[Due]:
+        """Return clocks whose time has come and push each ahead to `lease_until`: no other sweeper takes them too."""
+        due = (
+            select(clocks.c.id, clocks.c.desk, clocks.c.ticket_id, clocks.c.failures)
+            .where(clocks.c.next_check_at <= now)
+            .order_by(clocks.c.next_check_at)
+            .limit(limit)
+            .with_for_update(skip_locked=True)
+        )
+        with self._engine.begin() as connection:
+            claimed = [Due(*row) for row in connection.execute(due)]
+            if claimed:
+                mine = clocks.c.id.in_([one.id for one in claimed])
+                connection.execute(update(clocks).where(mine).values(next_check_at=lease_until))
+        return claimed
+
+    def push_ahead(self, ids: Collection[int], until: float, reason: str, *, count: bool = True) -> None:
+        """Look at these clocks again at `until`; `count` counts a failure."""
+        values: dict[str, Any] = {"next_check_at": until, "reason": reason[:REASON_LENGTH]}
+        if count:
+            values["failures"] = clocks.c.failures + 1
+        mine = and_(clocks.c.id.in_(list(ids)), clocks.c.next_check_at.isnot(None))
+        with self._engine.begin() as connection:
+            connection.execute(update(clocks).where(mine).values(values))
+
+    def drop(self, before: float, limit: int = 1000) -> int:
+        """Forget tickets without an open clock that were last read before `before`; returns how many."""
+        still_open = exists().where(
+            clocks.c.desk == watches.c.desk,
+            clocks.c.ticket_id == watches.c.ticket_id,
+            clocks.c.state.in_(OPEN_STATES),
+        )
+        old = select(watches.c.desk, watches.c.ticket_id).where(watches.c.looked_at < before, ~still_open).limit(limit)
+        with self._engine.begin() as connection:
+            found = connection.execute(old).all()
+            for desk, ticket_id in found:
+                for table in (acts, clocks, watches):
+                    connection.execute(delete(table).where(_same(table, desk, ticket_id)))
+        return len(found)
+
+    def oldest_due(self) -> float | None:
+        """Return the earliest moment at which a clock is to be looked at."""
+        with self._reader.connect() as connection:
+            query = select(func.min(clocks.c.next_check_at)).where(clocks.c.next_check_at.isnot(None))
+            earliest: float | None = connection.execute(query).scalar_one()
+        return earliest
+
+    def counts(self) -> dict[tuple[str, str], int]:
+        """Return how many clocks are in each state, by metric. Reads every row: not for every tick."""
+        query = select(clocks.c.metric, clocks.c.state, func.count()).group_by(clocks.c.metric, clocks.c.state)
+        with self._reader.connect() as connection:
+            return {(row[0], row[1]): row[2] for row in connection.execute(query)}
+
+
+def _same(table: Any, desk: str, ticket_id: str) -> Any:
+    return and_(table.c.desk == desk, table.c.ticket_id == ticket_id)
+
+
+def _clock(row: RowMapping) -> Clock:
+    return Clock(**row)
