@@ -151,7 +151,10 @@ def command(
 
 
 def _write(path: Path, text: str) -> None:
-    """Write the whole file or none of it."""
+    """Write the whole file or none of it; a device or a pipe is written to, never replaced."""
+    if path.exists() and not path.is_file():
+        path.write_text(text, encoding="utf-8")
+        return
     unfinished = path.with_name(path.name + ".part")
     unfinished.write_text(text, encoding="utf-8")
     unfinished.replace(path)

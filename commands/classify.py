@@ -39,6 +39,7 @@ if TYPE_CHECKING:
 NOT_LEARNED = (
     "nothing was learned under that name; teach it with: python manage.py learn --file TRAIN.jsonl --desk {desk}"
 )
+SAME_FILE = "--out is the input itself; name another file, so that nothing of it is lost"
 NEEDS_LLM = "--batch is for the language model alone: add --classifier llm"
 NEEDS_FILE = "--out must be a file with --batch: the ids of the batch are kept beside it"
 NOT_READY = 3
@@ -99,6 +100,8 @@ def command(source: Path, target: Path, desk: str, which: Which, batch: bool, wa
     """
     if not target.parent.is_dir():
         raise InputError(f"--out: the folder {target.parent} does not exist; make it or name another")
+    if target.exists() and target.samefile(source):
+        raise InputError(SAME_FILE)
     # A device or a pipe is written to, never replaced.
     special = target.exists() and not target.is_file()
     if batch and which != "llm":

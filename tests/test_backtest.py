@@ -22,6 +22,7 @@ from test_connector_sandbox import CREDENTIALS, VENDORS, Box
 from test_learn import rows as labelled_rows
 
 from commands import crew as crew_module
+from commands.backtest import _write
 from commands.backtest import command as backtest
 from commands.crew import Crew
 from commands.learn import command as learn
@@ -566,3 +567,15 @@ def finished_of(folder: Path) -> dict[str, float]:
     with engine.connect() as connection:
         rows = connection.exec_driver_sql("SELECT ticket_id, finished_at FROM backtest_tickets WHERE state = 'done'")
         return {row[0]: row[1] for row in rows}
+
+
+def test_a_pipe_is_written_to_and_never_replaced(tmp_path: Path) -> None:
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    said: list[str] = []
+    reading = threading.Thread(target=lambda: said.append(pipe.read_text("utf-8")))
+    reading.start()
+    _write(pipe, "report")
+    reading.join(10)
+    assert said == ["report"]
+    assert pipe.is_fifo()

@@ -101,3 +101,11 @@ def test_rows_abstain_below_the_target_precision() -> None:
     assert row_from(ANSWER, 7, thresholds)["abstained"] == ["primary_team", "priority"]
     fitted = ANSWER.model_copy(update={"thresholds": {"priority": 0.45, "sentiment": 0.85}})
     assert row_from(fitted, 7, thresholds)["abstained"] == ["primary_team", "sentiment"]
+
+
+def test_what_is_no_number_is_not_sure() -> None:
+    broken = ANSWER.model_copy(
+        update={"probabilities": ANSWER.probabilities | {"priority": {"P0_critical": float("nan")}}}
+    )
+    broken = broken.model_copy(update={"priority": "P0_critical"})
+    assert "priority" in row_from(broken, 7, Thresholds(priority=0.0))["abstained"]

@@ -204,6 +204,11 @@ class TestClassify:
         assert json.loads(target.read_text())["id"] == 7
         assert not list(tmp_path.glob("*.part"))
 
+    def test_the_input_is_never_written_over(self, source: Path) -> None:
+        before = source.read_bytes()
+        assert "--out is the input itself" in error_of(self.classify(source, source))
+        assert source.read_bytes() == before
+
     def test_an_empty_file_gives_an_empty_file(self, tmp_path: Path) -> None:
         (tmp_path / "in.jsonl").write_text("")
         result = self.classify(tmp_path / "in.jsonl", tmp_path / "out.jsonl")

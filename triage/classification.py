@@ -105,6 +105,7 @@ def abstained(answer: Classification, needed: Mapping[str, float], teams: Collec
     return [
         name
         for name in DECIDED_FIELDS
-        if answer.probability(name) < answer.needed(name, needed[name])
+        # Not "less than": what is no number is not sure.
+        if not answer.probability(name) >= answer.needed(name, needed[name])
         or (name == "primary_team" and teams is not None and answer.primary_team not in teams)
     ]
