@@ -18,6 +18,7 @@ from triage.errors import SettingsError
 from triage.settings_file import VARIABLE
 
 THERE = "{file} has a calendar '{name}' already; add --replace to write over it"
+TWICE = "two sets of business hours would be called '{name}' here; rename one of them in the helpdesk"
 NO_MAP = "{file}: '{key}' is no section; mend it first"
 STAND_IN = re.compile(r"__ENV__([A-Za-z0-9_]+?)__END__")
 # A list of dates longer than this takes a line each.
@@ -67,7 +68,10 @@ def _put(tree: CommentedMap, schedules: Sequence[Schedule], file: str, *, replac
     if default and "calendar" not in sla:
         sla["calendar"] = default.key
     calendars = _section(sla, "calendars", file)
+    keys = [one.key for one in schedules]
     for one in schedules:
+        if keys.count(one.key) > 1:
+            raise SettingsError(TWICE.format(name=one.key))
         if one.key in calendars and not replace:
             raise SettingsError(THERE.format(file=file, name=one.key))
         calendars[one.key] = _calendar(one)

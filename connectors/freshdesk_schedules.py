@@ -6,7 +6,7 @@ import re
 from typing import Any
 
 from connectors.http import Client
-from connectors.schedules import DAY, Schedule, hours_of, is_always_open
+from connectors.schedules import DAY, Schedule, hours_in
 from connectors.time_zones import iana_name
 from connectors.values import as_dict, rows, text
 from triage.errors import Stop
@@ -31,7 +31,7 @@ def _schedule(raw: dict[str, Any]) -> Schedule:
         name=name,
         time_zone=iana_name(text(raw.get("time_zone"))),
         # Business hours "24 x 7" list no day.
-        hours={} if is_always_open(week) else hours_of(week),
+        hours=hours_in(week, name) if given else {},
         is_default=raw.get("is_default") is True,
     )
 

@@ -9,9 +9,13 @@ from dataclasses import dataclass, field
 from datetime import date
 from itertools import groupby
 
+from triage.errors import Stop
+
 DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 DAY = 1440
 NAME_LENGTH = 40
+NO_WINDOW = "the business hours '{}' have an opening time that ends before it begins: write this calendar by hand"
+NEVER_OPEN = "the business hours '{}' have no open hour: write this calendar by hand, or open some there"
 NOT_A_NAME = re.compile(r"[^a-z0-9]+")
 
 Windows = Sequence[tuple[int, int]]
@@ -36,6 +40,15 @@ class Schedule:
         """Return the name as a key of the settings file."""
         plain = unicodedata.normalize("NFKD", self.name.casefold()).encode("ascii", "ignore").decode()
         return NOT_A_NAME.sub("-", plain).strip("-")[:NAME_LENGTH] or "helpdesk"
+
+
+def hours_in(week: Sequence[Windows], name: str) -> dict[str, list[str]]:
+    """Return what `Schedule.hours` holds. Raises Stop for times that cannot be taken over as they are meant."""
+    if any(begin >= end for day in week for begin, end in day):
+        raise Stop(NO_WINDOW.format(name[:NAME_LENGTH]))
+    if not any(week):
+        raise Stop(NEVER_OPEN.format(name[:NAME_LENGTH]))
+    return {} if is_always_open(week) else hours_of(week)
 
 
 def hours_of(week: Sequence[Windows]) -> dict[str, list[str]]:

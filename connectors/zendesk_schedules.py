@@ -10,7 +10,7 @@ from datetime import date, timedelta
 from typing import Any
 
 from connectors.http import Client
-from connectors.schedules import DAY, Schedule, hours_of, is_always_open
+from connectors.schedules import DAY, Schedule, hours_in
 from connectors.time_zones import iana_name
 from connectors.values import as_dict, ident, number, rows, text, when
 
@@ -33,7 +33,7 @@ def _schedule(api: Client, raw: dict[str, Any], *, is_only: bool) -> Schedule:
     return Schedule(
         name=text(raw.get("name")),
         time_zone=iana_name(text(raw.get("time_zone"))),
-        hours={} if is_always_open(week) else hours_of(week),
+        hours=hours_in(week, text(raw.get("name"))),
         closed=tuple(sorted({day for one in rows(holidays) for day in _days(one)})),
         is_default=is_only,
     )
@@ -47,6 +47,8 @@ def week_of(intervals: Any) -> list[list[tuple[int, int]]]:
         if begin is None or end is None:
             continue
         first, last = max(0, int(begin)), min(int(end), WEEK)
+        if first >= last:
+            week[(first // DAY - 1) % 7].append((first % DAY, first % DAY))  # told by whoever puts the week together
         # The vendor promises that no interval runs past midnight; one that does is cut there.
         while first < last:
             midnight = (first // DAY + 1) * DAY

@@ -152,6 +152,24 @@ class TestHours:
         [found] = connector_of("freshdesk", settings).schedules()
         assert found.hours == {}
 
+    @pytest.mark.parametrize("vendor", ["zendesk", "freshdesk"])
+    def test_hours_that_cannot_be_taken_over_are_said_and_never_round_the_clock(
+        self, vendor: str, desk: Desks, settings: Settings
+    ) -> None:
+        backwards = {"monday": {"start_time": "5:00 pm", "end_time": "9:00 am"}}
+        if vendor == "zendesk":
+            backwards_list = [{"start_time": 3000, "end_time": 2000}]
+            desk(vendor).answer("schedules", lambda body: body["schedules"][0].update(intervals=backwards_list))
+        else:
+            desk(vendor).answer("business_hours", lambda body: body[0].update(business_hours=backwards))
+        with pytest.raises(Stop, match="ends before it begins: write this calendar by hand"):
+            connector_of(vendor, settings).schedules()
+
+    def test_a_schedule_without_an_open_hour_is_said(self, desk: Desks, settings: Settings) -> None:
+        desk("zendesk").answer("schedules", lambda body: body["schedules"][0].update(intervals=[]))
+        with pytest.raises(Stop, match="have no open hour"):
+            connector_of("zendesk", settings).schedules()
+
     def test_all_day_every_day(self) -> None:
         week = week_of([{"start_time": 0, "end_time": 7 * DAY}])
         assert is_always_open(week)

@@ -112,6 +112,22 @@ def test_bad_calendars_are_refused_with_the_line_to_fix(old: str, new: str, line
     assert "\n" not in message
 
 
+def test_hours_left_empty_are_not_round_the_clock() -> None:
+    with pytest.raises(SettingsError, match=r"line 3: .*hours: is empty; write some"):
+        parse_settings("desks: {}\nsla: {calendars: {office: {\n  hours: }}}\n", {})
+
+
+@pytest.mark.parametrize(
+    "channels", ["{ops: 'json://h.example/secret-token'}", "{'json://h.example/secret-token': ops}"]
+)
+def test_an_address_in_the_wrong_place_is_not_shown(channels: str) -> None:
+    with pytest.raises(SettingsError) as caught:
+        parse_settings(
+            f"desks: {{}}\nsla: {{channels: {channels}, on_risk: {{notify: ['json://h.example/secret-token']}}}}\n", {}
+        )
+    assert "secret-token" not in str(caught.value)
+
+
 def test_a_bad_channel_is_named_and_not_shown() -> None:
     with pytest.raises(SettingsError) as caught:
         parse_settings(GOOD, {"OPS": "hooks.example.com/secret-token"})

@@ -141,3 +141,12 @@ def test_a_failed_write_leaves_the_old_file(tmp_path: Path, monkeypatch: pytest.
 def test_the_hint_about_holidays_fits_a_terminal() -> None:
     assert max(len(f"# {line}") for line in NO_HOLIDAYS) <= 80
     assert "country: DE" in " ".join(NO_HOLIDAYS)
+
+
+def test_two_schedules_of_one_name_are_said() -> None:
+    twins = [
+        Schedule("Support", "UTC", {"mon": ["09:00-17:00"]}),
+        Schedule("support!", "UTC", {"tue": ["09:00-17:00"]}),
+    ]
+    with pytest.raises(SettingsError, match="two sets of business hours would be called 'support' here; rename one"):
+        lines(twins)

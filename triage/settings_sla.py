@@ -67,6 +67,13 @@ class Calendar(Section):
     closed: list[ClosedDay] = Field(default_factory=list)
     """More closed days."""
 
+    @field_validator("hours", mode="before")
+    @classmethod
+    def _check_hours(cls, hours: Any) -> Any:
+        if hours is None:
+            raise ValueError("is empty; write some, like mon-fri: 09:00-17:00, or leave hours out for around the clock")
+        return hours
+
     @field_validator("country")
     @classmethod
     def _check_country(cls, country: str) -> str:
@@ -168,7 +175,8 @@ class Sla(Section):
     def _check_channels(cls, channels: dict[str, SecretStr]) -> dict[str, SecretStr]:
         for name, url in channels.items():
             if not CHANNEL.fullmatch(url.get_secret_value()):
-                raise ValueError(f"'{name[:40]}' is no address of a channel; write it like mailto://... or slack://...")
+                shown = "an address stands as a name and what it names" if "://" in name else f"'{name[:40]}'"
+                raise ValueError(f"{shown} is no address of a channel; write ops: mailto://... or ops: slack://...")
             if len(name) > 40:
                 raise ValueError("the name of a channel is longer than 40 characters; shorten it")
         return channels
@@ -185,7 +193,8 @@ class Sla(Section):
             for name in action.notify:
                 if name not in self.channels:
                     listed = ", ".join(self.channels) or "none; add it below sla.channels"
-                    yield (stage, "notify"), f"'{name}' is no channel; the channels are {listed}"
+                    shown = "an address" if "://" in name else f"'{name[:40]}'"  # addresses hold secrets
+                    yield (stage, "notify"), f"{shown} is no channel; the channels are {listed}"
 
     def _bad_hours(self) -> Iterator[Fault]:
         given: list[tuple[Path, Hours | None]] = [
