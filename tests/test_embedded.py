@@ -273,6 +273,15 @@ def test_examples_of_the_admin_count(encoder: UseEncoder) -> None:
     assert answer.primary_team == "onboarding"
 
 
+def test_a_team_added_to_ours_is_found_by_a_few_examples(encoder: UseEncoder) -> None:
+    examples = ["Where is my parcel?", "The courier delivered to the wrong address.", "My order never arrived."]
+    teams = DEFAULT_TEAMS | {"shipping": Team(description="Parcels, couriers and deliveries", examples=examples)}
+    added = EmbeddedClassifier(teams, DEFAULT_PRIORITIES, encoder)
+    assert added.classify(ticket("When will my order be delivered?")).primary_team == "shipping"
+    assert added.classify(ticket("Mein Paket wurde an die falsche Adresse geliefert.")).primary_team == "shipping"
+    assert added.classify(ticket(PER_TEAM["billing"])).primary_team == "billing"
+
+
 def test_one_team_is_enough(encoder: UseEncoder) -> None:
     own = EmbeddedClassifier({"help": Team(description="Anything customers ask")}, DEFAULT_PRIORITIES, encoder)
     assert own.classify(ticket("How do I print?")).primary_team in {"help", NO_TEAM}

@@ -39,6 +39,10 @@ FULLY_KNOWN = 20
 NONE_AT_LEAST = 0.2
 OWN_WEIGHT = 15.0
 """What the admin's words count against shipped ones: they are this desk's own."""
+ADDED_BONUS = 6.0
+"""Log-odds for a team the admin added: its few examples stand against thousands of shipped ones."""
+ADDED_FROM, ADDED_WIDTH = -0.12, 0.03
+"""Similarity that its nearest example may be behind the nearest shipped one."""
 OWN = "own"
 TICKET = "ticket"
 OFF_TOPIC = "off_topic"
@@ -113,12 +117,18 @@ class TeamHead:
         self._of_a_team = np.asarray([seed.label != NO_TEAM for seed in self._known.seeds])
         # What looks strange or empty beside our teams may be the daily work of others.
         self._trust = self._known.completeness
+        labels = np.asarray([seed.label for seed in self._known.seeds])
+        self._ours = np.isin(labels, [*DEFAULT_TEAMS, NO_TEAM])
+        added = teams.keys() - DEFAULT_TEAMS.keys()
+        # Without any of our teams there are no shipped examples of work to stand against.
+        self._added = {team: labels == team for team in sorted(added)} if teams.keys() & DEFAULT_TEAMS.keys() else {}
         as_shipped = dict(teams) == DEFAULT_TEAMS
         self._head = shipped.heads["team"] if as_shipped else fit_teams(self._known)
 
     def judge(self, reading: Reading) -> TeamVerdict:
         """Return probabilities, first and second team and the issue category."""
-        probabilities = self._with_none(self._head.named(self._scores(reading.gist[None, :])[0]), reading)
+        scores = self._scores(reading.gist[None, :])[0] + self._nearer(reading.gist)
+        probabilities = self._with_none(self._head.named(scores), reading)
         ranked = sorted(probabilities, key=lambda team: -probabilities[team])
         team = ranked[0]
         others = [name for name in ranked[1:] if name != NO_TEAM and probabilities[name] >= SECOND_TEAM_FROM]
@@ -133,6 +143,15 @@ class TeamHead:
 
     def _scores(self, vectors: Vectors) -> Scores:
         return self._head.scores(likeness(vectors, self._known.vectors))
+
+    def _nearer(self, gist: Vectors) -> Scores:
+        """Return log-odds for each added team whose examples are nearly as near as the nearest shipped one."""
+        bonus = np.zeros(len(self._head.labels))
+        alike = self._known.vectors @ gist if self._added else np.empty(0)
+        for team, rows in self._added.items():
+            lead = float(alike[rows].max() - alike[self._ours].max())
+            bonus[self._head.index(team)] = ADDED_BONUS / (1.0 + np.exp((ADDED_FROM - lead) / ADDED_WIDTH))
+        return bonus
 
     def _with_none(self, probabilities: dict[str, float], reading: Reading) -> dict[str, float]:
         nearest = float((self._known.vectors[self._of_a_team] @ reading.focus).max())
