@@ -12,6 +12,7 @@ import threading
 import time
 from collections.abc import Iterator
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -74,7 +75,9 @@ def run(*options: str) -> Result:
 def test_ctrl_c_loses_no_paid_answer_and_the_same_command_goes_on(server: Slow) -> None:
     environment = os.environ | {"PYTHONPATH": str(ROOT)}
     command = [sys.executable, str(ROOT / "manage.py"), "classify", *OPTIONS]
-    first = subprocess.Popen(command, env=environment, stderr=subprocess.PIPE, text=True)
+    # A suite that runs in the background ignores SIGINT, and so would its children.
+    listens = partial(signal.signal, signal.SIGINT, signal.default_int_handler)
+    first = subprocess.Popen(command, env=environment, stderr=subprocess.PIPE, text=True, preexec_fn=listens)
     end = time.monotonic() + 120
     while len(server.calls) < 2 * THREADS:
         assert time.monotonic() < end

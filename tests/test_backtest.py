@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import logging
 import os
 import signal
 import subprocess
@@ -75,17 +74,14 @@ def box(request: pytest.FixtureRequest) -> Iterator[Box]:
 
 
 @pytest.fixture
-def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, redis_url: str) -> Iterator[Path]:
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, redis_url: str) -> Path:
     """Work in a folder of its own with a database and a broker."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("DATABASE_URL", f"sqlite:///{tmp_path}/tandem.db")
     monkeypatch.setenv("REDIS_URL", redis_url)
-    # The command sets up the process's logging; the next test has its own.
-    root = logging.getLogger()
-    level, handlers = root.level, list(root.handlers)
-    yield tmp_path
-    root.handlers[:] = handlers
-    root.setLevel(level)
+    # Celery's settings are read when first imported; each test process has a broker of its own.
+    monkeypatch.delitem(sys.modules, "celeryconfig", raising=False)
+    return tmp_path
 
 
 def settle(folder: Path, box: Box) -> None:

@@ -67,8 +67,8 @@ class TestCommand:
         output = run("sla").output + run("sla", "work").output
         assert max(map(len, output.splitlines())) <= 80
         assert re.search(r"^all +2 +1 +1 +19 +2 +90.5%$", output, re.M)
-        assert re.search(r"^  in 2\d min +#1001 acme +first response, P2, billing +helpdesk$", output, re.M)
-        assert re.search(r"^  1[12] min ago +#1003 acme +first response, P0, billing +policy$", output, re.M)
+        assert re.search(r"^  in \d+ min +#1001 acme +first response, P2, billing +helpdesk$", output, re.M)
+        assert re.search(r"^  \d+ min ago +#1003 acme +first response, P0, billing +policy$", output, re.M)
         assert "Open clocks: by the helpdesk's clock (1) and by policy (3)" in output
         assert len(re.findall(r"^  \d\d \w{3} .*[█–]", output, re.M)) == 8
 
