@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -98,9 +97,9 @@ class Acts:
         """Record that the act was done, with `before`, `after`, `refused`, `note_id` where there are such."""
         self._close(act, state=CONFIRMED, confirmed_at=now, **values)
 
-    def fail(self, act: Act, reason: str, refused: dict[str, str] | None = None) -> None:
+    def fail(self, act: Act, reason: str) -> None:
         """Record that the act cannot be done."""
-        self._close(act, state=FAILED, reason=reason[:REASON_LENGTH], refused=refused)
+        self._close(act, state=FAILED, reason=reason[:REASON_LENGTH])
 
     def drop(self, act: Act, reason: str) -> None:
         """Record that the act is not needed any more."""
@@ -116,13 +115,6 @@ class Acts:
     def of_ticket(self, desk: str, ticket_id: str) -> list[Act]:
         """Return every act on a ticket, oldest first."""
         query = select(*COLUMNS).where(acts.c.desk == desk, acts.c.ticket_id == ticket_id).order_by(acts.c.id)
-        with self._reader.connect() as connection:
-            return [Act(**row) for row in connection.execute(query).mappings()]
-
-    def recent(self, limit: int, states: Collection[str] = ()) -> list[Act]:
-        """Return the newest acts first."""
-        query = select(*COLUMNS).order_by(acts.c.id.desc()).limit(limit)
-        query = query.where(acts.c.state.in_(list(states))) if states else query
         with self._reader.connect() as connection:
             return [Act(**row) for row in connection.execute(query).mappings()]
 

@@ -245,12 +245,6 @@ class Clocks:
             earliest: float | None = connection.execute(query).scalar_one()
         return earliest
 
-    def counts(self) -> dict[tuple[str, str], int]:
-        """Return how many clocks are in each state, by metric. Reads every row: not for every tick."""
-        query = select(clocks.c.metric, clocks.c.state, func.count()).group_by(clocks.c.metric, clocks.c.state)
-        with self._reader.connect() as connection:
-            return {(row[0], row[1]): row[2] for row in connection.execute(query)}
-
 
 def _same(table: Any, desk: str, ticket_id: str) -> Any:
     return and_(table.c.desk == desk, table.c.ticket_id == ticket_id)
