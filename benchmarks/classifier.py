@@ -20,7 +20,8 @@ from triage.classify.base import Classifier
 from triage.classify.embedded import EmbeddedClassifier
 from triage.classify.encoder import UseEncoder
 from triage.decision import decide
-from triage.note import compose, render_html
+from triage.note import Material, compose
+from triage.note_parts import render_html
 from triage.settings import DEFAULT_PRIORITIES, Desk, Mode, Settings
 from triage.ticket import Ticket
 
@@ -95,7 +96,7 @@ def _end_to_end(classifier: Classifier, tickets: Sequence[Ticket], settings: Set
     for ticket in tickets:
         answer = classifier.classify(ticket)
         decision = decide(ticket, answer, settings, desk)
-        render_html(compose(ticket, answer, decision, settings, "TDM-2345678923", datetime.now(UTC)))
+        render_html(compose(Material(ticket, answer, decision, settings, "TDM-2345678923", datetime.now(UTC))))
 
 
 def _started() -> tuple[float, float]:

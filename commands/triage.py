@@ -13,7 +13,8 @@ from sqlalchemy.exc import SQLAlchemyError
 from commands.shared import check_desk, database_errors, find_embedded_redis
 from triage.decision import decide
 from triage.logs import configure_logging
-from triage.note import compose, render_text
+from triage.note import Material, compose
+from triage.note_parts import render_text
 from triage.sources import Sources
 from triage.store.deliveries import DONE
 from triage.store.runs import DONE as RUN_DONE
@@ -58,7 +59,7 @@ def _show(runtime: Runtime, desk: str, ticket_id: str) -> None:
     except SQLAlchemyError:
         # A dry run needs no database, and then there is no index.
         sources = Sources()
-    note = compose(ticket, answer, decision, tools.settings, DRY_REFERENCE, datetime.now(UTC), sources)
+    note = compose(Material(ticket, answer, decision, tools.settings, DRY_REFERENCE, datetime.now(UTC), sources))
     click.echo(render_text(note))
     click.echo("\nTags:   " + (" ".join(decision.tags) or "none"))
     fields = {"priority": decision.priority, "group": decision.group, **decision.custom}

@@ -128,6 +128,7 @@ TESTED_BY = {
     "workers.sla_acts": ("test_sla_sweep.py", "through the sweep"),
     "connectors.zendesk_tags": ("test_connector_contract.py", "through the connector"),
     "triage.logs": ("test_e2e.py", "every process sets it up"),
+    "triage.store.audit": ("test_store.py", "through the store, on both databases"),
     "triage.store.knowledge": ("test_knowledge_sync.py", "through the store, on both databases"),
     "triage.store.models": ("test_learned_parts.py", "through the store, on both databases"),
     "triage.store.clock_views": ("test_sla_report.py", "through the store, on both databases"),

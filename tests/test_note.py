@@ -15,7 +15,8 @@ from tests.conftest import SETTINGS, VARIABLES
 from tests.fakes import answer
 from triage.classification import Classification
 from triage.decision import decide
-from triage.note import CLOSING, NOT_SURE, Part, compose, render_html, render_text
+from triage.note import CLOSING, NOT_SURE, Material, compose
+from triage.note_parts import Part, render_html, render_text
 from triage.settings import Mode
 from triage.settings_file import parse_settings
 from triage.sources import ARTICLE, Source, Sources, url_of
@@ -74,7 +75,7 @@ def seen(html: str) -> Reader:
 def parts_of(given_answer: Classification, ticket: Ticket = TICKET, **desk: Any) -> list[Part]:
     settings = parse_settings(SETTINGS, VARIABLES)
     decision = decide(ticket, given_answer, settings, settings.desks["acme"].model_copy(update=desk))
-    return compose(ticket, given_answer, decision, settings, REFERENCE, NOW)
+    return compose(Material(ticket, given_answer, decision, settings, REFERENCE, NOW))
 
 
 def text_of(given_answer: Classification, ticket: Ticket = TICKET) -> str:
@@ -351,7 +352,7 @@ class TestSources:
         settings = parse_settings(SETTINGS, VARIABLES)
         given = given or answer(auto_response_draft="Dear Ada")
         decision = decide(TICKET, given, settings, settings.desks["acme"])
-        return compose(TICKET, given, decision, settings, REFERENCE, NOW, sources)
+        return compose(Material(TICKET, given, decision, settings, REFERENCE, NOW, sources))
 
     def test_similar_tickets_come_before_sources_and_both_before_the_draft(self) -> None:
         ticket = self.source("Seats again", "/agent/tickets/9", TICKET_KIND)

@@ -385,3 +385,13 @@ def test_a_mistyped_folder_is_said_and_not_made(tmp_path: Path, monkeypatch: pyt
     monkeypatch.chdir(tmp_path)
     migrate(open_store("sqlite:///data/tandem.db").engine)
     assert (tmp_path / "data" / "tandem.db").exists()
+
+
+class TestAudit:
+    def test_the_newest_entry_comes_first_with_its_detail(self, store: Store) -> None:
+        store.audit.record("command:ada", "mode", 1.0, desk="acme", before="tag", after="off")
+        store.audit.record("console:admin", "replay", 2.0, subject="delivery 7")
+        newest, oldest = store.audit.recent(10)
+        assert (newest.action, newest.subject, newest.desk) == ("replay", "delivery 7", "")
+        assert (oldest.actor, oldest.detail) == ("command:ada", {"before": "tag", "after": "off"})
+        assert [one.id for one in store.audit.recent(1)] == [newest.id]

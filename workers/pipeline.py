@@ -24,7 +24,8 @@ from triage.classify.base import Classifier
 from triage.clocks import Judged
 from triage.decision import Decision, decide
 from triage.errors import Conflict, Gone, Refused, Retry
-from triage.note import compose, render_html
+from triage.note import Material, compose
+from triage.note_parts import render_html
 from triage.settings import Desk, Mode, Settings
 from triage.sources import Sources
 from triage.store import Store
@@ -201,7 +202,8 @@ def _write_note(
             _record_note(run, effect, found, tools)
             return decision
         now = datetime.now(UTC)
-        note = render_html(compose(ticket, answer, decision, tools.settings, run.reference, now, sources))
+        material = Material(ticket, answer, decision, tools.settings, run.reference, now, sources)
+        note = render_html(compose(material))
         _announce(run, effect, decision, tools)
         try:
             written = tools.connector.post(ticket, note, run.reference, _fields(decision))

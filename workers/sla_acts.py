@@ -23,7 +23,8 @@ from triage.errors import (
     UnknownOutcome,
     Wait,
 )
-from triage.note import REFERENCE_LINE, Part, render_html
+from triage.note import REFERENCE_LINE
+from triage.note_parts import Part, render_html
 from triage.settings import Mode
 from triage.sla import TAGS as TAG_NAMES
 from triage.sla import Stage

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from sqlalchemy import Engine
 
 from triage.store.acts import Acts
+from triage.store.audit import Audit
 from triage.store.backtests import Backtests
 from triage.store.calibrations import Calibrations
 from triage.store.clock_views import ClockViews
@@ -39,6 +40,7 @@ class Store:
     calibrations: Calibrations
     backtests: Backtests
     knowledge: Knowledge
+    audit: Audit
 
 
 def open_store(url: str, patience: float = PATIENCE_SECONDS) -> Store:
@@ -59,4 +61,5 @@ def open_store(url: str, patience: float = PATIENCE_SECONDS) -> Store:
         calibrations=Calibrations(engine),
         backtests=Backtests(engine),
         knowledge=Knowledge(engine),
+        audit=Audit(engine),
     )

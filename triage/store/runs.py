@@ -57,6 +57,8 @@ class Run:
     cost_usd: float
     timings: dict[str, float] | None
     sources: dict[str, Any] | None
+    draft: dict[str, Any] | None
+    speech: str
 
 
 @dataclass(frozen=True)
@@ -217,7 +219,8 @@ class Runs:
     def drop_details(self, before: float, limit: int = 1000) -> int:
         """Forget what was said of tickets in runs that ended before `before`; returns how many."""
         old = select(runs.c.id).where(runs.c.finished_at < before, runs.c.policy != "").limit(limit)
-        forget = update(runs).where(runs.c.id.in_(old)).values(classification=null(), decision=null(), policy="")
+        nothing = {name: null() for name in ("classification", "decision", "draft")}
+        forget = update(runs).where(runs.c.id.in_(old)).values(policy="", **nothing)
         with self._engine.begin() as connection:
             return int(connection.execute(forget).rowcount)
 

@@ -39,7 +39,7 @@ deliveries = Table(
     Column("key", String(200), nullable=False),  # the sender's id of this call, or what stands for it
     Column("ticket_id", String(40), nullable=False, default=""),
     Column("event", String(80), nullable=False, default=""),
-    Column("occasion", String(10), nullable=False, default="created", server_default="created"),  # or "clock"
+    Column("occasion", String(80), nullable=False, default="created", server_default="created"),  # "clock", or a run's
     Column("state", String(12), nullable=False),  # received, queued, done, ignored, unreadable, dead
     Column("reason", Text, nullable=False, default=""),
     Column("attempts", Integer, nullable=False, default=0),
@@ -61,7 +61,8 @@ runs = Table(
     Column("id", Id, primary_key=True, autoincrement=True),
     Column("desk", String(40), nullable=False),
     Column("ticket_id", String(40), nullable=False),
-    Column("occasion", String(80), nullable=False),  # what is triaged: "created"; one run for each
+    # What is triaged: "created", or what came later ("message:ID", "asked:ID", "answer:ID"); one run for each.
+    Column("occasion", String(80), nullable=False),
     Column("reference", String(20), nullable=False, unique=True),  # the TDM-... line of its note
     Column("state", String(12), nullable=False),  # waiting, running, done, skipped, dead
     Column("owner", String(80), nullable=False, default=""),
@@ -81,6 +82,8 @@ runs = Table(
     Column("cost_usd", Float, nullable=False, default=0.0),
     Column("timings", JSON),  # step -> seconds
     Column("sources", JSON),  # articles and solved tickets that were found: kind, key and score, no text
+    Column("draft", JSON),  # triage/draft.py
+    Column("speech", String(12), nullable=False, default="", server_default=""),  # silent, note, safe, reply
     UniqueConstraint("desk", "ticket_id", "occasion"),
     Index(None, "finished_at"),
     Index(None, "created_at"),
@@ -381,4 +384,86 @@ acts = Table(
     Column("confirmed_at", Float),
     UniqueConstraint("desk", "ticket_id", "episode", "stage", "kind", "channel"),
     Index(None, "try_at", sqlite_where=text("try_at IS NOT NULL"), postgresql_where=text("try_at IS NOT NULL")),
+)
+
+# What left for a language model, as it left: masked. Kept for the retention days of run details.
+exchanges = Table(
+    "exchanges",
+    metadata,
+    Column("id", Id, primary_key=True, autoincrement=True),
+    Column("run_id", Id, ForeignKey("runs.id"), nullable=False),
+    Column("at", Float, nullable=False),
+    Column("purpose", String(20), nullable=False),  # classify, draft
+    Column("host", String(255), nullable=False),
+    Column("model", String(120), nullable=False),
+    Column("sent", Text, nullable=False),  # the messages as JSON
+    Column("answer", Text, nullable=False),  # as it came, placeholders and all; cut where it was too long to read
+    Column("problem", Text, nullable=False),  # why there is none, or why it could not be used
+    Column("seconds", Float, nullable=False),
+    Column("tokens_in", Integer, nullable=False),
+    Column("tokens_out", Integer, nullable=False),
+    Column("cost_usd", Float, nullable=False),
+    Index(None, "run_id"),
+    Index(None, "at"),
+)
+
+# One fact that a person was asked for in a note.
+questions = Table(
+    "questions",
+    metadata,
+    Column("id", Id, primary_key=True, autoincrement=True),
+    Column("run_id", Id, ForeignKey("runs.id"), nullable=False, unique=True),
+    Column("desk", String(40), nullable=False),
+    Column("ticket_id", String(40), nullable=False),
+    Column("text", Text, nullable=False),
+    Column("options", JSON, nullable=False),  # what the links in the note offer
+    Column("state", String(10), nullable=False),  # open, answered, dropped
+    Column("answer", Text, nullable=False, default=""),
+    Column("answered_by", String(80), nullable=False, default=""),  # link, or the author of a private reply
+    Column("created_at", Float, nullable=False),
+    Column("answered_at", Float),
+    Index(None, "desk", "ticket_id"),
+    Index(None, "created_at"),
+)
+
+# What agents said of a note by its links: one vote for each of them and note, the later one holds.
+feedback = Table(
+    "feedback",
+    metadata,
+    Column("id", Id, primary_key=True, autoincrement=True),
+    Column("run_id", Id, ForeignKey("runs.id"), nullable=False),
+    Column("desk", String(40), nullable=False),
+    Column("ticket_id", String(40), nullable=False),
+    Column("voter", String(64), nullable=False),  # a random name in the agent's browser
+    Column("verdict", String(24), nullable=False),
+    Column("reason", Text, nullable=False, default=""),
+    Column("created_at", Float, nullable=False),
+    UniqueConstraint("run_id", "voter"),
+    Index(None, "desk", "created_at"),
+)
+
+# What people have switched while everything runs: goes before the settings file.
+controls = Table(
+    "controls",
+    metadata,
+    Column("desk", String(40), primary_key=True),  # "*" for all
+    Column("name", String(40), primary_key=True),
+    Column("value", Text, nullable=False),
+    Column("actor", String(80), nullable=False),
+    Column("updated_at", Float, nullable=False),
+)
+
+# Who changed what: never changed itself, deleted only by its own retention days.
+audit = Table(
+    "audit",
+    metadata,
+    Column("id", Id, primary_key=True, autoincrement=True),
+    Column("at", Float, nullable=False),
+    Column("actor", String(80), nullable=False),  # console:NAME, command:USER of the machine, feedback link
+    Column("action", String(40), nullable=False),
+    Column("desk", String(40), nullable=False, default=""),
+    Column("subject", String(120), nullable=False, default=""),  # what it was done to: "delivery 7", "mode"
+    Column("detail", JSON, nullable=False),  # ids, values before and after; no text of a customer, no secret
+    Index(None, "at"),
+    Index(None, "desk", "at"),
 )

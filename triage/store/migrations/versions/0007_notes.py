@@ -1,0 +1,103 @@
+"""drafts, exchanges, questions, feedback, controls, audit"""
+
+import sqlalchemy as sa
+from alembic import op
+
+revision = "0007"
+down_revision = "0006"
+
+Id = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
+
+
+def upgrade() -> None:
+    """Apply."""
+    op.add_column("runs", sa.Column("draft", sa.JSON(), nullable=True))
+    op.add_column("runs", sa.Column("speech", sa.String(length=12), server_default="", nullable=False))
+    with op.batch_alter_table("deliveries") as rows:
+        rows.alter_column("occasion", type_=sa.String(length=80), existing_nullable=False)
+    op.create_table(
+        "audit",
+        sa.Column("id", Id, autoincrement=True, nullable=False),
+        sa.Column("at", sa.Float(), nullable=False),
+        sa.Column("actor", sa.String(length=80), nullable=False),
+        sa.Column("action", sa.String(length=40), nullable=False),
+        sa.Column("desk", sa.String(length=40), nullable=False),
+        sa.Column("subject", sa.String(length=120), nullable=False),
+        sa.Column("detail", sa.JSON(), nullable=False),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_audit")),
+    )
+    op.create_index(op.f("ix_audit_at"), "audit", ["at"], unique=False)
+    op.create_index(op.f("ix_audit_desk_at"), "audit", ["desk", "at"], unique=False)
+    op.create_table(
+        "controls",
+        sa.Column("desk", sa.String(length=40), nullable=False),
+        sa.Column("name", sa.String(length=40), nullable=False),
+        sa.Column("value", sa.Text(), nullable=False),
+        sa.Column("actor", sa.String(length=80), nullable=False),
+        sa.Column("updated_at", sa.Float(), nullable=False),
+        sa.PrimaryKeyConstraint("desk", "name", name=op.f("pk_controls")),
+    )
+    op.create_table(
+        "exchanges",
+        sa.Column("id", Id, autoincrement=True, nullable=False),
+        sa.Column("run_id", Id, nullable=False),
+        sa.Column("at", sa.Float(), nullable=False),
+        sa.Column("purpose", sa.String(length=20), nullable=False),
+        sa.Column("host", sa.String(length=255), nullable=False),
+        sa.Column("model", sa.String(length=120), nullable=False),
+        sa.Column("sent", sa.Text(), nullable=False),
+        sa.Column("answer", sa.Text(), nullable=False),
+        sa.Column("problem", sa.Text(), nullable=False),
+        sa.Column("seconds", sa.Float(), nullable=False),
+        sa.Column("tokens_in", sa.Integer(), nullable=False),
+        sa.Column("tokens_out", sa.Integer(), nullable=False),
+        sa.Column("cost_usd", sa.Float(), nullable=False),
+        sa.ForeignKeyConstraint(["run_id"], ["runs.id"], name=op.f("fk_exchanges_run_id")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_exchanges")),
+    )
+    op.create_index(op.f("ix_exchanges_at"), "exchanges", ["at"], unique=False)
+    op.create_index(op.f("ix_exchanges_run_id"), "exchanges", ["run_id"], unique=False)
+    op.create_table(
+        "feedback",
+        sa.Column("id", Id, autoincrement=True, nullable=False),
+        sa.Column("run_id", Id, nullable=False),
+        sa.Column("desk", sa.String(length=40), nullable=False),
+        sa.Column("ticket_id", sa.String(length=40), nullable=False),
+        sa.Column("voter", sa.String(length=64), nullable=False),
+        sa.Column("verdict", sa.String(length=24), nullable=False),
+        sa.Column("reason", sa.Text(), nullable=False),
+        sa.Column("created_at", sa.Float(), nullable=False),
+        sa.ForeignKeyConstraint(["run_id"], ["runs.id"], name=op.f("fk_feedback_run_id")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_feedback")),
+        sa.UniqueConstraint("run_id", "voter", name=op.f("uq_feedback_run_id_voter")),
+    )
+    op.create_index(op.f("ix_feedback_desk_created_at"), "feedback", ["desk", "created_at"], unique=False)
+    op.create_table(
+        "questions",
+        sa.Column("id", Id, autoincrement=True, nullable=False),
+        sa.Column("run_id", Id, nullable=False),
+        sa.Column("desk", sa.String(length=40), nullable=False),
+        sa.Column("ticket_id", sa.String(length=40), nullable=False),
+        sa.Column("text", sa.Text(), nullable=False),
+        sa.Column("options", sa.JSON(), nullable=False),
+        sa.Column("state", sa.String(length=10), nullable=False),
+        sa.Column("answer", sa.Text(), nullable=False),
+        sa.Column("answered_by", sa.String(length=80), nullable=False),
+        sa.Column("created_at", sa.Float(), nullable=False),
+        sa.Column("answered_at", sa.Float(), nullable=True),
+        sa.ForeignKeyConstraint(["run_id"], ["runs.id"], name=op.f("fk_questions_run_id")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_questions")),
+        sa.UniqueConstraint("run_id", name=op.f("uq_questions_run_id")),
+    )
+    op.create_index(op.f("ix_questions_created_at"), "questions", ["created_at"], unique=False)
+    op.create_index(op.f("ix_questions_desk_ticket_id"), "questions", ["desk", "ticket_id"], unique=False)
+
+
+def downgrade() -> None:
+    """Take back."""
+    for table in ("audit", "controls", "exchanges", "feedback", "questions"):
+        op.drop_table(table)
+    with op.batch_alter_table("deliveries") as rows:
+        rows.alter_column("occasion", type_=sa.String(length=10), existing_nullable=False)
+    op.drop_column("runs", "speech")
+    op.drop_column("runs", "draft")
