@@ -25,6 +25,7 @@ from urllib3.exceptions import HTTPError, NewConnectionError
 from connectors.budget import Budget, spread
 from connectors.verdict import Call, Dialect, Problem, Reply, Usage, doubt, judge
 from triage.errors import FeatureOff, Retry, Stop, TandemError, Wait
+from triage.traces import span
 
 log = logging.getLogger(__name__)
 
@@ -120,6 +121,11 @@ class Client:
 
     def call(self, call: Call) -> Reply:
         """Return the good answer to `call`, or raise what to do next."""
+        # The template of the path: ids stay out of the name, so that calls of a kind stand together.
+        with span(f"{call.method} {call.path}", account=self._budget.account):
+            return self._answered(call)
+
+    def _answered(self, call: Call) -> Reply:
         header = self._credential.header()
         reply = self._exchange(call, header)
         if reply.status == 401 and self._credential.renew(header):
