@@ -102,6 +102,8 @@ class Client:
         self._dialect = dialect
         self._budget = budget
         self._session = _session()
+        self.clock_skew: float | None = None
+        """Seconds by which our clock is ahead, by the last answer's Date; it counts whole seconds."""
 
     def get(self, path: str, *ids: str, query: Mapping[str, str] | None = None, optional: bool = False) -> Any:
         """Return the decoded answer of a read; FeatureOff where `optional` and not to be had."""
@@ -165,6 +167,8 @@ class Client:
             allow_redirects=False,
             stream=True,
         ) as response:
+            if (sent_at := _date(response.headers.get("Date", ""))) is not None:
+                self.clock_skew = time.time() - sent_at.timestamp()
             return _decode(response.status_code, response.headers, _drain(response, deadline))
 
     def _account_for(self, call: Call, reply: Reply | None) -> None:
@@ -240,8 +244,14 @@ def _retry_after(headers: Mapping[str, str]) -> float | None:
         return float(value)
     except ValueError:
         pass
+    until = _date(value)
+    return None if until is None else (until - datetime.now(UTC)).total_seconds()
+
+
+def _date(header: str) -> datetime | None:
+    """Return an HTTP date."""
     try:
-        until = parsedate_to_datetime(value)
+        found = parsedate_to_datetime(header)
     except ValueError:
         return None
-    return (until.replace(tzinfo=until.tzinfo or UTC) - datetime.now(UTC)).total_seconds()
+    return found.replace(tzinfo=found.tzinfo or UTC)

@@ -136,9 +136,13 @@ class Runtime:
 
     def remember_headroom(self, now: float) -> None:
         """Write down how many calls each account that is in use has left this minute, for metrics and console."""
-        for name, budget in list(self._budgets.items()):
-            if (room := budget.headroom(now)) is not None:
+        for name in list(self._budgets):
+            if (room := self.headroom(name, now)) is not None:
                 self.store.cursors.set(name, HEADROOM, json.dumps(room), now)
+
+    def headroom(self, name: str, now: float) -> tuple[float, float] | None:
+        """Return calls left this minute and the limit of desk `name`, whose connector has been opened."""
+        return self._budgets[name].headroom(now)
 
     @cached_property
     def lookup(self) -> Lookup:
