@@ -60,7 +60,8 @@ def _show(runtime: Runtime, desk: str, ticket_id: str) -> None:
     except SQLAlchemyError:
         # A dry run needs no database, and then there is no index.
         sources = Sources()
-    draft = tools.draft(ticket, answer, decision, sources, Wishes())
+    # What would be said, also on a desk that only watches and so drafts nothing.
+    draft = tools.draft(ticket, answer, decision.model_copy(update={"note": True}), sources, Wishes())
     note = compose(Material(ticket, answer, decision, tools.settings, DRY_REFERENCE, datetime.now(UTC), sources, draft))
     click.echo(render_text(note))
     click.echo("\nTags:   " + (" ".join(decision.tags) or "none"))
