@@ -192,7 +192,7 @@ def _call_lines(number: int, call: Json) -> Iterator[str]:
 def _quoted(text: str) -> Iterator[str]:
     for line in clean(text).split("\n"):
         # Broken for the screen only: --json has every character.
-        for piece in textwrap.wrap(line, WIDTH - 4, replace_whitespace=False, drop_whitespace=False) or [""]:
+        for piece in textwrap.wrap(line, WIDTH - 4, replace_whitespace=False) or [""]:
             yield f"  | {piece}".rstrip()
 
 

@@ -22,6 +22,7 @@ from triage.draft_rules import (
     broken_number,
     broken_promise,
     broken_secret,
+    denials,
     meant,
     negated,
     sentences,
@@ -283,10 +284,10 @@ def supported(text: str, texts: Sequence[str], close: Close) -> bool:
 
 def _denied(text: str, told: Sequence[str], shared: Sequence[float], source: str) -> bool:
     """Say whether a sentence says the opposite of its source, as far as words like "not" tell."""
-    if negated(text):
-        return not negated(source)
     best = max(range(len(told)), key=shared.__getitem__)
-    return shared[best] >= SHARED_WORDS and negated(told[best])
+    if shared[best] >= SHARED_WORDS:
+        return denials(text) % 2 != denials(told[best]) % 2
+    return negated(text) and not negated(source)
 
 
 def shared_words(text: str, source: str) -> float:

@@ -102,7 +102,7 @@ DEEDS: Final = (
     r"\b(?:we|(?-i:I))(?: have|'ve|’ve) (?:\w+ly |now |already |just )?(?!to\b|no\b|not\b|an?\b|the\b)\w+|\b(?:we"
     r"|(?-i:I)) (?:just |already )?\w{3,}ed\b|\b(?:wir haben|ich habe)\b.{0,120}\bge\w+|\b(?:wir haben"
     r"|ich habe)\b.{0,120}\b\w*(?:er|ver|be|ent|zer)\w+t\b|\b(?:nous avons|j['’]ai)\b|\b(?:hemos|he) \w+[aei]do\b"
-    r"|\b(?:abbiamo|ho) \w+[aiu]to\b|\b(?:cancelamos|reembolsamos|corrigimos|enviamos|atualizamos|creditamos"
+    r"|\b(?:abbiamo|ho) \w+[st]o\b|\b(?:cancelamos|reembolsamos|corrigimos|enviamos|atualizamos|creditamos"
     r"|alteramos|resolvemos)\b|\b(?:we hebben|wij hebben|ik heb)\b"
 )  # fmt: skip
 """What the writer says they have done: nobody has done anything yet."""
