@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from dataclasses import replace
 from typing import Any
@@ -49,9 +50,9 @@ from triage.draft_rules import (
 URL = "https://acme.zendesk.com/hc/articles/5"
 SEATS = (
     "Owners and billing admins change seats under Settings, Plan, Seats. New seats can be used at once. The next "
-    "invoice has them in proportion to the days that are left. Seats that nobody uses can be removed at any time. A seat "
-    "costs 12.50 EUR a month. After the end you can export bookings for 60 days. Events like invoice.paid are sent at once. "
-    "Call us at +44 20 7946 0000 or write to help@lumenly.example."
+    "invoice has them in proportion to the days that are left. Seats that nobody uses can be removed at any time. "
+    "A seat costs 12.50 EUR a month. After the end you can export bookings for 60 days. Events like invoice.paid are "
+    "sent at once. Call us at +44 20 7946 0000 or write to help@lumenly.example."
 )
 OTHER = "We have refunded the 432.00 EUR to your card. We fixed the import today. It takes three working days."
 TICKET = (
@@ -386,12 +387,13 @@ def test_any_text_is_judged(text: str, more: str, sources: list[int]) -> None:
     verdict = check(Proposal(more, (answer,), text, more, (text, more)), FACTS)
     assert bool(verdict.text) != bool(verdict.withheld)
     assert count(verdict.text.replace("[2]", "")) <= MOST_WORDS
-    assert not {"<", "\u200b", "\u202e", "\x1b"} & set(verdict.text)
+    assert not {"\u200b", "\u202e", "\x1b"} & set(verdict.text)
+    assert not re.search(r"<[a-z/!]", verdict.text)
 
 
 def test_hostile_text_is_judged_fast() -> None:
-    for text in ("a." * 50_000, "[" * 100_000, "we " * 50_000, "1 " * 50_000, "@" * 100_000, "\n" * 100_000,
-                 "x" * 100_000,                 "please send " * 9_000, "wir haben " * 10_000, "http:" * 20_000):  # fmt: skip
+    many = ("a.", "[", "we ", "1 ", "@", "\n", "x", "please send ", "wir haben ", "http:", "a@", "(a", "-1", "| ")
+    for text in (100_000 // len(one) * one for one in many):
         started = time.process_time()
         judged(text, facts=replace(FACTS, asked=text))
         assert time.process_time() - started < 1.0, text[:20]
