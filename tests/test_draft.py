@@ -71,7 +71,7 @@ class TestQuotes:
         def close(texts: Any, _: Any) -> list[float]:
             return [5.0 if "Yearly" in one else 0.0 for one in texts]
 
-        assert passage_for("x", source(ARTICLE_TEXT), close).startswith("Yearly plans are billed once.")
+        assert passage_for("x", source(ARTICLE_TEXT), close) == "Yearly plans are billed once."
 
     @pytest.mark.parametrize("text", ["", "Menu\nHome\nNext >", "Hi there,\nThanks!"])
     def test_nothing_but_fragments_is_not_quoted(self, text: str) -> None:

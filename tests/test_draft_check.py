@@ -402,9 +402,14 @@ def test_hostile_text_is_judged_fast() -> None:
 @pytest.mark.parametrize(
     ("text", "found"),
     [
-        ("Open it. Then close it.", 2), ("Das gilt z. B. für Plätze.", 1), ("Version 2.0 is out! Try it.", 2),
-        ("設定を開きます。席を選びます。", 2), ("One\nTwo", 2), ("", 0),
+        ("Open it. Then close it.", 2),
+        ("Das gilt z. B. für Plätze.", 1),
+        ("Die API endet am 30. September. Danach antwortet sie nicht.", 2),
+        ("Version 2.0 is out! Try it.", 2),
+        ("設定を開きます。席を選びます。", 2),
+        ("One\nTwo", 2),
+        ("", 0),
     ],
-)  # fmt: skip
+)
 def test_sentences_end_where_they_end(text: str, found: int) -> None:
     assert len(sentences(text)) == found

@@ -57,14 +57,23 @@ def passage_for(question: str, source: Source, close: Close = nothing_close) -> 
     meanings = close(found, [question])
     near = [meaning + shared_words(one, question) for meaning, one in zip(meanings, found, strict=True)]
     best = max(range(len(found)), key=near.__getitem__)
-    # What comes after the closest sentence is what it leads to: the steps after "How to add seats".
-    chosen = [found[best]]
-    for one in found[best + 1 : best + MOST_SENTENCES]:
-        if count(" ".join([*chosen, one])) > MOST_WORDS:
-            break
-        chosen.append(one)
-    words = " ".join(chosen).split()
+    words = " ".join(found[_around(best, found, near)]).split()
     return " ".join(words) if len(words) <= 2 * MOST_WORDS else " ".join(words[: 2 * MOST_WORDS]) + " …"
+
+
+def _around(best: int, found: list[str], near: list[float]) -> slice:
+    """Return the run of sentences with the `best` one in it that says most about the question, within the bounds."""
+    runs = [
+        slice(start, end)
+        for start in range(max(0, best - MOST_SENTENCES + 1), best + 1)
+        for end in range(best + 1, min(len(found), start + MOST_SENTENCES) + 1)
+        if count(" ".join(found[start:end])) <= MOST_WORDS
+    ]
+
+    def worth(run: slice) -> tuple[float, int]:
+        return sum(near[run]), run.start - run.stop
+
+    return max(runs, key=worth, default=slice(best, best + 1))
 
 
 def _telling(source: Source) -> list[str]:

@@ -244,9 +244,9 @@ def denials(text: str) -> int:
 _ABBREVIATIONS: Final = "Dr Mr Ms St Nr nr No no ca Sr bzw inkl zzgl etc usw ggf vgl max min Inc Ltd Abs Art vs ex"
 """Before a full stop they end no sentence."""
 _END: Final = re.compile(
-    r"(?<=[^\W_]{2}[.!?…])[\"'”»)]{0,3}"
+    r"(?<=[^\W\d_]{2}[.!?…])[\"'”»)]{0,3}"
     + "".join(rf"(?<!\b{word}\.)" for word in _ABBREVIATIONS.split())
-    + r"\s+(?=[^\Wa-zß-öø-ÿ_])|(?<=[\d)\]%][.!?…])\s+(?=[^\Wa-zß-öø-ÿ_\d])|(?<=\w[!?])\s+"
+    + r"\s+(?=[^\Wa-zß-öø-ÿ_])|(?:(?<=[)\]%][.!?…])|(?<=\d{3}\.))\s+(?=[^\Wa-zß-öø-ÿ_\d])|(?<=\w[!?])\s+"
     # Between Latin letters such a stop is a dot in disguise.
     r"|(?<=[。！？])(?!(?<=[A-Za-z0-9]。)[A-Za-z0-9])|\n+"
 )
