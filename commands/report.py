@@ -26,6 +26,7 @@ TITLES = {
     "sentiment": "sentiment",
     "churn_risk": "churn risk",
     "classifier": "answered by",
+    "drafted": "draft reply",
 }
 NOTHING = "no ticket was triaged in this period"
 FORGOTTEN = "{count} more were triaged; what was said of them is past its retention and not counted"

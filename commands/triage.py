@@ -12,6 +12,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from commands.shared import check_desk, database_errors, find_embedded_redis
 from triage.decision import decide
+from triage.draft import Wishes
 from triage.logs import configure_logging
 from triage.note import Material, compose
 from triage.note_parts import render_text
@@ -59,7 +60,9 @@ def _show(runtime: Runtime, desk: str, ticket_id: str) -> None:
     except SQLAlchemyError:
         # A dry run needs no database, and then there is no index.
         sources = Sources()
-    note = compose(Material(ticket, answer, decision, tools.settings, DRY_REFERENCE, datetime.now(UTC), sources))
+    # What would be said, also on a desk that only watches and so drafts nothing.
+    draft = tools.draft(ticket, answer, decision.model_copy(update={"note": True}), sources, Wishes())
+    note = compose(Material(ticket, answer, decision, tools.settings, DRY_REFERENCE, datetime.now(UTC), sources, draft))
     click.echo(render_text(note))
     click.echo("\nTags:   " + (" ".join(decision.tags) or "none"))
     fields = {"priority": decision.priority, "group": decision.group, **decision.custom}

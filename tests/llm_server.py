@@ -36,7 +36,6 @@ GOOD: dict[str, Any] = {
     "issue_category": "duplicate charge",
     "language": "en",
     "auto_resolution_possible": False,
-    "draft": "Hello, thank you for telling us. Which card was charged?",
 }
 USAGE = {"prompt_tokens": 900, "completion_tokens": 100, "total_tokens": 1000}
 

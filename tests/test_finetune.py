@@ -71,7 +71,6 @@ class TestExample:
             "billing", "P1_high", "account_management",
         )  # fmt: skip
         assert answer["summary"] == "[NAME_1] was charged twice."
-        assert answer["draft"] == "Dear [NAME_1], sorry."
         assert one.corrected
         # What a tuned model would say can be read as any answer.
         assert parse_answer(chat[2]["content"], LABELS, "We were charged twice.").fields["priority"] == "P1_high"
@@ -87,7 +86,7 @@ class TestExample:
         assert one
         assert one.answer["primary_team"] == "security"
         assert one.answer["priority"] == "P2_medium"
-        assert not {"summary", "draft", "evidence", "secondary_team"} & set(one.answer)
+        assert not {"summary", "evidence", "secondary_team"} & set(one.answer)
 
     def test_the_embedded_classifier_gives_labels_and_no_words(self) -> None:
         one = example_of(QUESTIONS, ticket(), {"primary_team": "billing"}, None, said(classifier="embedded"))
@@ -99,7 +98,7 @@ class TestExample:
         one = example_of(QUESTIONS, ticket(), {"primary_team": "Fleet", "priority": "P1_high"}, None, said())
         assert one
         assert one.answer["priority"] == "P1_high"
-        assert not {"primary_team", "summary", "draft"} & set(one.answer)
+        assert not {"primary_team", "summary"} & set(one.answer)
 
     def test_without_text_or_known_label_there_is_none(self) -> None:
         assert example_of(QUESTIONS, ticket(), {"primary_team": "Fleet"}, None) is None

@@ -15,7 +15,9 @@ from tests.conftest import SETTINGS, VARIABLES
 from tests.fakes import answer
 from triage.classification import Classification
 from triage.decision import decide
-from triage.note import CLOSING, NOT_SURE, Material, compose
+from triage.draft import Draft
+from triage.draft_parts import NOT_SURE, READY
+from triage.note import CLOSING, Material, compose
 from triage.note_parts import Part, render_html, render_text
 from triage.settings import Mode
 from triage.settings_file import parse_settings
@@ -75,7 +77,8 @@ def seen(html: str) -> Reader:
 def parts_of(given_answer: Classification, ticket: Ticket = TICKET, **desk: Any) -> list[Part]:
     settings = parse_settings(SETTINGS, VARIABLES)
     decision = decide(ticket, given_answer, settings, settings.desks["acme"].model_copy(update=desk))
-    return compose(Material(ticket, given_answer, decision, settings, REFERENCE, NOW))
+    draft = Draft(text=given_answer.auto_response_draft)
+    return compose(Material(ticket, given_answer, decision, settings, REFERENCE, NOW, draft=draft))
 
 
 def text_of(given_answer: Classification, ticket: Ticket = TICKET) -> str:
@@ -120,7 +123,7 @@ class TestOrder:
             "SLA by policy: first response within 60 min, 40 min left.",
             "A long-standing customer.",
             "The language model did not answer (time-out); the built-in classifier did.",
-            "Draft reply (edit before sending):",
+            READY,
             "  | Dear Ada,",
             CLOSING,
             END,
@@ -147,14 +150,10 @@ class TestOrder:
 
 class TestUnsure:
     def test_of_the_team_names_the_two_likeliest_and_gives_no_draft(self) -> None:
-        unsure = answer(
-            probabilities={"primary_team": {"billing": 0.4, "onboarding": 0.35, "security": 0.25}},
-            auto_response_draft="Dear Ada",
-        )
+        unsure = answer(probabilities={"primary_team": {"billing": 0.4, "onboarding": 0.35, "security": 0.25}})
         text = text_of(unsure)
         assert text.startswith("Team unclear (billing 40% or onboarding 35%) · P1 high (90%)")
         assert NOT_SURE in text
-        assert "Dear Ada" not in text
 
     def test_of_the_priority_says_so_and_counts_no_time(self) -> None:
         unsure = answer(probabilities={"priority": {"P1_high": 0.4, "P2_medium": 0.35, "P3_low": 0.25}})
@@ -352,13 +351,14 @@ class TestSources:
         settings = parse_settings(SETTINGS, VARIABLES)
         given = given or answer(auto_response_draft="Dear Ada")
         decision = decide(TICKET, given, settings, settings.desks["acme"])
-        return compose(Material(TICKET, given, decision, settings, REFERENCE, NOW, sources))
+        draft = Draft(text=given.auto_response_draft)
+        return compose(Material(TICKET, given, decision, settings, REFERENCE, NOW, sources, draft))
 
     def test_similar_tickets_come_before_sources_and_both_before_the_draft(self) -> None:
         ticket = self.source("Seats again", "/agent/tickets/9", TICKET_KIND)
         text = render_text(self.note(Sources((self.source("Add seats"),), (ticket,))))
-        words = ["Similar solved tickets:", f"- Seats again {self.DESK}/agent/tickets/9", "Sources:", "- Add seats"]
-        places = [text.index(one) for one in [*words, "Draft reply"]]
+        words = ["Similar solved tickets:", f"- [1] Seats again {self.DESK}/agent/tickets/9", "Sources:", "- [2] Add"]
+        places = [text.index(one) for one in [*words, READY]]
         assert places == sorted(places)
 
     def test_nothing_found_leaves_the_lines_out(self) -> None:
@@ -389,4 +389,4 @@ class TestSources:
 
     def test_a_file_has_no_link(self) -> None:
         html = render_html(self.note(Sources((self.source("Seats", ""),))))
-        assert "<li>Seats</li>" in html
+        assert "<li>[1] Seats</li>" in html

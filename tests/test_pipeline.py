@@ -101,7 +101,7 @@ class TestWhatTheHelpdeskShows:
         assert run.decision is not None
         assert run.decision["tags"] == list(TAGS_OF_THE_ANSWER)
         assert run.timings is not None
-        assert set(run.timings) == {"read", "classify", "knowledge", "note", "tags"}
+        assert set(run.timings) == {"read", "classify", "knowledge", "draft", "note", "tags"}
         (note, _tags) = store.effects.of_run(run.id)
         assert note.note_id == bench.shown.notes[0].id
 
@@ -535,8 +535,8 @@ class TestSources:
         bench = Bench(store, settings, FakeConnector())
         run = self.run(bench, lambda _: self.FOUND)
         (note,) = bench.shown.notes
-        assert '<a href="https://acme.zendesk.com/hc/en-us/articles/5">Add seats</a>' in note.html
-        assert '<a href="https://acme.zendesk.com/agent/tickets/3">More seats</a>' in note.html
+        assert '<a href="https://acme.zendesk.com/hc/en-us/articles/5">[2] Add seats</a>' in note.html
+        assert '<a href="https://acme.zendesk.com/agent/tickets/3">[1] More seats</a>' in note.html
         assert run.sources == {
             "articles": [{"kind": "article", "key": "5:en", "score": 0.7}],
             "tickets": [{"kind": "ticket", "key": "3", "score": 0.8}],

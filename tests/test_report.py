@@ -36,14 +36,21 @@ desks:
 
 
 def triaged(
-    store: Store, settings: Settings, ticket: str, at: float, desk: str = "acme", by: str = "embedded", **said: Any
+    store: Store,
+    settings: Settings,
+    ticket: str,
+    at: float,
+    desk: str = "acme",
+    by: str = "embedded",
+    drafted: str = "",
+    **said: Any,
 ) -> None:
     """Record a run as the pipeline does."""
     run, _ = store.runs.claim(desk, ticket, "created", owner="w", now=at, lease_until=at + 30)
     given = answer(said.pop("team", "billing"), said.pop("sure", 0.9), **said)
     decision = decide(Ticket(desk=desk, id=ticket), given, settings, settings.desks["acme"])
     kept = {"classification": given.model_dump(), "decision": decision.model_dump(), "classifier": by}
-    store.runs.save(run, **kept, policy="p", cost_usd=0.5)
+    store.runs.save(run, **kept, policy="p", cost_usd=0.5, drafted=drafted)
     store.runs.finish(run, DONE, at + 1)
 
 
@@ -161,6 +168,14 @@ class TestCommand:
         triaged(sqlite_store, settings, "40", time.time() - 60, by="llm", auto_resolution_possible=False)
         assert "0    0%  an answer could resolve it (0 before)" in self.run()
         assert json.loads(self.run("--json"))["by_model"] == 1
+
+    def test_counts_drafts_and_those_withheld(self, here: None, sqlite_store: Store, settings: Settings) -> None:
+        assert "drafted" not in json.loads(self.run("--json"))["by"]
+        for number, state in enumerate(["ready", "ready", "withheld"]):
+            triaged(sqlite_store, settings, f"d{number}", time.time() - 60, drafted=state)
+        found = {row["label"]: row["n"] for row in json.loads(self.run("--json"))["by"]["drafted"]}
+        assert found == {"ready": 2, "withheld": 1, "quoted": 0, "none": 0}
+        assert "draft reply" in self.run()
 
     def test_needs_no_settings(self, here: None, tmp_path: Path) -> None:
         (tmp_path / "tandem.yaml").unlink()

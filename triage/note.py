@@ -7,12 +7,14 @@ Parts without data are left out.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 
 from triage.classification import NO_TEAM, Classification
 from triage.clock_sources import clocks_of
 from triage.decision import Decision
+from triage.draft import Draft
+from triage.draft_parts import draft_parts
 from triage.note_parts import Link, Part, short
 from triage.settings import Settings
 from triage.sla_words import note_line
@@ -21,18 +23,12 @@ from triage.ticket import Ticket
 
 CLOSING = "AI suggestion: nothing was sent to the customer."
 REFERENCE_LINE = "Tandem · ref {reference}"
-NOT_SURE = "Not sure, please triage."
-NO_DRAFT = "No draft: sources only, and none were found."
-SOURCES_ONLY = "No draft: sources only."
 SIMILAR = "Similar solved tickets:"
 SOURCES = "Sources:"
 UNTITLED = "(no title)"
 TITLE_LENGTH = 100
 NOTHING_FOUND = Sources()
-DRAFT_TITLE = "Draft reply (edit before sending):"
 QUOTES = 2
-# A helpdesk refuses a comment above 64 KB, and then there would be no note at all.
-DRAFT_LENGTH = 5000
 
 
 @dataclass(frozen=True)
@@ -47,6 +43,7 @@ class Material:
     now: datetime
     """Only used to say how long is left."""
     sources: Sources = NOTHING_FOUND
+    draft: Draft = field(default_factory=Draft)
 
 
 def compose(material: Material) -> list[Part]:
@@ -63,8 +60,9 @@ def compose(material: Material) -> list[Part]:
     if answer.fallback_reason:
         reason = short(answer.fallback_reason)
         parts.append(Part(f"The language model did not answer ({reason}); the built-in classifier did."))
-    parts += [*_listed(SIMILAR, sources.tickets), *_listed(SOURCES, sources.articles)]
-    parts += _draft(answer, decision, sources)
+    numbered, tickets = sources.numbered(), len(sources.tickets[:SHOWN])
+    parts += [*_listed(SIMILAR, numbered[:tickets]), *_listed(SOURCES, numbered[tickets:])]
+    parts += draft_parts(material.draft, answer, decision, sources)
     parts += [Part(CLOSING), Part(REFERENCE_LINE.format(reference=material.reference))]
     return parts
 
@@ -127,17 +125,7 @@ def _sla(material: Material) -> str:
     return note_line(clocks_of(ticket, material.settings, material.now.timestamp(), judged))
 
 
-def _listed(line: str, found: Sequence[Source]) -> list[Part]:
-    """Return titles that lead to their pages, or nothing where nothing was found."""
-    links = tuple(Link(short(one.title, TITLE_LENGTH) or UNTITLED, one.url) for one in found[:SHOWN])
+def _listed(line: str, found: Sequence[tuple[int, Source]]) -> list[Part]:
+    """Return titles that lead to their pages, with the numbers a draft cites, or nothing where nothing was found."""
+    links = tuple(Link(f"[{number}] {short(one.title, TITLE_LENGTH) or UNTITLED}", one.url) for number, one in found)
     return [Part(line, links)] if links else []
-
-
-def _draft(answer: Classification, decision: Decision, sources: Sources) -> list[Part]:
-    if decision.needs_triage:
-        return [Part(NOT_SURE)]
-    if answer.auto_response_draft:
-        draft = answer.auto_response_draft
-        cut = draft if len(draft) <= DRAFT_LENGTH else draft[: DRAFT_LENGTH - 1].rstrip() + "…"
-        return [Part(DRAFT_TITLE, quote=cut)]
-    return [Part(SOURCES_ONLY if sources.articles or sources.tickets else NO_DRAFT)]

@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from triage.classification import DECIDED_FIELDS, PRIORITIES
+from triage.draft import NONE, QUOTED, READY, WITHHELD
 from triage.store.outcomes import Agreement
 from triage.store.runs import DONE, Triaged
 
@@ -66,7 +67,8 @@ def queue_report(now: Sequence[Triaged], before: Sequence[Triaged], tickets: int
         "forgotten": sum(run.state == DONE and run.classification is None for run in now),
         "cost_usd": round(sum(run.cost_usd for run in now), 4),
         "by": {kind: _by(kind, told, told_before) for kind in KINDS}
-        | {"classifier": _counted([run.classifier for run in told], [run.classifier for run in told_before])},
+        | {"classifier": _counted([run.classifier for run in told], [run.classifier for run in told_before])}
+        | _drafts(told, told_before),
         # What only a model says is not "none" where none was asked.
         "by_model": sum(by_model(run) for run in told),
         "attention": {
@@ -94,6 +96,12 @@ def _told(runs: Sequence[Triaged]) -> list[Triaged]:
 def _by(kind: str, now: Sequence[Triaged], before: Sequence[Triaged]) -> list[Json]:
     labels = [[label_of(run, kind) for run in runs] for runs in (now, before)]
     return _counted(labels[0], labels[1], FIXED.get(kind, ()))
+
+
+def _drafts(now: Sequence[Triaged], before: Sequence[Triaged]) -> dict[str, list[Json]]:
+    """Return what the drafts came to; runs of versions that drafted nothing are not counted."""
+    labels = [[run.drafted for run in runs if run.drafted] for runs in (now, before)]
+    return {"drafted": _counted(labels[0], labels[1], (READY, WITHHELD, QUOTED, NONE))} if any(labels) else {}
 
 
 def _counted(now: Sequence[str], before: Sequence[str], fixed: Sequence[str] = ()) -> list[Json]:

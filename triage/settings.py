@@ -190,10 +190,12 @@ class Llm(Section):
 
     ask: Literal["always", "unsure", "never"] = "always"
     """`unsure` asks the model only where the embedded classifier is below a threshold."""
+    draft: Literal["always", "never"] = "always"
+    """Whether the model drafts a reply, by a second call, where sources were found."""
     usd_per_million_input: float = Field(default=0.0, ge=0)
     usd_per_million_output: float = Field(default=0.0, ge=0)
     daily_cap_usd: float | None = Field(default=None, ge=0)
-    """From this spend of one UTC day on, the embedded classifier answers."""
+    """From this spend of one UTC day on, the embedded classifier answers and no reply is drafted."""
     timeout_seconds: float = Field(default=30, gt=0, le=120)
 
     @model_validator(mode="after")

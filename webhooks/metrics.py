@@ -22,7 +22,7 @@ HEADROOM_SECONDS = 60.0
 
 
 class StoreCollector(Collector):
-    """Counts deliveries, runs, clocks, outcomes and what models cost, and tells what has waited longest."""
+    """Counts deliveries, runs, drafts, clocks, outcomes and what models cost, and tells what has waited longest."""
 
     def __init__(self, store: Store) -> None:
         self._store = store
@@ -40,6 +40,7 @@ class StoreCollector(Collector):
                 family.add_metric([state], count)
             yield family
         yield self._outcomes()
+        yield self._drafts()
         yield from self._spending()
         oldest = self._store.deliveries.oldest_open()
         yield GaugeMetricFamily(
@@ -106,6 +107,12 @@ class StoreCollector(Collector):
         )
         for (desk, field, agreed), count in sorted(self._store.outcomes.counts().items()):
             family.add_metric([desk, field, "true" if agreed else "false"], count)
+        return family
+
+    def _drafts(self) -> Metric:
+        family = GaugeMetricFamily("tandem_drafts", "Runs by what their draft came to", labels=["desk", "state"])
+        for (desk, state), count in sorted(self._store.runs.drafts().items()):
+            family.add_metric([desk, state], count)
         return family
 
     def _spending(self) -> Iterator[Metric]:

@@ -1,10 +1,11 @@
 """One ticket from delivery to note. Read this page first.
 
-read ─▶ start clocks ─▶ classify ─▶ look up ─▶ decide ─▶ clocks again
+read ─▶ start clocks ─▶ classify ─▶ look up ─▶ decide ─▶ clocks again ─▶ draft
 ─▶ compose ─▶ record intent ─▶ write ─▶ record outcome
 
-Everything it needs is handed in. It may be killed after any line and be run again: a classification is kept, an effect
-is recorded before it is sent, and a note that may have been written is looked for before it is sent again.
+Everything it needs is handed in. It may be killed after any line and be run again: a classification and a draft are
+kept, an effect is recorded before it is sent, and a note that may have been written is looked for before it is sent
+again.
 """
 
 from __future__ import annotations
@@ -23,7 +24,10 @@ from triage.classification import Classification, KbArticle
 from triage.classify.base import Classifier
 from triage.clocks import Judged
 from triage.decision import Decision, decide
+from triage.draft import Draft, Wishes
+from triage.draft_quotes import no_model_draft
 from triage.errors import Conflict, Gone, Refused, Retry
+from triage.exchange import recorded
 from triage.note import Material, compose
 from triage.note_parts import render_html
 from triage.settings import Desk, Mode, Settings
@@ -78,6 +82,8 @@ class Tools:
     """Called after each step; tests end the process there."""
     find: Callable[[Ticket], Sources] = lambda _ticket: Sources()
     """Finds what the desk knows about a ticket."""
+    draft: Callable[[Ticket, Classification, Decision, Sources, Wishes], Draft] = no_model_draft
+    """Drafts a reply from what was found."""
 
 
 @dataclass
@@ -121,9 +127,12 @@ def triage(run: Run, tools: Tools) -> None:
     if NOTE not in effects or effects[NOTE].state == PLANNED:
         # Later attempts see what the first one set as set by somebody: their decision is not the one to keep.
         _hold(tools.store.runs.save(run, decision=decision.model_dump(), policy=tools.settings.policy_version()))
+    with steps.timed("draft"):
+        draft = _draft(ticket, answer, decision, sources, run, tools)
+    tools.checkpoint("after_draft")
     with steps.timed("note"):
         if decision.note:
-            decision = _write_note(run, ticket, answer, sources, decision, tools)
+            decision = _write_note(run, ticket, answer, sources, draft, decision, tools)
         else:
             _write_fields(run, ticket, decision, tools)
     with steps.timed("tags"):
@@ -159,7 +168,8 @@ def _classify(ticket: Ticket, run: Run, tools: Tools) -> Classification:
     if run.classification:
         with suppress(ValidationError):  # one of another version is asked for again
             return Classification.model_validate(run.classification)
-    answer = tools.classifier.classify(ticket)
+    with recorded(tools.store.exchanges.of(run.id)):
+        answer = tools.classifier.classify(ticket)
     kept = tools.store.runs.save(
         run,
         classification=answer.model_dump(),
@@ -187,8 +197,32 @@ def _look_up(ticket: Ticket, answer: Classification, run: Run, tools: Tools) -> 
     return answer, found
 
 
+def _draft(
+    ticket: Ticket, answer: Classification, decision: Decision, sources: Sources, run: Run, tools: Tools
+) -> Draft:
+    """Return the draft an earlier attempt has kept, else ask and keep it."""
+    if run.draft:
+        with suppress(ValidationError):  # as above
+            return Draft.model_validate(run.draft)
+    with recorded(tools.store.exchanges.of(run.id)):
+        draft = tools.draft(ticket, answer, decision, sources, Wishes())
+    said = answer.model_copy(update={"auto_response_draft": draft.plain})
+    kept = tools.store.runs.save(
+        run,
+        classification=said.model_dump(),
+        draft=draft.model_dump(),
+        drafted=draft.state,
+        model=(draft.model or answer.model)[:120],
+        tokens_in=answer.tokens_in + draft.tokens_in,
+        tokens_out=answer.tokens_out + draft.tokens_out,
+        cost_usd=answer.cost_usd + draft.cost_usd,
+    )
+    _hold(kept)
+    return draft
+
+
 def _write_note(
-    run: Run, ticket: Ticket, answer: Classification, sources: Sources, decision: Decision, tools: Tools
+    run: Run, ticket: Ticket, answer: Classification, sources: Sources, draft: Draft, decision: Decision, tools: Tools
 ) -> Decision:
     """Make sure that the note and the fields stand on the ticket; return the decision that was carried out."""
     effects = tools.store.effects
@@ -204,7 +238,7 @@ def _write_note(
             _record_note(run, effect, found, tools)
             return decision
         now = datetime.now(UTC)
-        material = Material(ticket, answer, decision, tools.settings, run.reference, now, sources)
+        material = Material(ticket, answer, decision, tools.settings, run.reference, now, sources, draft)
         note = render_html(compose(material))
         _announce(run, effect, decision, tools)
         try:

@@ -19,7 +19,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from connectors import open_connector
 from connectors.base import Connector
 from connectors.budget import Budget
-from triage.classify import build_classifier, shared_encoder, with_learned
+from triage.classify import Draftsman, build_classifier, build_drafter, shared_encoder, with_learned
 from triage.classify.base import Classifier
 from triage.environment import Environment, read_environment, variables
 from triage.errors import Stop
@@ -83,6 +83,17 @@ class Runtime:
     def classifier(self) -> Classifier:
         """Return the classifier the environment and the settings ask for."""
         return build_classifier(
+            self.settings,
+            openai_base_url=self.environment.openai_base_url,
+            openai_api_key=self.environment.openai_api_key.get_secret_value(),
+            openai_model=self.environment.openai_model,
+            spent_today=self._spent_today,
+        )
+
+    @cached_property
+    def draft(self) -> Draftsman:
+        """Return who drafts replies, as the environment and the settings ask for."""
+        return build_drafter(
             self.settings,
             openai_base_url=self.environment.openai_base_url,
             openai_api_key=self.environment.openai_api_key.get_secret_value(),
@@ -163,6 +174,7 @@ class Runtime:
             desk=self.settings.desks[name],
             checkpoint=crash_here,
             find=partial(self.lookup.find, name),
+            draft=self.draft,
         )
 
     @cached_property

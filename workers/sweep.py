@@ -112,6 +112,8 @@ def forget(settings: Settings, store: Store, now: float) -> int:
         dropped += some
     while some := store.runs.drop_details(now - kept.run_details * DAY_SECONDS):
         dropped += some
+    while some := store.exchanges.drop(now - kept.run_details * DAY_SECONDS):
+        dropped += some
     while some := store.outcomes.drop_probabilities(now - kept.run_details * DAY_SECONDS):
         dropped += some
     while some := store.clocks.drop(now - kept.run_details * DAY_SECONDS):

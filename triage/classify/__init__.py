@@ -4,15 +4,20 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Mapping, Sequence
-from functools import cache
+from functools import cache, partial
 from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
+from triage.classification import Classification
 from triage.classify.base import Classifier
 from triage.classify.cascade import Ask, Cascade
+from triage.decision import Decision
+from triage.draft import Draft, Wishes
+from triage.draft_quotes import no_model_draft
 from triage.errors import SettingsError, TandemError
 from triage.settings import Settings
+from triage.sources import Sources
 from triage.ticket import Ticket
 
 if TYPE_CHECKING:
@@ -23,6 +28,8 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 Which = Literal["auto", "embedded", "llm", "cascade"]
+
+Draftsman = Callable[[Ticket, Classification, Decision, Sources, Wishes], Draft]
 
 NO_MODEL = (
     "the classifier '{which}' asks a language model: set OPENAI_API_KEY, or OPENAI_BASE_URL for your own endpoint"
@@ -79,6 +86,27 @@ def build_llm(
         teams=settings.teams, priorities=settings.priorities, spent_today=spent_today,
     )  # fmt: skip
     return made
+
+
+def build_drafter(
+    settings: Settings,
+    *,
+    openai_base_url: str,
+    openai_api_key: str,
+    openai_model: str,
+    spent_today: Callable[[], float],
+) -> Draftsman:
+    """Return who drafts replies: the language model where one is set and may be asked, else quotations."""
+    wanted = settings.llm.ask != "never" and settings.llm.draft == "always"
+    close = partial(import_module("triage.classify.encoder").closest, shared_encoder())
+    if not (wanted and (openai_base_url or openai_api_key)):
+        return partial(no_model_draft, close=close)
+    drafter = import_module("triage.classify.drafter").Drafter(
+        base_url=openai_base_url, api_key=openai_api_key, model=openai_model, settings=settings.llm,
+        spent_today=spent_today, close=close,
+    )  # fmt: skip
+    drafting: Draftsman = drafter.draft
+    return drafting
 
 
 def build_bulk(llm: LlmClassifier, tickets: Sequence[Ticket], state: Path, say: Callable[[str], None]) -> Bulk:

@@ -11,15 +11,14 @@ from typing import Annotated, Any
 from pydantic import BaseModel, BeforeValidator, ConfigDict, ValidationError
 
 from triage.classification import NO_TEAM, Probabilities
-from triage.classify.hostile import harmless, words
-from triage.classify.prompt import DECIDED, MAX_CATEGORY, MAX_DRAFT, MAX_EVIDENCE, MAX_SUMMARY
+from triage.classify.asking import InvalidAnswer
+from triage.classify.hostile import harmless
+from triage.classify.prompt import DECIDED, MAX_CATEGORY, MAX_EVIDENCE, MAX_SUMMARY
 from triage.classify.recalibrate import LOGPROBS, SELF_REPORT
 from triage.classify.token_odds import Token, label_odds
-from triage.errors import ModelError
 from triage.redact import SHOWN, Masks
 
 MAX_JSON = 100_000
-DRAFT_WORDS = 120
 SUREST = 0.99
 """No model is certain."""
 NOT_JSON = "it is no JSON object"
@@ -27,10 +26,6 @@ WRONG_SHAPE = "wrong or missing: {fields}"
 WRONG_LABEL = "'{field}' must be one of {labels}"
 
 Labels = Mapping[str, Sequence[str]]
-
-
-class InvalidAnswer(ModelError):
-    """The answer breaks the rules; the message says how, in words that hold nothing the model wrote."""
 
 
 def _whole(value: Any) -> int:
@@ -83,7 +78,6 @@ class Answer(BaseModel):
     issue_category: Text = ""
     language: Text = ""
     auto_resolution_possible: Annotated[bool, BeforeValidator(lambda value: value is True)] = False
-    draft: Text = ""
 
 
 @dataclass(frozen=True)
@@ -105,7 +99,7 @@ def parse_answer(
     `tokens`: those the answer was written in, where the endpoint gives their probabilities. `masks`: what was taken
     out of the ticket before it was asked about; `ticket_text` is the ticket as it was.
     """
-    answer = _loaded(content)
+    answer = _answer(content)
     chosen = {name: _label(name, getattr(answer, name), labels[name]) for name in DECIDED}
     odds = label_odds(content, tokens, {name: labels[name] for name in DECIDED})
     probabilities = {
@@ -134,17 +128,21 @@ def _reported(answer: Answer, name: str, label: str, allowed: Sequence[str]) -> 
     return _spread(allowed, (label, confidence), (runner_up, second))
 
 
-def _loaded(content: str) -> Answer:
+def loaded(content: str) -> Any:
+    """Return the JSON object in what a model wrote. Raises InvalidAnswer where there is none."""
     # Models without JSON mode like to wrap the object in a code fence or a sentence.
     start, end = content.find("{"), content.rfind("}")
     if not 0 <= start < end or len(content) > MAX_JSON:
         raise InvalidAnswer(NOT_JSON)
     try:
-        loaded = json.loads(content[start : end + 1])
+        return json.loads(content[start : end + 1])
     except (ValueError, RecursionError):
         raise InvalidAnswer(NOT_JSON) from None
+
+
+def _answer(content: str) -> Answer:
     try:
-        return Answer.model_validate(loaded)
+        return Answer.model_validate(loaded(content))
     except ValidationError as error:
         fields = sorted({str(problem["loc"][0]) for problem in error.errors() if problem["loc"]})
         raise InvalidAnswer(WRONG_SHAPE.format(fields=", ".join(fields) or "the object")) from None
@@ -196,7 +194,6 @@ def _texts_of(answer: Answer, ticket_text: str, masks: Masks) -> dict[str, Any]:
         "issue_category": re.sub(r"\W+", "_", answer.issue_category.casefold()[:MAX_CATEGORY]).strip("_"),
         "language": language if re.fullmatch("[a-z]{2}", language) else "und",
         "auto_resolution_possible": answer.auto_resolution_possible,
-        "auto_response_draft": words(shown(answer.draft, MAX_DRAFT), DRAFT_WORDS),
     }
 
 

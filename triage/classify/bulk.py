@@ -17,11 +17,11 @@ from pathlib import Path
 
 from triage.classification import Classification
 from triage.classify.api import Body, Refusal
+from triage.classify.asking import INVALID, Bill
 from triage.classify.base import PaidModelError
 from triage.classify.bulk_state import DAMAGED, BulkError, NoBatchesError, Part, State, code_of, result_of
 from triage.classify.endpoint import Plan
-from triage.classify.llm import INVALID, LlmClassifier
-from triage.classify.question import Bill
+from triage.classify.llm import LlmClassifier
 from triage.classify.reply import CHARS_PER_TOKEN, Reply, read_reply
 from triage.errors import ModelError
 from triage.ticket import Ticket

@@ -83,6 +83,12 @@ class UseEncoder:
                 self._cache.popitem(last=False)
 
 
+def closest(encoder: Encoder, texts: Sequence[str], candidates: Sequence[str]) -> list[float]:
+    """Return for each text the cosine of the closest candidate; both have at least one."""
+    near = encoder.encode(texts) @ encoder.encode(candidates).T
+    return [float(row.max()) for row in near]
+
+
 def clean(text: str) -> str:
     """Return `text` cut to a page, with the lone surrogates replaced that the tokenizer cannot encode."""
     return text[:MAX_CHARS].encode("utf-8", "replace").decode("utf-8")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 from urllib.parse import urlsplit
@@ -20,7 +21,7 @@ HOSTED = ("api.openai.com", ".openai.azure.com", ".services.ai.azure.com")
 LOCAL_TOKENS = 1000
 REASONING_TOKENS = 4000
 """Reasoning models spend output tokens before the first word of the answer."""
-ANSWER_NAME = "triage"
+ANSWER_NAME = "answer"
 ALTERNATIVES = 5
 """Tokens asked for beside each one written: endpoints give at most 5 to 20, and the answer stays below MAX_ANSWER."""
 
@@ -38,11 +39,12 @@ class Plan:
 class Endpoint:
     """Turns a plan into request arguments, and a refusal into the next plan."""
 
-    def __init__(self, base_url: str, schemas: dict[int, dict[str, Any]]) -> None:
+    def __init__(self, base_url: str, schemas: Mapping[int, dict[str, Any]], *, logprobs: bool = True) -> None:
         host = urlsplit(base_url).hostname or HOSTED[0]
         hosted = any(host == name or host.endswith(name) for name in HOSTED)
         # The hosted reasoning models know neither max_tokens nor temperature; local servers know both.
-        self.plan = Plan(limit_key="max_completion_tokens", temperature=False) if hosted else Plan()
+        plan = Plan(limit_key="max_completion_tokens", temperature=False) if hosted else Plan()
+        self.plan = replace(plan, logprobs=logprobs)
         self._schemas = schemas
 
     def request(self, plan: Plan, model: str, messages: list[dict[str, str]]) -> dict[str, Any]:

@@ -27,9 +27,3 @@ def harmless(text: str, longest: int) -> str:
     text = _MARKDOWN_LINK.sub(r"\1", _TAG.sub("", text)).replace("<", "").replace(">", "")
     text = _SCRIPT.sub(" ", _HOST.sub(LINK, _URL.sub(LINK, text)))
     return re.sub(r"\n{3,}", "\n\n", re.sub(r"[ \t]{2,}", " ", text)).strip()[:longest].rstrip()
-
-
-def words(text: str, most: int) -> str:
-    """Return `text` cut after `most` words, line breaks kept."""
-    ends = [found.end() for found in re.finditer(r"\S+", text)]
-    return text if len(ends) <= most else text[: ends[most - 1]].rstrip() + " …"

@@ -16,7 +16,7 @@ from triage.classify.recalibrate import DEFAULTS, recalibrated
 from triage.classify.reply import Messages, Reply
 from triage.clean import CleanTicket, clean_ticket
 from triage.redact import Masks
-from triage.settings import Llm, Priority, Team
+from triage.settings import Priority, Team
 from triage.ticket import Ticket
 
 LLM = "llm"
@@ -31,24 +31,6 @@ class Question:
     messages: Messages
     masks: Masks
     """What the placeholders in `messages` stand for."""
-
-
-@dataclass
-class Bill:
-    """What one classification has used so far."""
-
-    tokens_in: int = 0
-    tokens_out: int = 0
-
-    def add(self, reply: Reply) -> None:
-        """Count one answer."""
-        self.tokens_in += reply.tokens_in
-        self.tokens_out += reply.tokens_out
-
-    def cost(self, prices: Llm, share: float = 1.0) -> float:
-        """Return US dollars; `share` is the part of the price that is asked (bulk work costs less)."""
-        asked = self.tokens_in * prices.usd_per_million_input + self.tokens_out * prices.usd_per_million_output
-        return share * asked / 1e6
 
 
 class Questionnaire:

@@ -73,7 +73,6 @@ def example_of(
 
 _ORDER = (
     "evidence", "summary", *DECIDED, "secondary_team", "issue_category", "language", "auto_resolution_possible",
-    "draft",
 )  # fmt: skip
 """Of the answer's schema."""
 
@@ -99,7 +98,6 @@ def _said(
         "secondary_team": said.secondary_team or NO_TEAM,
         "issue_category": said.issue_category,
         "auto_resolution_possible": said.auto_resolution_possible,
-        "draft": mask(said.auto_response_draft),
     }
 
 

@@ -15,6 +15,7 @@ from triage.store.clocks import Clocks
 from triage.store.deliveries import Deliveries
 from triage.store.effects import Effects
 from triage.store.engine import PATIENCE_SECONDS, open_engine
+from triage.store.exchanges import Exchanges
 from triage.store.knowledge import Knowledge
 from triage.store.marks import Alarms, Cursors
 from triage.store.models import Models
@@ -41,6 +42,7 @@ class Store:
     backtests: Backtests
     knowledge: Knowledge
     audit: Audit
+    exchanges: Exchanges
 
 
 def open_store(url: str, patience: float = PATIENCE_SECONDS) -> Store:
@@ -62,4 +64,5 @@ def open_store(url: str, patience: float = PATIENCE_SECONDS) -> Store:
         backtests=Backtests(engine),
         knowledge=Knowledge(engine),
         audit=Audit(engine),
+        exchanges=Exchanges(engine),
     )

@@ -66,6 +66,7 @@ class Run:
     timings: dict[str, float] | None
     sources: dict[str, Any] | None
     draft: dict[str, Any] | None
+    drafted: str
     speech: str
 
 
@@ -81,6 +82,7 @@ class Triaged:
     decision: dict[str, Any] | None
     classifier: str
     cost_usd: float
+    drafted: str
 
 
 def new_reference() -> str:
@@ -172,6 +174,12 @@ class Runs:
             row = connection.execute(newest.limit(1)).mappings().one_or_none()
         return _run(row) if row else None
 
+    def all_of_ticket(self, desk: str, ticket_id: str) -> list[Run]:
+        """Return the runs of a ticket, oldest first."""
+        query = select(runs).where(runs.c.desk == desk, runs.c.ticket_id == ticket_id).order_by(runs.c.id)
+        with self._reader.connect() as connection:
+            return [_run(row) for row in connection.execute(query).mappings()]
+
     def done_of(self, desk: str, ticket_ids: Collection[str]) -> dict[str, Run]:
         """Return ticket id -> its newest run that was done, for those of `ticket_ids` that have one."""
         query = (
@@ -219,6 +227,12 @@ class Runs:
         with self._reader.connect() as connection:
             rows = connection.execute(query.order_by(runs.c.finished_at.desc()).limit(limit))
             return [Pace(row.finished_at - row.created_at, row.timings or {}) for row in rows]
+
+    def drafts(self) -> dict[tuple[str, str], int]:
+        """Return (desk, what the draft came to) -> how many runs."""
+        query = select(runs.c.desk, runs.c.drafted, func.count()).where(runs.c.drafted != "")
+        with self._reader.connect() as connection:
+            return {(row[0], row[1]): row[2] for row in connection.execute(query.group_by(runs.c.desk, runs.c.drafted))}
 
     def done_since(self, since: float) -> int:
         """Return how many runs have been done since then."""

@@ -83,6 +83,9 @@ runs = Table(
     Column("timings", JSON),  # step -> seconds
     Column("sources", JSON),  # articles and solved tickets that were found: kind, key and score, no text
     Column("draft", JSON),  # triage/draft.py
+    Column(
+        "drafted", String(10), nullable=False, default="", server_default=""
+    ),  # what the draft came to; stays when it goes
     Column("speech", String(12), nullable=False, default="", server_default=""),  # silent, note, safe, reply
     UniqueConstraint("desk", "ticket_id", "occasion"),
     Index(None, "finished_at"),

@@ -12,6 +12,7 @@ Id = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
 def upgrade() -> None:
     """Apply."""
     op.add_column("runs", sa.Column("draft", sa.JSON(), nullable=True))
+    op.add_column("runs", sa.Column("drafted", sa.String(10), nullable=False, server_default=""))
     op.add_column("runs", sa.Column("speech", sa.String(length=12), server_default="", nullable=False))
     with op.batch_alter_table("deliveries") as rows:
         rows.alter_column("occasion", type_=sa.String(length=80), existing_nullable=False)
@@ -100,4 +101,5 @@ def downgrade() -> None:
     with op.batch_alter_table("deliveries") as rows:
         rows.alter_column("occasion", type_=sa.String(length=10), existing_nullable=False)
     op.drop_column("runs", "speech")
+    op.drop_column("runs", "drafted")
     op.drop_column("runs", "draft")

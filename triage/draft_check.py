@@ -1,0 +1,361 @@
+"""What of a model's draft may be shown: code, not a prompt, decides. Pure.
+
+A sentence that breaks a rule is taken out; where too little is left, or where the model shows that it follows somebody
+else, the whole draft is withheld. Each says why in one plain sentence.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from itertools import pairwise
+from typing import Final
+
+from triage.draft_rules import (
+    AGENT,
+    SYSTEM,
+    Said,
+    broken_address,
+    broken_form,
+    broken_link,
+    broken_number,
+    broken_promise,
+    broken_secret,
+    denials,
+    meant,
+    negated,
+    sentences,
+    undecorated,
+    visible,
+)  # fmt: skip
+from triage.draft_words import ALIKE, ASKING, COURTESY
+from triage.language import UNDETERMINED, detect_language
+
+MOST_WORDS = 120
+MAX_COURTESY = 30
+"""Words of a sentence that may do without a source."""
+MAX_GREETING, MAX_CLOSING = 12, 25
+MAX_OPEN, MAX_QUESTION = 3, 160
+MAX_OPTIONS, MAX_OPTION = 3, 40
+MAX_SENTENCE = 500
+"""Characters: what is longer is no sentence of a reply."""
+SHARED_WORDS = 0.6
+"""Share of a sentence's words that stand in its source, from which it counts as supported."""
+CLOSE = 0.5
+"""Cosine of a sentence and the closest of its source, from which it counts as supported."""
+ANSWERED = 0.4
+"""Cosine from which a question of the ticket counts as one of the model's."""
+LANGUAGE_LETTERS = 40
+"""From so many on the language of a whole draft is known; of a sentence from twice as many."""
+SHINGLE = 8
+"""Words in a row that stand in the prompt too, from which a sentence is taken for a part of it."""
+
+NO_SOURCE = "it named no source"
+WRONG_SOURCE = "it named a source that was not given"
+UNSUPPORTED = "its source does not say so"
+LANGUAGE = "it was not in the customer's language"
+TOO_LONG = "the draft was longer than 120 words"
+NOTHING_LEFT = "no sentence of it stood the check"
+TOO_LITTLE_LEFT = "more of it broke the rules than stood"
+NOTHING_SAID = "the sources do not answer it"
+_FATAL: Final = frozenset({SYSTEM, AGENT})
+"""Whoever writes these follows another than us: the rest is not trusted either."""
+
+Close = Callable[[Sequence[str], Sequence[str]], Sequence[float]]
+"""Sentences and candidates -> for each sentence the cosine of the closest candidate."""
+
+
+def nothing_close(texts: Sequence[str], _candidates: Sequence[str]) -> Sequence[float]:
+    """Judge by words alone, where there is no encoder."""
+    return [0.0] * len(texts)
+
+
+_WORD: Final = re.compile(r"[^\W_]+")
+_ASKING, _COURTESY = re.compile(ASKING, re.IGNORECASE), re.compile(rf"^\W*(?:{COURTESY})", re.IGNORECASE)
+_DENSE: Final = re.compile(r"[\u0e00-\u0eff\u3040-\u30ff\u3400-\u9fff]")
+_QUESTION: Final = re.compile(r"[?？؟]\W*$")
+_STOPWORDS: Final = """\
+the and for you your with that this are can will from have not but our was per der die das und ist sie ihr ihre ihren
+ein eine für mit auf den dem von nicht les des une est pour vous votre vos dans que sur los las una por para con del
+sus más come sono gli che della nel uma seu sua dos das não het een van voor zijn dat
+"""
+_STOP: Final = frozenset(_STOPWORDS.split())
+
+
+@dataclass(frozen=True)
+class Given:
+    """One source as the model was shown it."""
+
+    text: str
+    url: str = ""
+    stated: bool = True
+    """It speaks for the company: an article, a file, or what a person answered; not what another customer was told."""
+
+
+@dataclass(frozen=True)
+class Answered:
+    """One question of the ticket, as the model saw it, and its sentences with the numbers of their sources."""
+
+    question: str
+    sentences: tuple[tuple[str, tuple[int, ...]], ...] = ()
+
+
+@dataclass(frozen=True)
+class Proposal:
+    """A model's draft before anybody has looked at it; names are back in it."""
+
+    greeting: str = ""
+    answers: tuple[Answered, ...] = ()
+    closing: str = ""
+    question: str = ""
+    options: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Facts:
+    """What a draft is judged by."""
+
+    sources: Mapping[int, Given]
+    ticket: str
+    """Everything public that was said, in the words of its writers."""
+    asked: str = ""
+    """The customer's own words since an agent last answered."""
+    language: str = UNDETERMINED
+    """The one the draft must be in."""
+    prompt: str = ""
+    """What the model was told, which must not come back."""
+    close: Close = nothing_close
+
+
+@dataclass
+class Verdict:
+    """What may be shown."""
+
+    text: str = ""
+    withheld: list[str] = field(default_factory=list)
+    removed: list[str] = field(default_factory=list)
+    open: list[str] = field(default_factory=list)
+    question: str = ""
+    options: list[str] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class _Kept:
+    text: str
+    numbers: tuple[int, ...]
+    """Empty for a sentence that claims nothing."""
+
+    @property
+    def shown(self) -> str:
+        marks = "".join(f" [{number}]" for number in self.numbers)
+        end = re.search(r"[.!?…。！？]+$", self.text)
+        return f"{self.text[: end.start()]}{marks}{end.group()}" if end else self.text + marks
+
+
+def check(proposal: Proposal, facts: Facts) -> Verdict:
+    """Return what of `proposal` may be shown."""
+    verdict = Verdict()
+    kept, claims = [], 0
+    for answer in proposal.answers:
+        stood = []
+        for text, numbers in (
+            (one, n) for whole, n in answer.sentences for one in sentences(whole[: 4 * MAX_SENTENCE])
+        ):
+            told = undecorated(visible(text))
+            claims += (needs_source := not _free(told))
+            if problem := _problem(told, numbers, facts, needs_source=needs_source):
+                verdict.removed.append(problem)
+            elif told:
+                stood.append(_Kept(told, tuple(dict.fromkeys(numbers)) if needs_source else ()))
+        kept.append(stood)
+    verdict.question, verdict.options = _for_a_person(proposal, facts)
+    _assemble(proposal, kept, claims, facts, verdict)
+    verdict.open = _open(proposal, kept if verdict.text else [], facts) if any(kept) or not verdict.withheld else []
+    return verdict
+
+
+def _assemble(proposal: Proposal, kept: list[list[_Kept]], claims: int, facts: Facts, verdict: Verdict) -> None:
+    """Put the text of `verdict` together, or say why there is none."""
+    standing = sum(bool(one.numbers) for each in kept for one in each)
+    problems = list(dict.fromkeys(verdict.removed))
+    fatal = [one for one in problems if one in _FATAL]
+    if not any(answer.sentences for answer in proposal.answers):
+        verdict.withheld = [NOTHING_SAID]
+    elif fatal:
+        verdict.withheld = fatal
+    elif not any(kept) or (claims and not standing):
+        verdict.withheld = [NOTHING_LEFT, *problems]
+    elif claims > 2 * standing:
+        verdict.withheld = [TOO_LITTLE_LEFT, *problems]
+    else:
+        _write(proposal, kept, facts, verdict)
+    verdict.removed = [] if verdict.withheld else list(dict.fromkeys(verdict.removed))
+
+
+def _write(proposal: Proposal, kept: list[list[_Kept]], facts: Facts, verdict: Verdict) -> None:
+    greeting = _frame(proposal.greeting, MAX_GREETING, facts)
+    closing = _frame(proposal.closing, MAX_CLOSING, facts)
+    room = MOST_WORDS - count(greeting) - count(closing)
+    for each in kept:
+        for place, one in enumerate(each):
+            room -= count(one.text)
+            if room < 0:
+                del each[place:]
+                verdict.removed.append(TOO_LONG)
+                break
+    paragraphs = [" ".join(one.shown for one in each) for each in kept if each]
+    text = "\n\n".join(filter(None, [greeting, *paragraphs, closing]))
+    if not paragraphs:
+        verdict.withheld = [TOO_LONG]
+    elif not in_language(" ".join(one.text for each in kept for one in each), facts.language, LANGUAGE_LETTERS):
+        verdict.withheld = [LANGUAGE]
+    else:
+        verdict.text = text
+
+
+def _frame(text: str, most: int, facts: Facts) -> str:
+    """Return greeting or closing, or nothing where it is more than that."""
+    lines = [undecorated(visible(line)) for line in text[:MAX_SENTENCE].splitlines()]
+    whole = "\n".join(line for line in lines if line)
+    said = Said(whole, ticket=facts.ticket)
+    rules = (broken_form, broken_link, broken_address, broken_promise, broken_number)
+    return "" if count(whole) > most or any(rule(said) for rule in rules) else whole
+
+
+def _free(text: str) -> bool:
+    """Say whether a sentence needs no source: it asks, thanks or is sorry, and is short."""
+    if count(text) > MAX_COURTESY:
+        return False
+    return bool(_QUESTION.search(text) or _asks(text) or _COURTESY.search(meant(text)))
+
+
+def _asks(text: str) -> bool:
+    return bool(_ASKING.search(meant(text)))
+
+
+def _problem(text: str, numbers: Sequence[int], facts: Facts, *, needs_source: bool) -> str:
+    """Return what is wrong with one sentence, "" where nothing is."""
+    given = [facts.sources[number] for number in numbers if number in facts.sources]
+    said = Said(
+        text,
+        cited="\n".join(one.text for one in given),
+        stated="\n".join(one.text for one in given if one.stated),
+        ticket=facts.ticket,
+        urls=[one.url for one in given if one.url],
+    )
+    if len(text) > MAX_SENTENCE or _repeats(text, facts.prompt):
+        return SYSTEM if _repeats(text, facts.prompt) else TOO_LONG
+    for rule in (broken_address, broken_form, broken_link, broken_promise):
+        if problem := rule(said):
+            return problem
+    if not in_language(text, facts.language, 2 * LANGUAGE_LETTERS):
+        return LANGUAGE
+    if not needs_source:
+        return broken_number(said) or (broken_secret(said) if _asks(text) or _QUESTION.search(text) else "")
+    if not numbers:
+        return NO_SOURCE
+    if len(given) != len(numbers):
+        return WRONG_SOURCE
+    return broken_number(said) or ("" if supported(text, [one.text for one in given], facts.close) else UNSUPPORTED)
+
+
+def _repeats(text: str, prompt: str) -> bool:
+    """Say whether a stretch of `text` stands in the prompt word for word."""
+    told = _words(text)
+    shown = f" {' '.join(_words(prompt))} "
+    return any(f" {' '.join(told[at : at + SHINGLE])} " in shown for at in range(len(told) - SHINGLE + 1))
+
+
+def supported(text: str, texts: Sequence[str], close: Close) -> bool:
+    """Say whether one of `texts` says what `text` says, by its words or by their meaning, and does not deny it."""
+    for source in texts:
+        told = [one for one in sentences(source) if _WORD.search(one)]
+        windows = [*told, *(f"{one} {two}" for one, two in pairwise(told))]
+        if not windows:
+            continue
+        shared = [shared_words(text, window) for window in windows]
+        if max(shared) < SHARED_WORDS and close([text], windows)[0] < CLOSE:
+            continue
+        if not _denied(text, told, shared[: len(told)], source):
+            return True
+    return False
+
+
+def _denied(text: str, told: Sequence[str], shared: Sequence[float], source: str) -> bool:
+    """Say whether a sentence says the opposite of its source, as far as words like "not" tell."""
+    best = max(range(len(told)), key=shared.__getitem__)
+    if shared[best] >= SHARED_WORDS:
+        return denials(text) % 2 != denials(told[best]) % 2
+    return negated(text) and not negated(source)
+
+
+def shared_words(text: str, source: str) -> float:
+    """Return the share of the words of `text` that stand in `source`, by their beginnings."""
+    wanted, there = _content(text), _content(source)
+    return len(wanted & there) / len(wanted) if wanted else 0.0
+
+
+def _content(text: str) -> set[str]:
+    """Return the beginnings of the words that carry meaning; of scripts without spaces their pairs."""
+    found = set()
+    for word in _words(text):
+        if _DENSE.search(word):
+            found |= {word[at : at + 2] for at in range(len(word) - 1)}
+        elif (len(word) > 2 or word.isdigit()) and word not in _STOP:
+            found.add(word[:5])
+    return found
+
+
+def _words(text: str) -> list[str]:
+    return _WORD.findall(meant(text).casefold())
+
+
+def count(text: str) -> int:
+    """Return how many words `text` has; two characters of a script without spaces are one."""
+    return len(_DENSE.sub("", text).split()) + (len(_DENSE.findall(text)) + 1) // 2
+
+
+def in_language(text: str, wanted: str, letters: int) -> bool:
+    """Say whether `text` may be in the language `wanted`; too little of it may be in any."""
+    if wanted == UNDETERMINED or sum(map(str.isalpha, text)) + 2 * len(_DENSE.findall(text)) < letters:
+        return True
+    found = detect_language(text)
+    alike = any({found, wanted} <= group for group in ALIKE) and len(text) < 8 * letters
+    return found in (wanted[:2], UNDETERMINED) or alike
+
+
+def _open(proposal: Proposal, kept: Sequence[Sequence[_Kept]], facts: Facts) -> list[str]:
+    """Return the questions that stay open: those of the model without an answer, those of the ticket it left out."""
+    answered = [answer for answer, stood in zip(proposal.answers, kept, strict=False) if stood]
+    left = [answer for answer in proposal.answers if answer not in answered]
+    found = [_plain_question(answer.question, facts) for answer in left]
+    asked = [one for one in sentences(facts.asked) if _QUESTION.search(one) and count(one) > 2]
+    known = [answer.question for answer in proposal.answers] + [one.text for stood in kept for one in stood]
+    near = facts.close(asked, known) if asked and known else [0.0] * len(asked)
+    for question, closeness in zip(asked, near, strict=True):
+        if closeness < ANSWERED and not any(shared_words(question, one) >= ANSWERED for one in known):
+            found.append(_plain_question(question, facts))
+    return list(dict.fromkeys(filter(None, found)))[:MAX_OPEN]
+
+
+def _plain_question(text: str, facts: Facts) -> str:
+    """Return a question fit to be shown to an agent, or nothing."""
+    whole = undecorated(visible(text))
+    said = Said(whole, ticket=facts.ticket)
+    bad = any(rule(said) for rule in (broken_form, broken_link, broken_address))
+    return "" if bad or _repeats(whole, facts.prompt) else _short(whole, MAX_QUESTION)
+
+
+def _for_a_person(proposal: Proposal, facts: Facts) -> tuple[str, list[str]]:
+    """Return the question to a person and what may be answered, both empty where it is none."""
+    question = _plain_question(proposal.question, facts)
+    said = Said(question, ticket=f"{facts.ticket}\n" + "\n".join(one.text for one in facts.sources.values()))
+    if not _QUESTION.search(question) or broken_number(said) or broken_secret(said):
+        return "", []
+    options = [_plain_question(one, facts) for one in proposal.options]
+    return question, [one for one in dict.fromkeys(options) if 0 < len(one) <= MAX_OPTION][:MAX_OPTIONS]
+
+
+def _short(text: str, length: int) -> str:
+    return text if len(text) <= length else text[: length - 1].rstrip() + "…"
