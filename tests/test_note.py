@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from html.parser import HTMLParser
 from typing import Any
 
@@ -114,14 +114,14 @@ class TestOrder:
         expected = [
             "Security (90%)",
             "Escalate: every security ticket is escalated.",
-            "Why: the customer writes",
-            "“I was charged twice.”",
-            "Customer: Customer Ltd · tier gold · plan pro · MRR 1,200 · 3 other tickets in 30 days",
+            "Why: the customer writes “I was charged twice.”",
+            "In short: A long-standing customer.",
+            "Customer: Customer Ltd · tier gold · plan pro · MRR 1,200",
+            "History: 3 other tickets in 30 days, latest: “Invoice 4711”",
             "SLA by policy: first response within 60 min, 40 min left.",
-            "A long-standing customer.",
-            "The language model did not answer (time-out); the built-in classifier did.",
-            "Draft reply (edit before sending):",
+            "READY TO EDIT Draft reply: check it, then send it yourself.",
             "  | Dear Ada,",
+            "The language model did not answer (time-out); the built-in classifier did.",
             CLOSING,
             END,
         ]
@@ -300,11 +300,11 @@ class TestLength:
         # Zendesk refuses a comment above 64 KB.
         assert len(html.encode()) < 64_000
         check(html)
-        assert html.count("…") >= 7
+        assert html.count("…") >= 6
 
     def test_a_quote_of_just_the_length_is_whole(self) -> None:
-        assert f"“{'x' * 200}”" in text_of(answer(evidence=["x" * 200]))
-        assert f"“{'x' * 199}…”" in text_of(answer(evidence=["x" * 201]))
+        assert f"“{'x' * 140}”" in text_of(answer(evidence=["x" * 140]))
+        assert f"“{'x' * 139}…”" in text_of(answer(evidence=["x" * 141]))
 
     def test_two_quotes_are_enough(self) -> None:
         text = text_of(answer(evidence=["one one", "two two", "three three"]))
@@ -324,6 +324,13 @@ class TestCustomer:
             (Organization(tier="gold"), "Customer: tier gold"),
             (Organization(mrr=0.0), "Customer: MRR 0"),
             (Organization(mrr=1234567.5), "Customer: MRR 1,234,568"),
+            (Organization(created_at=NOW - timedelta(days=1100)), "Customer: account 3 years old"),
+            (Organization(created_at=NOW - timedelta(days=100)), "Customer: account 3 months old"),
+            (Organization(created_at=NOW - timedelta(days=9)), "Customer: account 9 days old"),
+            (Organization(created_at=NOW), "Customer: new account"),
+            (Organization(renewal=date(2026, 12, 1)), "Customer: renews in 9 days (2026-12-01)"),
+            (Organization(renewal=date(2026, 11, 22)), "Customer: renews today"),
+            (Organization(renewal=date(2026, 11, 21)), "Customer: renewal date passed 1 day ago (2026-11-21)"),
         ],
     )
     def test_is_told_as_far_as_it_is_known(self, organization: Organization, words: str) -> None:
@@ -357,7 +364,7 @@ class TestSources:
     def test_similar_tickets_come_before_sources_and_both_before_the_draft(self) -> None:
         ticket = self.source("Seats again", "/agent/tickets/9", TICKET_KIND)
         text = render_text(self.note(Sources((self.source("Add seats"),), (ticket,))))
-        words = ["Similar solved tickets:", f"- Seats again {self.DESK}/agent/tickets/9", "Sources:", "- Add seats"]
+        words = [f"Similar solved tickets: [1] Seats again {self.DESK}/agent/tickets/9", "Sources: [2] Add seats"]
         places = [text.index(one) for one in [*words, "Draft reply"]]
         assert places == sorted(places)
 
@@ -366,10 +373,17 @@ class TestSources:
         assert "Sources" not in text
         assert "Similar" not in text
 
-    def test_at_most_three_of_each(self) -> None:
+    def test_at_most_three_in_all_numbered_through(self) -> None:
         many = tuple(self.source(f"Number {n}") for n in range(5))
-        html = render_html(self.note(Sources(many, many)))
-        assert html.count("<li>") == 6
+        some = tuple(self.source(f"Ticket {n}", kind=TICKET_KIND) for n in range(5))
+        text = render_text(self.note(Sources(many, some)))
+        assert re.findall(r"\[(\d)\] (\w+)", text) == [("1", "Ticket"), ("2", "Ticket"), ("3", "Number")]
+
+    def test_a_number_is_the_same_for_the_note_and_for_whoever_cites_it(self) -> None:
+        sources = Sources((self.source("Add seats"),), (self.source("Seats again", kind=TICKET_KIND),))
+        text = render_text(self.note(sources))
+        for number, one in sources.numbered():
+            assert f"[{number}] {one.title}" in text
 
     def test_sources_without_a_draft_say_so(self) -> None:
         assert "No draft: sources only." in render_text(self.note(Sources((self.source("Seats"),)), answer()))
@@ -389,4 +403,4 @@ class TestSources:
 
     def test_a_file_has_no_link(self) -> None:
         html = render_html(self.note(Sources((self.source("Seats", ""),))))
-        assert "<li>Seats</li>" in html
+        assert "[1] Seats</p>" in html

@@ -1,4 +1,4 @@
-"""The parts a note is made of, and how they are shown: as the small HTML both helpdesks keep, or as text.
+"""The parts a note is made of, how many of them there is room for, and how they are shown: as HTML or as text.
 
 Texts of customers and models are escaped here and nowhere else.
 """
@@ -7,9 +7,11 @@ from __future__ import annotations
 
 import html
 import re
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
 QUOTE_LENGTH = 200
+BETWEEN = " · "
 # Not U+200C and U+200D: Persian, Hindi and composed emoji are spelt with them.
 CONTROL = re.compile(
     r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200b\u200e\u200f\u202a-\u202e\u2060-\u2069\ufeff\U000e0000-\U000e007f]"
@@ -30,8 +32,47 @@ class Part:
 
     line: str
     items: tuple[str | Link, ...] = ()
+    """A list under the line, one line each."""
     quote: str = ""
     strong: bool = False
+    label: str = ""
+    """What the line begins with, in bold."""
+    links: tuple[Link, ...] = ()
+    """On the line itself, after its words."""
+    rank: int = 0
+    """How easily it can be done without where room is short; 0 never."""
+    kin: str = ""
+    """Parts of one kin share a line where room is short."""
+    also: tuple[Part, ...] = ()
+    """Parts that share its line."""
+
+
+def fit(parts: Sequence[Part], room: int) -> list[Part]:
+    """Return `parts` on `room` lines at most: first kin share lines, then what is ranked highest goes."""
+    kept = list(parts)
+    while _lines(kept) > room:
+        kept = _shared(kept) or _without_one(kept)
+    return kept
+
+
+def _lines(parts: Sequence[Part]) -> int:
+    return sum(1 + len(part.items) + len(part.quote.splitlines()) for part in parts)
+
+
+def _shared(parts: list[Part]) -> list[Part]:
+    """Return `parts` with the last two kin on one line, or nothing where no kin is left."""
+    for place in range(len(parts) - 1, 0, -1):
+        first, second = parts[place - 1], parts[place]
+        if first.kin and first.kin == second.kin:
+            together = replace(first, also=(*first.also, second), rank=min(first.rank, second.rank))
+            return [*parts[: place - 1], together, *parts[place + 1 :]]
+    return []
+
+
+def _without_one(parts: list[Part]) -> list[Part]:
+    """Return `parts` without the highest ranked, of equals the last one; the first part of all stays."""
+    goes = max(range(len(parts)), key=lambda place: (parts[place].rank, place))
+    return [*parts[:goes], *parts[goes + 1 :]]
 
 
 def render_html(parts: list[Part]) -> str:
@@ -43,20 +84,32 @@ def render_text(parts: list[Part]) -> str:
     """Return the note for a terminal."""
     lines: list[str] = []
     for part in parts:
-        lines.append(clean(part.line))
+        lines.append(_line_text(part))
         lines += [f"  - {clean(_item_text(item))}" for item in part.items]
         lines += [f"  | {line}" for line in clean(part.quote).splitlines()]
     return "\n".join(lines)
 
 
 def _part_html(part: Part) -> str:
-    line = _escape(part.line)
-    out = f"<p><b>{line}</b></p>" if part.strong else f"<p>{line}</p>"
+    out = f"<p>{_line_html(part)}</p>"
     if part.items:
         out += "<ul>" + "".join(f"<li>{_item_html(item)}</li>" for item in part.items) + "</ul>"
     if part.quote:
         out += "<blockquote>" + "<br>".join(_escape(line) for line in part.quote.splitlines()) + "</blockquote>"
     return out
+
+
+def _line_html(part: Part) -> str:
+    line = f"<b>{_escape(part.line)}</b>" if part.strong else _escape(part.line)
+    label = f"<b>{_escape(part.label)}</b>" if part.label else ""
+    words = " ".join(one for one in (label, line, BETWEEN.join(_item_html(link) for link in part.links)) if one)
+    return BETWEEN.join((words, *(_line_html(one) for one in part.also)))
+
+
+def _line_text(part: Part) -> str:
+    links = BETWEEN.join(clean(_item_text(link)) for link in part.links)
+    words = " ".join(one for one in (clean(part.label), clean(part.line), links) if one)
+    return BETWEEN.join((words, *(_line_text(one) for one in part.also)))
 
 
 def _item_html(item: str | Link) -> str:
@@ -81,7 +134,6 @@ def clean(text: str) -> str:
 
 
 def short(text: str, length: int = QUOTE_LENGTH) -> str:
-    """Return `text` on one line, cut at `length` characters."""
     """Return `text` on one line, cut at `length` characters."""
     flat = " ".join(clean(text).split())
     return flat if len(flat) <= length else flat[: length - 1].rstrip() + "…"

@@ -36,6 +36,7 @@ from triage.store.runs import DONE, SKIPPED, Run
 from triage.ticket import Status, Ticket
 from workers.clocks import follow
 from workers.leases import LEASE_SECONDS
+from workers.moods import moods_of
 
 logger = logging.getLogger(__name__)
 OVER = {
@@ -202,7 +203,8 @@ def _write_note(
             _record_note(run, effect, found, tools)
             return decision
         now = datetime.now(UTC)
-        material = Material(ticket, answer, decision, tools.settings, run.reference, now, sources)
+        moods = moods_of(ticket, tools.store)
+        material = Material(ticket, answer, decision, tools.settings, run.reference, now, sources, moods)
         note = render_html(compose(material))
         _announce(run, effect, decision, tools)
         try:
