@@ -16,9 +16,11 @@ from triage.ticket import Author, Rating, Ticket
 ARROW = " → "
 MAX_FACTS = 4
 MAX_FILES = 3
-NAME_LENGTH = 60
-VALUE_LENGTH = 40
-SUBJECT_LENGTH = 60
+NAME_LENGTH = 50
+VALUE_LENGTH = 30
+SUBJECT_LENGTH = 40
+MOODS = 4
+SOON_DAYS = 90
 MONTH_DAYS = 30.44
 YEAR_DAYS = 365.25
 
@@ -82,7 +84,9 @@ def _renewal(renewal: date, today: date) -> str:
     days = (renewal - today).days
     if days == 0:
         return "renews today"
-    return f"renews in {_days(days)} ({renewal})" if days > 0 else f"renewal date passed {_days(-days)} ago ({renewal})"
+    if days > SOON_DAYS:
+        return f"renews {renewal}"
+    return f"renews in {_days(days)}" if days > 0 else f"renewal passed {_days(-days)} ago"
 
 
 def _days(days: int) -> str:
@@ -110,14 +114,14 @@ def _rating(rating: Rating | None) -> str:
 
 
 def _path(ticket: Ticket, moods: Mapping[str, str], mood: str, prefix: str) -> list[str]:
-    """Return the moods of the last tickets, oldest first, then what this one was before and is now."""
+    """Return the last MOODS moods: of other tickets, oldest first, then what this one was before and is now."""
     tagged = {f"{prefix}sentiment_{word}": word for word in SENTIMENTS}
 
     def seen(ticket_id: str, tags: Iterable[str]) -> str:
         return next((tagged[tag] for tag in tags if tag in tagged), moods.get(ticket_id, ""))
 
     before = [seen(one.id, one.tags) for one in reversed(ticket.background.before)]
-    return list(_known((*before, moods.get(ticket.id, ""), mood)))
+    return list(_known((*before, moods.get(ticket.id, ""), mood)))[-MOODS:]
 
 
 def _details(ticket: Ticket) -> tuple[str, ...]:

@@ -26,8 +26,8 @@ from triage.ticket import Ticket
 LINES_BEFORE_DRAFT = 8
 CLOSING = "AI suggestion: nothing was sent to the customer."
 REFERENCE_LINE = "Tandem · ref {reference}"
-# The three states of a note, told apart at a glance.
-READY, SOURCES_ALONE, UNSURE = "READY TO EDIT", "SOURCES ONLY", "NOT SURE"
+# The two states of a draft, told apart at a glance.
+READY, SOURCES_ALONE = "✎ READY TO EDIT", "SOURCES ONLY"
 DRAFT_TITLE = "Draft reply: check it, then send it yourself."
 NOT_SURE = "Not sure, please triage."
 NO_DRAFT = "No draft: sources only, and none were found."
@@ -35,10 +35,12 @@ SOURCES_ONLY = "No draft: sources only."
 SIMILAR = "Similar solved tickets:"
 SOURCES = "Sources:"
 UNTITLED = "(no title)"
-TITLE_LENGTH = 70
+TITLE_LENGTH = 60
 QUOTE_LENGTH = 140
-REASON_LENGTH = 120
-SUMMARY_LENGTH = 200
+# Two quotes share a line and a half.
+HALF_QUOTE_LENGTH = 80
+REASON_LENGTH = 105
+SUMMARY_LENGTH = 115
 NOTHING_FOUND = Sources()
 QUOTES = 2
 # A helpdesk refuses a comment above 64 KB, and then there would be no note at all.
@@ -119,7 +121,8 @@ def _why(material: Material) -> list[Part]:
     """Return the customer's own words that decided, and a model's summary where there is room for it."""
     answer, parts = material.answer, []
     if answer.evidence:
-        quotes = " … ".join(f"“{short(quote, QUOTE_LENGTH)}”" for quote in answer.evidence[:QUOTES])
+        length = QUOTE_LENGTH if len(answer.evidence) == 1 else HALF_QUOTE_LENGTH
+        quotes = " ".join(f"“{short(quote, length)}”" for quote in answer.evidence[:QUOTES])
         parts.append(Part(f"the customer writes {quotes}", label="Why:", rank=1))
     if answer.context_for_agent:
         parts.append(Part(short(answer.context_for_agent, SUMMARY_LENGTH), label="In short:", rank=5))
@@ -143,7 +146,8 @@ def _sla(material: Material) -> list[Part]:
     if ticket.created_at is None or not (judged.priority or ticket.priority):
         return []
     line = note_line(clocks_of(ticket, material.settings, material.now.timestamp(), judged))
-    return [Part(line, rank=1)] if line else []
+    label, _, rest = line.partition(": ")
+    return [Part(rest, label=f"{label}:", rank=1)] if line else []
 
 
 def _sources(material: Material) -> list[Part]:
@@ -172,7 +176,7 @@ def _missing(material: Material) -> list[Part]:
 
 def _draft(material: Material) -> list[Part]:
     if material.decision.needs_triage:
-        return [Part(NOT_SURE, label=UNSURE)]
+        return [Part(NOT_SURE, strong=True)]
     if draft := material.answer.auto_response_draft:
         cut = draft if len(draft) <= DRAFT_LENGTH else draft[: DRAFT_LENGTH - 1].rstrip() + "…"
         return [Part(DRAFT_TITLE, quote=cut, label=READY)]

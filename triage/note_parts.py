@@ -6,12 +6,15 @@ Texts of customers and models are escaped here and nowhere else.
 from __future__ import annotations
 
 import html
+import math
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 QUOTE_LENGTH = 200
 BETWEEN = " · "
+# Characters on one line where an agent reads the note: about 900 pixels.
+LINE_LENGTH = 120
 # Not U+200C and U+200D: Persian, Hindi and composed emoji are spelt with them.
 CONTROL = re.compile(
     r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200b\u200e\u200f\u202a-\u202e\u2060-\u2069\ufeff\U000e0000-\U000e007f]"
@@ -24,6 +27,8 @@ class Link:
 
     text: str
     url: str = ""
+    secret: bool = False
+    """Whoever knows the address may act by it, so it is not printed."""
 
 
 @dataclass(frozen=True)
@@ -50,13 +55,28 @@ class Part:
 def fit(parts: Sequence[Part], room: int) -> list[Part]:
     """Return `parts` on `room` lines at most: first kin share lines, then what is ranked highest goes."""
     kept = list(parts)
-    while _lines(kept) > room:
+    while sum(map(lines_of, kept)) > room:
         kept = _shared(kept) or _without_one(kept)
     return kept
 
 
-def _lines(parts: Sequence[Part]) -> int:
-    return sum(1 + len(part.items) + len(part.quote.splitlines()) for part in parts)
+def lines_of(part: Part) -> int:
+    """Return how many lines `part` takes where an agent reads it in a window of the usual width."""
+    return sum(map(_wrapped, (_shown(part), *map(_label, part.items), *part.quote.splitlines())))
+
+
+def _wrapped(text: str) -> int:
+    return max(math.ceil(len(text) / LINE_LENGTH), 1)
+
+
+def _shown(part: Part) -> str:
+    links = BETWEEN.join(link.text for link in part.links)
+    words = " ".join(one for one in (part.label, part.line, links) if one)
+    return BETWEEN.join((words, *map(_shown, part.also)))
+
+
+def _label(item: str | Link) -> str:
+    return item if isinstance(item, str) else item.text
 
 
 def _shared(parts: list[Part]) -> list[Part]:
@@ -121,7 +141,7 @@ def _item_html(item: str | Link) -> str:
 def _item_text(item: str | Link) -> str:
     if isinstance(item, str):
         return item
-    return f"{item.text} {item.url}".strip()
+    return item.text if item.secret else f"{item.text} {item.url}".strip()
 
 
 def _escape(text: str) -> str:

@@ -42,7 +42,7 @@ class Sources:
     """Help-centre articles and Markdown files."""
     tickets: tuple[Source, ...] = ()
 
-    def numbered(self) -> tuple[tuple[int, Source], ...]:
+    def numbered(self) -> list[tuple[int, Source]]:
         """Return what a note shows, with the number by which a draft cites it: solved tickets first, as in the note.
 
         The best of each kind is always there; what is left goes to the nearest.
@@ -51,7 +51,7 @@ class Sources:
         rest = sorted((*self.tickets[1:], *self.articles[1:]), key=lambda one: -one.score)
         shown = {id(one) for one in (*best, *rest)[:SHOWN]}
         chosen = [one for one in (*self.tickets, *self.articles) if id(one) in shown]
-        return tuple(enumerate(chosen, start=1))
+        return list(enumerate(chosen, start=1))
 
     def ids(self) -> dict[str, list[dict[str, object]]]:
         """Return kind, key and score of each, for the record: no text."""
