@@ -34,7 +34,7 @@ SHOWN = {
     "s11": ("enterprise", "zendesk"),
     "s37": ("attachments", "zendesk"),
     "s20": ("how-to", "freshdesk"),
-    "s08": ("french", "freshdesk"),
+    "s23": ("italian", "freshdesk"),
     "s13": ("security", "zendesk"),
     "s12": ("unclear", "freshdesk"),
 }

@@ -17,7 +17,9 @@ INVOICE = "an invoice number"
 # "I send you a file with this", not "attached to my account" and not "attachments do not work".
 _ENCLOSED: Final = re.compile(
     r"""(?xi)
-    \b (?: (?:i|we) (?:'ve|\ have)? \ (?:just\ )? attach(?:ed)? \ (?:an?|the|my|our|some|two|three|screenshots?) \b
+    \b (?: (?<!when\ ) (?<!after\ ) (?<!once\ ) (?<!if\ ) (?:i|we) (?:['’]ve|\ have)? \ (?:just\ |also\ )?
+           attached \ (?:an?|the|my|our|some|two|three|screenshots?) \b
+         | (?:i['’]m|i\ am|we['’]re|we\ are) \ attaching
          | (?<!t\ ) (?:find|see) \ (?:the\ )? (?:attached|enclosed|attachment|screenshots?)
          | attached \ (?:is|are|you|please)
          | (?:is|are) \ (?:also\ )? attached (?=\s*[.,;:!)\n]|\s*$)

@@ -37,8 +37,8 @@ SOURCES = "Sources:"
 UNTITLED = "(no title)"
 TITLE_LENGTH = 60
 QUOTE_LENGTH = 140
-# Two quotes share a line and a half.
-HALF_QUOTE_LENGTH = 80
+# Two quotes share two lines.
+HALF_QUOTE_LENGTH = 105
 REASON_LENGTH = 105
 SUMMARY_LENGTH = 115
 NOTHING_FOUND = Sources()
@@ -123,7 +123,7 @@ def _why(material: Material) -> list[Part]:
     if answer.evidence:
         length = QUOTE_LENGTH if len(answer.evidence) == 1 else HALF_QUOTE_LENGTH
         quotes = " ".join(f"“{short(quote, length)}”" for quote in answer.evidence[:QUOTES])
-        parts.append(Part(f"the customer writes {quotes}", label="Why:", rank=1))
+        parts.append(Part(quotes, label="Why:", rank=1))
     if answer.context_for_agent:
         parts.append(Part(short(answer.context_for_agent, SUMMARY_LENGTH), label="In short:", rank=5))
     return parts
