@@ -20,6 +20,7 @@ from triage.sources import Sources
 from triage.store.deliveries import DONE
 from triage.store.runs import DONE as RUN_DONE
 from workers.deliver import deliver
+from workers.moods import moods_of
 from workers.runtime import Runtime
 
 DRY_REFERENCE = "TDM-(dry run)"
@@ -56,13 +57,14 @@ def _show(runtime: Runtime, desk: str, ticket_id: str) -> None:
     answer = tools.classifier.classify(ticket)
     decision = decide(ticket, answer, tools.settings, tools.desk)
     try:
-        sources = tools.find(ticket)
+        sources, moods = tools.find(ticket), moods_of(ticket, runtime.store)
     except SQLAlchemyError:
-        # A dry run needs no database, and then there is no index.
-        sources = Sources()
+        # A dry run needs no database, and then there is neither an index nor an earlier run.
+        sources, moods = Sources(), {}
     # What would be said, also on a desk that only watches and so drafts nothing.
     draft = tools.draft(ticket, answer, decision.model_copy(update={"note": True}), sources, Wishes())
-    note = compose(Material(ticket, answer, decision, tools.settings, DRY_REFERENCE, datetime.now(UTC), sources, draft))
+    now = datetime.now(UTC)
+    note = compose(Material(ticket, answer, decision, tools.settings, DRY_REFERENCE, now, sources, draft, moods))
     click.echo(render_text(note))
     click.echo("\nTags:   " + (" ".join(decision.tags) or "none"))
     fields = {"priority": decision.priority, "group": decision.group, **decision.custom}

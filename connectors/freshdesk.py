@@ -16,6 +16,7 @@ from typing import Any, ClassVar
 from connectors import freshdesk_clocks, freshdesk_schedules, freshdesk_solutions, freshdesk_ticket
 from connectors.base import Account, Articles, Changes, Fields, History, Leak, Past, Written
 from connectors.budget import ACCOUNT, BULK_SPARE, Need
+from connectors.freshdesk_customer import Customers
 from connectors.freshdesk_errors import FreshdeskDialect
 from connectors.freshdesk_poll import PAGE_SIZE, Place, iso
 from connectors.freshdesk_tags import TagList
@@ -30,19 +31,17 @@ from connectors.helpdesk import (
 from connectors.http import Client, StaticCredential
 from connectors.lock import ticket_lock
 from connectors.schedules import Schedule
-from connectors.ticket_rows import earlier
+from connectors.ticket_rows import Others, others
 from connectors.values import as_dict, ident, rows, text
 from connectors.verdict import Call
 from triage.errors import DeskLocked, Forbidden, Gone, Refused, Retry, TandemError, UnknownOutcome
-from triage.ticket import EarlierTicket, Message, Status, Ticket
+from triage.ticket import Message, Rating, Status, Ticket
 
 TICKETS = "/tickets"
 TICKET = "/tickets/{id}"
 CONVERSATIONS = "/tickets/{id}/conversations"
 NOTES = "/tickets/{id}/notes"
 CONVERSATION = "/conversations/{id}"
-COMPANY = "/companies/{id}"
-CONTACT = "/contacts/{id}"
 GROUPS = "/groups"
 ME = "/agents/me"
 
@@ -83,7 +82,9 @@ class Freshdesk(Helpdesk):
         pair = base64.b64encode(f"{desk.auth.api_key.get_secret_value()}:X".encode()).decode()
         self._dialect = FreshdeskDialect(desk.rate_limit)
         signed = StaticCredential(f"Basic {pair}")
-        return Client(f"{desk.url}/api/v2", signed, self._dialect, self._budget)
+        api = Client(f"{desk.url}/api/v2", signed, self._dialect, self._budget)
+        self._customers = Customers(api)
+        return api
 
     def account(self) -> Account:
         """Return who we are; proves the credential."""
@@ -105,21 +106,29 @@ class Freshdesk(Helpdesk):
             ]
         )
         raw = freshdesk_ticket.living(self._ticket(ticket_id, INCLUDES))
-        others = earlier(self._history(raw), text(raw["id"]), self._month_ago(), freshdesk_ticket.status)
-        return self._normal(raw, self._cache.peek("groups") or {}, others)
+        found = others(self._customers.tickets(raw), text(raw["id"]), self._month_ago(), freshdesk_ticket.status)
+        return self._normal(raw, self._cache.peek("groups") or {}, found, self._customers.rating(raw))
 
     def look(self, ticket_id: str) -> Ticket:
         """Return the ticket as `read` does without the earlier ones, solved and closed ones too; Gone if deleted."""
         self._budget.admit([Need(ACCOUNT, LOOK_CREDITS)])
         raw = freshdesk_ticket.existing(self._ticket(ticket_id, f"{INCLUDES},stats"))
-        return self._normal(raw, self._groups() if ident(raw.get("group_id")) else {}, ())
+        return self._normal(raw, self._groups() if ident(raw.get("group_id")) else {})
 
-    def _normal(self, raw: dict[str, Any], groups: Mapping[str, str], others: tuple[EarlierTicket, ...]) -> Ticket:
+    def _normal(
+        self,
+        raw: dict[str, Any],
+        groups: Mapping[str, str],
+        others: Others = freshdesk_ticket.NOTHING,
+        rated: Rating | None = None,
+    ) -> Ticket:
         conversations = rows(raw.get("conversations"))
         if len(conversations) >= EMBEDDED:
             conversations = list(self._listed(CONVERSATIONS, text(raw["id"])))
-        customer = self._customer(raw)
-        ticket = freshdesk_ticket.normalize(self.desk, self._settings, raw, conversations, customer, others, groups)
+        customer = self._customers.of(raw)
+        ticket = freshdesk_ticket.normalize(
+            self.desk, self._settings, raw, conversations, customer, groups, others, rated
+        )
         return replace(ticket, clocks=freshdesk_clocks.clocks(raw)) if self._own_clocks else ticket
 
     def _ticket(self, ticket_id: str, includes: str) -> Any:
@@ -129,28 +138,6 @@ class Freshdesk(Helpdesk):
             # Freshdesk says 403 for a soft-deleted ticket too; whether it is the credential, another call tells.
             self.account()
             raise Gone(NOT_OURS) from error
-
-    def _history(self, raw: dict[str, Any]) -> Any:
-        if not (requester_id := ident(raw.get("requester_id"))):
-            return None
-        query = {
-            "requester_id": requester_id,
-            "updated_since": iso(self._month_ago()),
-            "order_by": "created_at",
-            "order_type": "desc",
-            "per_page": str(PAGE_SIZE),
-        }
-        return self._api.get_if_possible(TICKETS, query=query)
-
-    def _customer(self, raw: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
-        """Return company and contact; the contact is only fetched where no company can say what they are worth."""
-        if company_id := ident(raw.get("company_id")):
-            return self._kept(COMPANY, company_id), {}
-        requester_id = ident(raw.get("requester_id"))
-        return {}, self._kept(CONTACT, requester_id) if requester_id else {}
-
-    def _kept(self, path: str, ident_: str) -> dict[str, Any]:
-        return as_dict(self._cache.get(f"{path} {ident_}", lambda: self._api.get_if_possible(path, ident_)))
 
     def _listed(self, path: str, *ids: str, optional: bool = False) -> Iterator[dict[str, Any]]:
         """Yield the rows of all pages; the `Link` header only says whether another page follows."""
@@ -292,7 +279,7 @@ class Freshdesk(Helpdesk):
             raw = as_dict(self._shown(ticket_id))
             if raw and freshdesk_ticket.status(raw) not in (Status.DELETED, Status.SPAM):
                 company_id = ident(raw.get("company_id"))
-                company = self._kept(COMPANY, company_id) if company_id else {}
+                company = self._customers.company(company_id) if company_id else {}
                 found.append(freshdesk_ticket.past(self.desk, self._settings, raw, company, groups))
         return tuple(found)
 

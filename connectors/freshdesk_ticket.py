@@ -7,11 +7,11 @@ from dataclasses import replace
 from typing import Any
 
 from connectors.base import Changed, Past
-from connectors.ticket_rows import changed
-from connectors.values import as_dict, as_list, customer_value, ident, rows, text, when
+from connectors.ticket_rows import Others, changed
+from connectors.values import as_dict, as_list, facts, ident, organization, rows, text, when
 from triage.errors import Gone, Retry
 from triage.settings import Desk
-from triage.ticket import Author, EarlierTicket, Message, Organization, Requester, Status, Ticket
+from triage.ticket import Author, Background, Message, Rating, Requester, Status, Ticket
 
 # Numbers from 8 on are the account's own statuses; they map to UNKNOWN and are triaged like open ones.
 STATUSES = {
@@ -42,6 +42,7 @@ SOURCES = {
 }
 OUTBOUND_EMAIL = 10
 SURVEY = 6
+NOTHING = Others()
 HALF_AN_ANSWER = "the helpdesk answered without a ticket"
 
 
@@ -131,11 +132,17 @@ def normalize(
     raw: dict[str, Any],
     conversations: Iterable[dict[str, Any]],
     customer: tuple[dict[str, Any], dict[str, Any]],
-    others: tuple[EarlierTicket, ...],
     groups: Mapping[str, str],
+    others: Others = NOTHING,
+    rated: Rating | None = None,
 ) -> Ticket:
     """Return our Ticket; `customer` holds company and contact, either may be empty; `groups` names by id."""
     ticket_id = text(raw["id"])
+    company, contact = customer
+    # Tier and renewal date are fields of every company; an admin's own of these names go before them.
+    built_in = {"tier": company.get("account_tier")} | company
+    fields = as_dict(company.get("custom_fields")), built_in, as_dict(contact.get("custom_fields"))
+    told = facts(desk.context_fields, (custom_fields(raw), *fields))
     return Ticket(
         desk=name,
         id=ticket_id,
@@ -151,14 +158,15 @@ def normalize(
         updated_at=when(raw.get("updated_at")),
         stamp=text(raw.get("updated_at")),
         url=f"{desk.url}/a/tickets/{ticket_id}",
-        requester=_requester(raw, customer[1]),
-        organization=_organization(desk, raw, *customer),
+        requester=_requester(raw, contact),
+        organization=organization(raw.get("company_id"), company, desk.customer_fields, fields),
         messages=tuple(messages(raw, conversations)),
-        earlier=others,
-        ticket_count_30d=len(others),
+        earlier=others.recent,
+        ticket_count_30d=len(others.recent),
         group=groups.get(text(raw.get("group_id")), ""),
         brand=ident(raw.get("product_id")) or "",
         status_since=when(as_dict(raw.get("stats")).get("status_updated_at")),
+        background=Background(others.open, others.newest, rated, told),
     )
 
 
@@ -182,13 +190,6 @@ def _requester(raw: dict[str, Any], contact: dict[str, Any]) -> Requester:
     )
 
 
-def _organization(desk: Desk, raw: dict[str, Any], company: dict[str, Any], contact: dict[str, Any]) -> Organization:
-    built_in = {"tier": company.get("account_tier")} | company
-    sources = as_dict(company.get("custom_fields")), built_in, as_dict(contact.get("custom_fields"))
-    tier, plan, mrr = customer_value(desk.customer_fields, sources)
-    return Organization(text(raw.get("company_id")), text(company.get("name")), tier, plan, mrr)
-
-
 def listed(raw: dict[str, Any], groups: Mapping[str, str]) -> Changed:
     """Return one row of a list; "low" is told from a choice by `priority_is_default`."""
     default = raw.get("priority") == DEFAULT_PRIORITY
@@ -198,5 +199,5 @@ def listed(raw: dict[str, Any], groups: Mapping[str, str]) -> Changed:
 
 def past(name: str, desk: Desk, raw: dict[str, Any], company: dict[str, Any], groups: Mapping[str, str]) -> Past:
     """Return one ticket of a list that includes descriptions; `company` may be empty."""
-    ticket = normalize(name, desk, raw, (), (company, {}), (), groups)
+    ticket = normalize(name, desk, raw, (), (company, {}), groups)
     return Past(ticket, groups.get(ticket.group_id or "", ""))

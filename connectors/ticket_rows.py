@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
@@ -11,18 +12,40 @@ from connectors.values import as_list, ident, rows, text, when
 from triage.ticket import EarlierTicket, Status
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+OVER = (Status.SOLVED, Status.CLOSED, Status.DELETED, Status.SPAM)
+# As far back as the mood of a customer is followed.
+BEFORE = 4
 
 StatusOf = Callable[[dict[str, Any]], Status]
 
 
-def earlier(listed: Any, ticket_id: str, since: datetime, status_of: StatusOf) -> tuple[EarlierTicket, ...]:
-    """Return the requester's other tickets created since `since`, newest first."""
+@dataclass(frozen=True)
+class Others:
+    """The requester's other tickets, newest first."""
+
+    recent: tuple[EarlierTicket, ...] = ()
+    """Of the last 30 days."""
+    newest: tuple[EarlierTicket, ...] = ()
+    """Of any age, at most BEFORE."""
+    open: int | None = None
+    """None where the list is not to be had."""
+
+
+def others(listed: Any, ticket_id: str, since: datetime, status_of: StatusOf) -> Others:
+    """Return what a list of the requester's tickets says beside `ticket_id`; None is a list that could not be had."""
+    if listed is None:
+        return Others()
     found = [
-        EarlierTicket(text(one.get("id")), text(one.get("subject")), status_of(one), created)
+        EarlierTicket(text(one.get("id")), text(one.get("subject")), status_of(one), created, _tags(one))
         for one in rows(listed)
-        if (created := when(one.get("created_at"))) and created >= since and text(one.get("id")) != ticket_id
+        if (created := when(one.get("created_at"))) and text(one.get("id")) != ticket_id
     ]
-    return tuple(sorted(found, key=lambda ticket: ticket.created_at, reverse=True))
+    found.sort(key=lambda ticket: ticket.created_at, reverse=True)
+    return Others(
+        recent=tuple(one for one in found if one.created_at >= since),
+        newest=tuple(found[:BEFORE]),
+        open=sum(one.status not in OVER for one in found),
+    )
 
 
 def changed(raw: dict[str, Any], status_of: StatusOf, groups: Mapping[str, str]) -> Changed:
@@ -34,5 +57,9 @@ def changed(raw: dict[str, Any], status_of: StatusOf, groups: Mapping[str, str])
         created_at=when(raw.get("created_at")) or updated,
         updated_at=updated,
         group=groups.get(ident(raw.get("group_id")) or ""),
-        tags=tuple(text(tag) for tag in as_list(raw.get("tags"))),
+        tags=_tags(raw),
     )
+
+
+def _tags(raw: dict[str, Any]) -> tuple[str, ...]:
+    return tuple(text(tag) for tag in as_list(raw.get("tags")))

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
 from triage.settings import CustomerFields
+from triage.ticket import Organization
 
 NUMBER = re.compile(r"-?\d[\d,' ]*(?:\.\d+)?")
 
@@ -58,13 +59,40 @@ def number(value: Any) -> float | None:
     return float(re.sub(r"[,' ]", "", found[0])) if found else None
 
 
-def customer_value(names: CustomerFields, sources: Iterable[Mapping[str, Any]]) -> tuple[str, str, float | None]:
-    """Return tier, plan and MRR from the first of `sources` that holds each."""
-    found = [dict(source) for source in sources]
+def organization(
+    company_id: Any, company: Mapping[str, Any], names: CustomerFields, sources: Sequence[Mapping[str, Any]]
+) -> Organization:
+    """Return the organization, each of its values from the first of `sources` that holds it."""
+    renewal = when(text(first(names.renewal, sources)))
+    return Organization(
+        text(company_id),
+        text(company.get("name")),
+        text(first(names.tier, sources)),
+        text(first(names.plan, sources)),
+        number(first(names.mrr, sources)),
+        when(company.get("created_at")),
+        renewal.date() if renewal else None,
+    )
 
-    def first(name: str) -> Any:
-        # Freshdesk prefixes custom field names with `cf_`; an admin may write either.
-        values = (source.get(key) for source in found for key in (name, f"cf_{name}"))
-        return next((value for value in values if value not in (None, "")), None)
 
-    return text(first(names.tier)), text(first(names.plan)), number(first(names.mrr))
+def facts(wanted: Mapping[str, str | int], sources: Sequence[Mapping[str, Any]]) -> tuple[tuple[str, str], ...]:
+    """Return label and value of the `wanted` fields (label -> name), each from the first source that holds it."""
+    found = ((label, words(first(str(name), sources))) for label, name in wanted.items())
+    return tuple((label, value) for label, value in found if value)
+
+
+def first(name: str, sources: Iterable[Mapping[str, Any]]) -> Any:
+    """Return the first value of field `name` that is not empty, or None."""
+    # Freshdesk prefixes custom field names with `cf_`, but for companies; an admin may write either.
+    bare = name.removeprefix("cf_")
+    values = (source.get(key) for source in sources for key in (name, f"cf_{name}", bare))
+    return next((value for value in values if value not in (None, "", [])), None)
+
+
+def words(value: Any) -> str:
+    """Return a field's value as an agent would read it."""
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, list):
+        return ", ".join(text(one) for one in value)
+    return "" if isinstance(value, dict) else text(value)

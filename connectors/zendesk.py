@@ -24,8 +24,9 @@ from connectors.helpdesk import (
     set_together_else_alone,
 )
 from connectors.http import Client, StaticCredential
+from connectors.probe import Probe
 from connectors.schedules import Schedule
-from connectors.ticket_rows import earlier
+from connectors.ticket_rows import Others, others
 from connectors.values import as_dict, ident, rows, text
 from connectors.zendesk_auth import credential
 from connectors.zendesk_clocks import SIDELOAD, SlaProbe
@@ -44,7 +45,8 @@ from triage.errors import (
     TandemError,
     UnknownOutcome,
 )
-from triage.ticket import EarlierTicket, Message, Ticket
+from triage.missing import mentions_attachment
+from triage.ticket import Message, Rating, Ticket
 
 TICKET = "/tickets/{id}.json"
 COMMENTS = "/tickets/{id}/comments.json"
@@ -102,6 +104,7 @@ class Zendesk(Helpdesk):
 
         api = client(f"{desk.url}/api/v2", credential(desk.auth, fetch))
         self._sla = SlaProbe(api)
+        self._probe = Probe(api)
         return api
 
     def account(self) -> Account:
@@ -128,24 +131,32 @@ class Zendesk(Helpdesk):
         # times in ten minutes is who this is for. `-id` is newest first; one page is more than anyone asks in 30 days.
         query = {"sort": "-id", "page[size]": PAGE_SIZE}
         requester_id = ident(raw.get("requester_id"))
-        listed = self._api.get_if_possible(REQUESTED, requester_id, query=query) if requester_id else None
-        others = earlier(as_dict(listed).get("tickets"), text(raw["id"]), self._month_ago(), zendesk_ticket.status)
-        return self._normal(answer, raw, others)
+        page = self._probe.get(REQUESTED, requester_id, query=query) if requester_id else None
+        listed = rows(page.get("tickets")) if isinstance(page, dict) else None
+        found = others(listed, text(raw["id"]), self._month_ago(), zendesk_ticket.status)
+        return self._normal(answer, raw, found, zendesk_ticket.rating(listed or ()))
 
     def look(self, ticket_id: str) -> Ticket:
         """Return the ticket as `read` does without the earlier ones, solved and closed ones too; Gone if deleted."""
         self._budget.admit([Need(ACCOUNT, LOOK_CALLS)])
         answer = self._api.get(TICKET, ticket_id, query={"include": f"{SIDELOADS},metric_sets"})
         raw = zendesk_ticket.existing(answer)
-        return self._normal(answer, raw, ())
+        return self._normal(answer, raw)
 
-    def _normal(self, answer: dict[str, Any], raw: dict[str, Any], others: tuple[EarlierTicket, ...]) -> Ticket:
+    def _normal(
+        self,
+        answer: dict[str, Any],
+        raw: dict[str, Any],
+        others: Others = zendesk_ticket.NOTHING,
+        rated: Rating | None = None,
+    ) -> Ticket:
         messages = self._messages(raw, zendesk_ticket.people(answer))
-        ticket = zendesk_ticket.normalize(self.desk, self._settings, answer, messages, others)
+        ticket = zendesk_ticket.normalize(self.desk, self._settings, answer, messages, others, rated)
         return replace(ticket, clocks=self._sla.clocks(answer)) if self._own_clocks else ticket
 
     def _messages(self, raw: dict[str, Any], known: zendesk_ticket.People) -> list[Message]:
-        if zendesk_ticket.description_is_all(raw, known):
+        # The comments alone name the files, so they are asked for where the words speak of one.
+        if zendesk_ticket.description_is_all(raw, known) and not mentions_attachment(text(raw.get("description"))):
             return [zendesk_ticket.description(raw, known)]
         found: list[Message] = []
         more = False

@@ -8,11 +8,11 @@ from datetime import datetime
 from typing import Any
 
 from connectors.base import Changed, Past
-from connectors.ticket_rows import changed
-from connectors.values import as_dict, as_list, customer_value, ident, rows, text, when
+from connectors.ticket_rows import Others, changed
+from connectors.values import as_dict, as_list, facts, ident, organization, rows, text, when
 from triage.errors import Gone, Retry
 from triage.settings import Desk
-from triage.ticket import Author, EarlierTicket, Message, Organization, Requester, Status, Ticket
+from triage.ticket import Author, Background, Message, Rating, Requester, Status, Ticket
 
 STATUSES = {
     "new": Status.NEW,
@@ -31,6 +31,8 @@ STAFF = {"agent", "admin"}
 # Zendesk's id of "the system" as an author.
 SYSTEM_ID = "-1"
 MACHINE_CHANNELS = {"rule", "system"}
+RATINGS = ("good", "bad")
+NOTHING = Others()
 HALF_AN_ANSWER = "the helpdesk answered without a ticket"
 
 People = dict[str, dict[str, Any]]
@@ -132,12 +134,16 @@ def normalize(
     desk: Desk,
     answer: dict[str, Any],
     messages: Iterable[Message],
-    others: tuple[EarlierTicket, ...],
+    others: Others = NOTHING,
+    rated: Rating | None = None,
 ) -> Ticket:
     """Return our Ticket from a ticket answer with its sideloads."""
     raw = as_dict(answer.get("ticket"))
     ticket_id = text(raw.get("id"))
     requester = people(answer).get(text(raw.get("requester_id")), {})
+    company = _company(answer, raw)
+    fields = as_dict(company.get("organization_fields")), as_dict(requester.get("user_fields"))
+    told = facts(desk.context_fields, (custom_fields(raw), *fields))
     return Ticket(
         desk=name,
         id=ticket_id,
@@ -154,13 +160,14 @@ def normalize(
         stamp=text(raw.get("updated_at")),
         url=f"{desk.url}/agent/tickets/{ticket_id}",
         requester=_requester(raw, requester),
-        organization=_organization(desk, answer, raw, requester),
+        organization=organization(raw.get("organization_id"), company, desk.customer_fields, fields),
         messages=tuple(messages),
-        earlier=others,
-        ticket_count_30d=len(others),
+        earlier=others.recent,
+        ticket_count_30d=len(others.recent),
         group=_group(answer, raw),
         brand=text(raw.get("brand_id")),
         status_since=_status_since(answer),
+        background=Background(others.open, others.newest, rating((raw,)) or rated, told),
     )
 
 
@@ -183,12 +190,19 @@ def _requester(raw: dict[str, Any], user: dict[str, Any]) -> Requester:
     )
 
 
-def _organization(desk: Desk, answer: dict[str, Any], raw: dict[str, Any], user: dict[str, Any]) -> Organization:
+def _company(answer: dict[str, Any], raw: dict[str, Any]) -> dict[str, Any]:
     wanted = text(raw.get("organization_id"))
-    found = {text(one.get("id")): one for one in rows(answer.get("organizations"))}.get(wanted, {})
-    sources = as_dict(found.get("organization_fields")), as_dict(user.get("user_fields"))
-    tier, plan, mrr = customer_value(desk.customer_fields, sources)
-    return Organization(wanted, text(found.get("name")), tier, plan, mrr)
+    return {text(one.get("id")): one for one in rows(answer.get("organizations"))}.get(wanted, {})
+
+
+def rating(listed: Iterable[dict[str, Any]]) -> Rating | None:
+    """Return the rating of the newest ticket that has one; offered and unanswered surveys are none."""
+    rated = [(text(as_dict(one.get("satisfaction_rating")).get("score")), one) for one in listed]
+    given = [(score, one) for score, one in rated if score in RATINGS]
+    if not given:
+        return None
+    score, newest = max(given, key=lambda pair: text(pair[1].get("created_at")))
+    return Rating(score, text(newest.get("id")))
 
 
 def listed(raw: dict[str, Any], groups: Mapping[str, str]) -> Changed:
@@ -206,5 +220,5 @@ def past(
     wanted = text(raw.get("organization_id"))
     companies = [one for one in rows(page.get("organizations")) if text(one.get("id")) == wanted]
     answer = {"ticket": raw, "users": [user] if user else [], "organizations": companies}
-    ticket = normalize(name, desk, answer, (description(raw, known),), ())
+    ticket = normalize(name, desk, answer, (description(raw, known),))
     return Past(ticket, groups.get(ticket.group_id or "", ""))

@@ -79,6 +79,7 @@ class SandboxConfig:
     zendesk_sentiments: tuple[str, ...] = SENTIMENTS
     zendesk_churn_risks: tuple[str, ...] = CHURN_RISKS
     freshdesk_admin: bool = True
+    freshdesk_ratings: bool = True  # False: surveys are not in the plan
     freshdesk_solutions: HelpCenter = "there"
     freshdesk_new_tags: bool = True  # False: "non-admins may not create tags"
     freshdesk_known_tags: frozenset[str] = frozenset()

@@ -6,7 +6,7 @@ import itertools
 import threading
 import time
 from collections.abc import Callable
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from sandbox import knowledge
@@ -66,7 +66,12 @@ class Desk:
             return list(range(first, first + count))
 
     def person(
-        self, name: str, email: str | None, role: str = "end-user", organization_id: int | None = None
+        self,
+        name: str,
+        email: str | None,
+        role: str = "end-user",
+        organization_id: int | None = None,
+        created_at: datetime | None = None,
     ) -> Person:
         """Find a person by e-mail address or add one."""
         with self.lock:
@@ -76,7 +81,7 @@ class Desk:
                         known.organization_id = organization_id
                     return known
             kind: Any = role
-            person = Person(self.new_id(), name, email, kind, now(), organization_id)
+            person = Person(self.new_id(), name, email, kind, created_at or now(), organization_id)
             self.people[person.id] = person
             return person
 
@@ -87,11 +92,15 @@ class Desk:
         with self.lock:
             found = next((o for o in self.organizations.values() if o.name == details["name"]), None)
             if found is None:
-                found = Organization(self.new_id(), str(details["name"]), now())
+                age = timedelta(days=float(details.get("days_old", 0)))
+                found = Organization(self.new_id(), str(details["name"]), now() - age)
                 self.organizations[found.id] = found
             found.tier = details.get("tier", found.tier)
             found.plan = details.get("plan", found.plan)
             found.mrr = details.get("mrr", found.mrr)
+            found.more |= details.get("more") or {}
+            if "renews_in_days" in details:
+                found.renewal = now().replace(hour=0, minute=0, second=0) + timedelta(days=details["renews_in_days"])
             return found
 
     def group_named(self, name: str) -> Group | None:

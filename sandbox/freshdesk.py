@@ -6,6 +6,7 @@ import functools
 import json
 import secrets
 from collections.abc import Callable
+from datetime import UTC, datetime
 from typing import Any
 
 from flask import Blueprint, Response, g, jsonify, request
@@ -46,6 +47,16 @@ def problem(field: str, message: str, code: str) -> dict[str, str]:
 def invalid(*problems: dict[str, str]) -> Refusal:
     """Refuse the whole call because of its values."""
     return Refusal(400, {"description": "Validation failed", "errors": list(problems)})
+
+
+def moment(field: str, text: str) -> datetime:
+    """Read a time given under `field`."""
+    try:
+        found = datetime.fromisoformat(text.replace("Z", "+00:00"))
+    except ValueError:
+        text = "It should be in the 'combined date and time ISO8601' format"
+        raise invalid(problem(field, text, "invalid_value")) from None
+    return found if found.tzinfo else found.replace(tzinfo=UTC)
 
 
 def desk() -> Desk:
@@ -132,19 +143,6 @@ def stamp(answer: Response) -> Response:
     if answer.content_type == "application/json":
         answer.content_type = "application/json; charset=utf-8"
     return answer
-
-
-@route("/surveys")
-@route("/surveys/satisfaction_ratings", "GET")
-def no_surveys() -> ResponseReturnValue:
-    """Refuse: surveys are not in this account's plan."""
-    return jsonify({**NO_FEATURE, "message": NO_FEATURE["message"].format(name="Surveys")}), 403
-
-
-@route("/tickets/<int:ticket_id>/satisfaction_ratings")
-def no_ratings(**_: int) -> ResponseReturnValue:
-    """Refuse: surveys are not in this account's plan."""
-    return jsonify({**NO_FEATURE, "message": NO_FEATURE["message"].format(name="Surveys")}), 403
 
 
 def includes(known: tuple[str, ...]) -> list[str]:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from flask import jsonify
+from flask import jsonify, request
 from flask.typing import ResponseReturnValue
 
 from sandbox import freshdesk_shapes as shapes
-from sandbox.freshdesk import NO_FEATURE, Refusal, desk, route
+from sandbox.freshdesk import NO_FEATURE, Refusal, desk, moment, route
 from sandbox.freshdesk_solutions import languages
 from sandbox.records import Person, iso
 
@@ -66,6 +66,17 @@ def show_company(company_id: int) -> ResponseReturnValue:
     if company_id not in desk().organizations:
         raise Refusal(404)
     return jsonify(shapes.company(desk().organizations[company_id]))
+
+
+@route("/surveys/satisfaction_ratings")
+def list_ratings() -> ResponseReturnValue:
+    """List the ratings since `created_since`, newest first; not in every plan."""
+    if not desk().config.freshdesk_ratings:
+        raise Refusal(403, {**NO_FEATURE, "message": NO_FEATURE["message"].format(name="Surveys")})
+    since = moment("created_since", request.args.get("created_since", "1970-01-01T00:00:00Z"))
+    rated = [(one.rating, one) for one in desk().tickets.values() if one.rating and one.rating.created_at >= since]
+    rated.sort(key=lambda pair: pair[0].created_at, reverse=True)
+    return shapes.listing([one for _, one in rated], shapes.rating)
 
 
 @route("/groups")

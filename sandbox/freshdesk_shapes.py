@@ -240,11 +240,29 @@ def company(one: Organization) -> JSON:
         "domains": [],
         "created_at": iso(one.created_at),
         "updated_at": iso(one.created_at),
-        "custom_fields": {"plan": one.plan, "mrr": one.mrr},
+        "custom_fields": {"plan": one.plan, "mrr": one.mrr, **one.more},
         "health_score": None,
         "account_tier": one.tier,
-        "renewal_date": None,
+        "renewal_date": iso(one.renewal),
         "industry": None,
+    }
+
+
+def rating(one: Ticket) -> JSON:
+    """Show what a customer answered to the survey after a ticket."""
+    assert one.rating
+    answer = {"good": 103, "bad": -103}[one.rating.score]
+    return {
+        "id": one.rating.id,
+        "survey_id": 67000004242,
+        "user_id": one.requester_id,
+        "agent_id": one.assignee_id,
+        "feedback": None,
+        "group_id": one.group_id,
+        "ticket_id": one.id,
+        "created_at": iso(one.rating.created_at),
+        "updated_at": iso(one.rating.created_at),
+        "ratings": {"default_question": answer},
     }
 
 

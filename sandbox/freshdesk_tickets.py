@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from typing import Any
 
 from flask import Response, g, jsonify, request
@@ -19,6 +19,7 @@ from sandbox.freshdesk import (
     desk,
     includes,
     invalid,
+    moment,
     page_bounds,
     problem,
     route,
@@ -200,20 +201,11 @@ def _listed(ticket: Ticket) -> bool:
     since = request.args.get("updated_since")
     if since is None and ticket.created_at < now() - timedelta(days=30):
         return False
-    if since is not None and ticket.updated_at < _moment(since):
+    if since is not None and ticket.updated_at < moment("updated_since", since):
         return False
     person = desk().people[ticket.requester_id]
     asked = (("requester_id", str(person.id)), ("email", person.email), ("company_id", str(ticket.organization_id)))
     return all(request.args.get(key, value) == value for key, value in asked)
-
-
-def _moment(text: str) -> datetime:
-    try:
-        moment = datetime.fromisoformat(text.replace("Z", "+00:00"))
-    except ValueError:
-        text = "It should be in the 'combined date and time ISO8601' format"
-        raise invalid(problem("updated_since", text, "invalid_value")) from None
-    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
 
 
 def _order() -> Any:

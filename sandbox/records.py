@@ -42,6 +42,8 @@ class Organization:
     tier: str | None = None
     plan: str | None = None
     mrr: float | None = None
+    renewal: datetime | None = None
+    more: dict[str, str] = field(default_factory=dict)  # fields of the account's own
 
 
 @dataclass
@@ -95,6 +97,15 @@ class Audit:
 
 
 @dataclass
+class Rating:
+    """What a customer said of the help they got."""
+
+    id: int
+    score: Literal["good", "bad"]
+    created_at: datetime
+
+
+@dataclass
 class Ticket:
     """One ticket; status and priority are the vendor's names in lower case."""
 
@@ -119,6 +130,7 @@ class Ticket:
     audits: list[Audit] = field(default_factory=list)
     deleted: bool = False
     spam: bool = False
+    rating: Rating | None = None
     paused_at: datetime | None = None
     pauses: list[tuple[datetime, datetime]] = field(default_factory=list)  # when the SLA clocks stood still
     # Freshdesk works out SLA times some seconds after a change; until then they follow the priority before it

@@ -11,10 +11,12 @@ from typing import Any
 from sandbox import markup
 from sandbox.config import SandboxConfig
 from sandbox.desk import Desk
-from sandbox.records import NewComment, Ticket, Vendor, now
+from sandbox.records import NewComment, Rating, Ticket, Vendor, now
 
 CHANNELS = ("email", "web", "api", "chat")
 SOLVED = {"zendesk": "solved", "freshdesk": "resolved"}
+ANSWERED_AFTER = timedelta(hours=2)
+RATED_AFTER = timedelta(hours=20)
 EARLIER_BODY = "Earlier conversation about: {subject}"
 STATUS_WORDS = {
     "zendesk": {"new", "open", "pending", "hold", "solved", "closed"},
@@ -86,7 +88,14 @@ def open_earlier(desk: Desk, sample: dict[str, Any]) -> list[Ticket]:
             text = old.get("body") or EARLIER_BODY.format(subject=old.get("subject", ""))
             first = NewComment(markup.from_text(text), True, requester, incoming=True)
             status = status_word(desk.vendor, old.get("status", SOLVED[desk.vendor]))
-            tickets.append(desk.open_ticket(str(old.get("subject", "")), first, "email", status=status, created_at=at))
+            ticket = desk.open_ticket(str(old.get("subject", "")), first, "email", status=status, created_at=at)
+            ticket.tags = list(old.get("tags") or ())
+            if reply := old.get("reply"):
+                answer = NewComment(markup.from_text(reply), True, desk.agent.id)
+                desk.write(ticket, desk.agent.id, {}, answer, channel="email", moment=at + ANSWERED_AFTER, quiet=True)
+            if score := old.get("rating"):
+                ticket.rating = Rating(desk.new_id(), score, at + RATED_AFTER)
+            tickets.append(ticket)
     return tickets
 
 
@@ -95,7 +104,9 @@ def person_of(desk: Desk, sample: dict[str, Any]) -> int:
     organization = desk.organization(sample.get("organization"))
     who = sample.get("requester") or {}
     name, email = str(who.get("name") or "Customer"), who.get("email")
-    return desk.person(name, email, organization_id=organization.id if organization else None).id
+    since = now() - timedelta(days=float(who.get("days_old", 0)))
+    company_id = organization.id if organization else None
+    return desk.person(name, email, organization_id=company_id, created_at=since).id
 
 
 def _add_message(desk: Desk, ticket: Ticket, message: dict[str, Any], is_html: bool) -> None:

@@ -24,7 +24,6 @@ TICKET_REST: JSON = {
     "problem_id": None,
     "has_incidents": False,
     "due_at": None,
-    "satisfaction_rating": None,
     "sharing_agreement_ids": [],
     "custom_status_id": 6130830355738,
     "followup_ids": [],
@@ -89,10 +88,16 @@ def ticket(desk: Desk, one: Ticket) -> JSON:
         "group_id": one.group_id,
         "is_public": any(comment.public for comment in one.comments),
         "tags": list(one.tags),
+        "satisfaction_rating": rating(one),
         "custom_fields": fields,
         "fields": fields,
         "from_messaging_channel": one.channel == "chat",
     }
+
+
+def rating(one: Ticket) -> JSON | None:
+    """Show what the customer said of the help they got; null where nobody asked them."""
+    return {"id": one.rating.id, "score": one.rating.score, "comment": ""} if one.rating else None
 
 
 def sideloads(desk: Desk, tickets: list[Ticket], wanted: set[str]) -> JSON:
@@ -212,7 +217,13 @@ def organization(one: Organization) -> JSON:
         "notes": None,
         "group_id": None,
         "tags": [],
-        "organization_fields": {"tier": one.tier, "plan": one.plan, "mrr": one.mrr},
+        "organization_fields": {
+            "tier": one.tier,
+            "plan": one.plan,
+            "mrr": one.mrr,
+            "renewal_date": one.renewal.isoformat() if one.renewal else None,
+            **one.more,
+        },
     }
 
 

@@ -34,6 +34,7 @@ class Facts:
     group: str
     group_id: int
     read_calls: int
+    again_calls: int
 
 
 FACTS = {
@@ -44,6 +45,7 @@ FACTS = {
         group="testGroup0",
         group_id=6164094475034,
         read_calls=3,
+        again_calls=3,
     ),
     "freshdesk": Facts(
         ticket_id="22",
@@ -51,7 +53,9 @@ FACTS = {
         note_call=("POST", "/api/v2/tickets/22/notes"),
         group="Billing",
         group_id=67000259997,
-        read_calls=3,
+        # The company and the account's ratings are read once an hour.
+        read_calls=4,
+        again_calls=2,
     ),
 }
 
@@ -103,6 +107,7 @@ def answer_read(desk: Recordings, ticket: str = "ticket_new", history: bool = Tr
         desk.answer("conversation")
     else:
         desk.answer("company")
+        desk.answer("satisfaction_ratings")
     if history:
         desk.answer("tickets_of_requester")
 
@@ -142,6 +147,9 @@ class TestRead:
         answer_read(desk)
         connector.read(facts.ticket_id)
         assert len(desk.calls()) == facts.read_calls
+        desk.mock.calls.reset()
+        connector.read(facts.ticket_id)
+        assert len(desk.calls()) == facts.again_calls
 
     def test_a_lone_description_is_the_conversation(self, desk: Recordings, connector: Connector, facts: Facts) -> None:
         answer_read(desk, "ticket_with_description_only")

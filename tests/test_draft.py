@@ -12,7 +12,7 @@ from tests.test_drafter import FOUND, ticket
 from triage.classification import Classification
 from triage.decision import Decision, decide
 from triage.draft import NONE, QUOTED, READY, WITHHELD, Draft, Quote, Wishes
-from triage.draft_parts import NO_DRAFT, NOT_SURE, OPEN, SOURCES_ONLY, draft_parts
+from triage.draft_parts import DRAFT_TITLE, NO_DRAFT, NOT_SURE, OPEN, SOURCES_ALONE, SOURCES_ONLY, draft_parts
 from triage.draft_parts import READY as READY_LINE
 from triage.draft_quotes import MOST_WORDS, no_model_draft, passage_for
 from triage.note_parts import render_text
@@ -96,7 +96,7 @@ class TestParts:
             text="Open Settings [2].\nIt is fine [3].", open=["Rome?"], removed=["it promised"], facts=["Fine: yes"]
         )
         assert self.text(draft).splitlines() == [
-            READY_LINE, "  | Open Settings [2].", "  | It is fine [3].", "[3] a colleague's answer: Fine: yes", OPEN,
+            f"{READY_LINE} {DRAFT_TITLE}", "  | Open Settings [2].", "  | It is fine [3].", "[3] a colleague's answer: Fine: yes", OPEN,
             "  - Rome?", "Sentences were taken out of it: it promised.",
         ]  # fmt: skip
         assert draft.state == READY
@@ -113,12 +113,12 @@ class TestParts:
     def test_withheld_says_why_in_one_line(self) -> None:
         draft = Draft(withheld=["one", "two", "three"])
         text = self.text(draft)
-        assert text.splitlines()[0] == "A draft was withheld: one; two (and 1 more)."
+        assert text.splitlines()[1] == "A draft was withheld: one; two (and 1 more)."
         assert (READY_LINE in text, draft.state) == (False, WITHHELD)
 
     def test_nothing_at_all(self) -> None:
-        assert self.text(Draft()) == SOURCES_ONLY
-        assert self.text(Draft(), Sources()) == NO_DRAFT
+        assert self.text(Draft()) == f"{SOURCES_ALONE} {SOURCES_ONLY}"
+        assert self.text(Draft(), Sources()) == f"{SOURCES_ALONE} {NO_DRAFT}"
         assert self.text(Draft(), team="none") == NOT_SURE
 
     def test_only_the_priority_unclear_still_has_its_draft(self) -> None:

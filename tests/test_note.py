@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from html.parser import HTMLParser
 from typing import Any
 
@@ -16,14 +16,14 @@ from tests.fakes import answer
 from triage.classification import Classification
 from triage.decision import decide
 from triage.draft import Draft
-from triage.draft_parts import NOT_SURE, READY
-from triage.note import CLOSING, Material, compose
-from triage.note_parts import Part, render_html, render_text
+from triage.draft_parts import NOT_SURE, READY, SOURCES_ALONE
+from triage.note import CLOSING, LINES_BEFORE_DRAFT, Material, compose
+from triage.note_parts import Link, Part, fit, lines_of, render_html, render_text
 from triage.settings import Mode
 from triage.settings_file import parse_settings
 from triage.sources import ARTICLE, Source, Sources, url_of
 from triage.sources import TICKET as TICKET_KIND
-from triage.ticket import EarlierTicket, Organization, Status, Ticket
+from triage.ticket import Author, Background, EarlierTicket, Message, Organization, Rating, Status, Ticket
 
 NOW = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
 REFERENCE = "TDM-ABCDEFGH23"
@@ -117,14 +117,14 @@ class TestOrder:
         expected = [
             "Security (90%)",
             "Escalate: every security ticket is escalated.",
-            "Why: the customer writes",
-            "“I was charged twice.”",
-            "Customer: Customer Ltd · tier gold · plan pro · MRR 1,200 · 3 other tickets in 30 days",
+            "Why: “I was charged twice.”",
+            "In short: A long-standing customer.",
+            "Customer: Customer Ltd · tier gold · plan pro · MRR 1,200",
+            "History: 3 other tickets in 30 days, latest: “Invoice 4711”",
             "SLA by policy: first response within 60 min, 40 min left.",
-            "A long-standing customer.",
-            "The language model did not answer (time-out); the built-in classifier did.",
-            READY,
+            "✎ READY TO EDIT Draft reply: check it, then send it yourself.",
             "  | Dear Ada,",
+            "The language model did not answer (time-out); the built-in classifier did.",
             CLOSING,
             END,
         ]
@@ -299,11 +299,11 @@ class TestLength:
         # Zendesk refuses a comment above 64 KB.
         assert len(html.encode()) < 64_000
         check(html)
-        assert html.count("…") >= 7
+        assert html.count("…") >= 6
 
     def test_a_quote_of_just_the_length_is_whole(self) -> None:
-        assert f"“{'x' * 200}”" in text_of(answer(evidence=["x" * 200]))
-        assert f"“{'x' * 199}…”" in text_of(answer(evidence=["x" * 201]))
+        assert f"“{'x' * 140}”" in text_of(answer(evidence=["x" * 140]))
+        assert f"“{'x' * 139}…”" in text_of(answer(evidence=["x" * 141]))
 
     def test_two_quotes_are_enough(self) -> None:
         text = text_of(answer(evidence=["one one", "two two", "three three"]))
@@ -323,6 +323,13 @@ class TestCustomer:
             (Organization(tier="gold"), "Customer: tier gold"),
             (Organization(mrr=0.0), "Customer: MRR 0"),
             (Organization(mrr=1234567.5), "Customer: MRR 1,234,568"),
+            (Organization(created_at=NOW - timedelta(days=1100)), "Customer: account 3 years old"),
+            (Organization(created_at=NOW - timedelta(days=100)), "Customer: account 3 months old"),
+            (Organization(created_at=NOW - timedelta(days=9)), "Customer: account 9 days old"),
+            (Organization(created_at=NOW), "Customer: new account"),
+            (Organization(renewal=date(2026, 12, 1)), "Customer: renews in 9 days"),
+            (Organization(renewal=date(2026, 11, 22)), "Customer: renews today"),
+            (Organization(renewal=date(2026, 11, 21)), "Customer: renewal passed 1 day ago"),
         ],
     )
     def test_is_told_as_far_as_it_is_known(self, organization: Organization, words: str) -> None:
@@ -341,6 +348,106 @@ def test_mode_does_not_change_what_is_said() -> None:
     assert parts_of(answer(), mode=Mode.NOTE) == parts_of(answer(), mode=Mode.WRITE)
 
 
+WORDS = st.text(max_size=400) | st.sampled_from([*HOSTILE, "x" * 5000, "a b " * 500])
+FEW_WORDS = st.lists(WORDS, max_size=6).map(tuple)
+TIMES = st.none() | st.datetimes(datetime(2000, 1, 1), datetime(2040, 1, 1), timezones=st.just(UTC))
+MOODS = st.sampled_from([(), ("ai_sentiment_neutral",), ("ai_sentiment_frustrated",)])
+NUMBERS = st.text("0123456789", min_size=1, max_size=9)
+OTHERS = st.lists(st.builds(EarlierTicket, NUMBERS, WORDS, st.just(Status.OPEN), st.just(NOW), MOODS), max_size=6).map(
+    tuple
+)
+FOUND = st.lists(
+    st.builds(
+        lambda kind, title: Source(kind, "5", title, "https://acme.zendesk.com/hc/5", "en", 0.5, True, "a passage"),
+        st.sampled_from([ARTICLE, TICKET_KIND]),
+        WORDS,
+    ),
+    max_size=8,
+)
+ORGANIZATIONS = st.builds(
+    Organization, st.just("3"), WORDS, WORDS, WORDS, st.none() | st.floats(0, 1e12), TIMES,
+    st.none() | st.dates(date(2000, 1, 1), date(2040, 1, 1)),
+)  # fmt: skip
+BACKGROUNDS = st.builds(
+    Background, st.none() | st.integers(0, 999), OTHERS,
+    st.none() | st.builds(Rating, st.sampled_from(["good", "bad"]), WORDS, TIMES),
+    st.lists(st.tuples(st.text(min_size=1, max_size=40), WORDS), max_size=8).map(tuple),
+)  # fmt: skip
+MESSAGES = st.builds(Message, st.just("1"), st.just(Author.CUSTOMER), WORDS, attachments=FEW_WORDS)
+UNSURE = {"primary_team": {"billing": 0.4, "onboarding": 0.35, "security": 0.25}}
+ANSWERS = st.builds(
+    lambda evidence, words, draft, sure, escalates: answer(
+        "security" if escalates else "billing", evidence=list(evidence), context_for_agent=words,
+        auto_response_draft=draft, fallback_reason=words, escalation_needed=escalates, escalation_reason=words,
+        secondary_team=words or None, probabilities={} if sure else UNSURE,
+    ),
+    FEW_WORDS, WORDS, WORDS, st.booleans(), st.booleans(),
+)  # fmt: skip
+MATERIALS = st.tuples(ORGANIZATIONS, BACKGROUNDS, st.lists(MESSAGES, max_size=3).map(tuple), ANSWERS, FOUND, TIMES)
+
+
+class TestReadInTwentySeconds:
+    """Whatever is known, hostile or long: a note that a person can take in before they answer."""
+
+    @given(MATERIALS)
+    def test_eight_lines_before_the_draft_and_no_markup_but_ours(self, material: Any) -> None:
+        organization, background, messages, given_answer, found, created = material
+        ticket = Ticket(
+            desk="acme", id="7", subject="I've attached my order", created_at=created, organization=organization,
+            background=background, messages=messages, earlier=background.before[:3], ticket_count_30d=3,
+        )  # fmt: skip
+        articles = tuple(one for one in found if one.kind == ARTICLE)
+        solved = tuple(one for one in found if one.kind == TICKET_KIND)
+        moods = {"7": "neutral", "6": "frustrated"}
+        parts = self.parts(ticket, given_answer, Sources(articles, solved), moods)
+        states = (READY, SOURCES_ALONE, NOT_SURE)
+        place = next(n for n, part in enumerate(parts) if part.label in states or part.line in states)
+        assert sum(map(lines_of, parts[:place])) <= LINES_BEFORE_DRAFT
+        html = render_html(parts[:place])
+        assert html.count("<p>") + html.count("<li>") <= LINES_BEFORE_DRAFT
+        whole = seen(render_html(parts))
+        assert set(whole.tags) <= {"p", "b", "ul", "li", "blockquote", "br", "a"}
+        assert set(whole.attributes) <= {("href", "https://acme.zendesk.com/hc/5")}
+        assert whole.others == []
+        assert whole.text.endswith(END)
+
+    def test_what_there_is_room_for_is_shown(self) -> None:
+        assert [line.split(":")[0] for line in self.lines()] == [
+            "Billing (90%) · P1 high (90%) · frustrated · churn risk medium",
+            *("Why", "In short", "Customer", "History", "SLA by policy", "Similar solved tickets", "Sources"),
+        ]
+
+    def test_kin_share_a_line_before_anything_is_left_out(self) -> None:
+        lines = self.lines(escalation_needed=True, escalation_reason="a reason")
+        assert len(lines) == LINES_BEFORE_DRAFT
+        assert lines[-1] == "Similar solved tickets: [1] Seats again · Sources: [2] Add seats"
+        assert any(line.startswith("In short:") for line in lines)
+
+    def test_what_is_missing_is_said_before_the_draft(self) -> None:
+        said = Message("1", Author.CUSTOMER, "Where is my order? I've attached the receipt.")
+        text = text_of(answer(), Ticket(desk="acme", id="7", messages=(said,)))
+        assert "Missing: the attachment the customer speaks of · an order number" in text
+        assert text.index("Missing:") < text.index("No draft")
+
+    def lines(self, **changed: Any) -> list[str]:
+        ticket = Ticket(
+            desk="acme", id="7", created_at=NOW, organization=Organization("3", "Customer Ltd", "gold"),
+            background=Background(open_tickets=2),
+        )  # fmt: skip
+        given = answer(evidence=["I was charged twice."], context_for_agent="In a hurry.", **changed)
+        sources = Sources((self.source("Add seats", ARTICLE),), (self.source("Seats again", TICKET_KIND),))
+        return render_text(self.parts(ticket, given, sources, {})).partition(SOURCES_ALONE)[0].splitlines()
+
+    def source(self, title: str, kind: str) -> Source:
+        return Source(kind, "5", title, "", "en", 0.7, True, "a passage")
+
+    def parts(self, ticket: Ticket, given: Classification, sources: Sources, moods: dict[str, str]) -> list[Part]:
+        settings = parse_settings(SETTINGS, VARIABLES)
+        decision = decide(ticket, given, settings, settings.desks["acme"])
+        draft = Draft(text=given.auto_response_draft)
+        return compose(Material(ticket, given, decision, settings, REFERENCE, NOW, sources, draft, moods))
+
+
 class TestSources:
     DESK = "https://acme.zendesk.com"
 
@@ -357,8 +464,8 @@ class TestSources:
     def test_similar_tickets_come_before_sources_and_both_before_the_draft(self) -> None:
         ticket = self.source("Seats again", "/agent/tickets/9", TICKET_KIND)
         text = render_text(self.note(Sources((self.source("Add seats"),), (ticket,))))
-        words = ["Similar solved tickets:", f"- [1] Seats again {self.DESK}/agent/tickets/9", "Sources:", "- [2] Add"]
-        places = [text.index(one) for one in [*words, READY]]
+        words = [f"Similar solved tickets: [1] Seats again {self.DESK}/agent/tickets/9", "Sources: [2] Add seats"]
+        places = [text.index(one) for one in [*words, "Draft reply"]]
         assert places == sorted(places)
 
     def test_nothing_found_leaves_the_lines_out(self) -> None:
@@ -366,10 +473,17 @@ class TestSources:
         assert "Sources" not in text
         assert "Similar" not in text
 
-    def test_at_most_three_of_each(self) -> None:
+    def test_at_most_three_in_all_numbered_through(self) -> None:
         many = tuple(self.source(f"Number {n}") for n in range(5))
-        html = render_html(self.note(Sources(many, many)))
-        assert html.count("<li>") == 6
+        some = tuple(self.source(f"Ticket {n}", kind=TICKET_KIND) for n in range(5))
+        text = render_text(self.note(Sources(many, some)))
+        assert re.findall(r"\[(\d)\] (\w+)", text) == [("1", "Ticket"), ("2", "Ticket"), ("3", "Number")]
+
+    def test_a_number_is_the_same_for_the_note_and_for_whoever_cites_it(self) -> None:
+        sources = Sources((self.source("Add seats"),), (self.source("Seats again", kind=TICKET_KIND),))
+        text = render_text(self.note(sources))
+        for number, one in sources.numbered():
+            assert f"[{number}] {one.title}" in text
 
     def test_sources_without_a_draft_say_so(self) -> None:
         assert "No draft: sources only." in render_text(self.note(Sources((self.source("Seats"),)), answer()))
@@ -389,4 +503,22 @@ class TestSources:
 
     def test_a_file_has_no_link(self) -> None:
         html = render_html(self.note(Sources((self.source("Seats", ""),))))
-        assert "<li>[1] Seats</li>" in html
+        assert "[1] Seats</p>" in html
+
+
+class TestFit:
+    def test_drops_the_highest_rank_first_and_of_equals_the_last(self) -> None:
+        parts = [Part("verdict"), Part("a", rank=2), Part("b", rank=1), Part("c", rank=2)]
+        assert [part.line for part in fit(parts, 3)] == ["verdict", "a", "b"]
+        assert [part.line for part in fit(parts, 2)] == ["verdict", "b"]
+
+    def test_counts_items_and_what_wraps(self) -> None:
+        assert lines_of(Part("x", items=("a", "b"))) == 3
+        assert lines_of(Part("x" * 250)) == 3
+        assert lines_of(Part("", label="Sources:", links=(Link("x" * 70), Link("y" * 70)))) == 2
+
+    def test_a_secret_link_keeps_its_address_out_of_a_terminal(self) -> None:
+        secret = Link("yes", "https://x.example/t", secret=True)
+        part = Part("Right?", links=(secret, Link("why", "https://x.example/w")))
+        assert render_text([part]) == "Right? yes · why https://x.example/w"
+        assert 'href="https://x.example/t"' in render_html([part])

@@ -274,7 +274,19 @@ def test_people_and_settings(box: Running, api: Session) -> None:
     assert fields["status"]["choices"]["2"] == ["Open", "Being Processed"]
     assert api.get("/sla_policies").json()[0]["sla_target"]["priority_4"]["respond_within"] == 900
     assert api.get("/settings/helpdesk").json()["primary_language"] == "en"
-    assert api.get("/surveys").json()["code"] == "require_feature"
+
+
+def test_ratings_are_listed_since_a_time_where_the_plan_has_surveys(box: Running, api: Session) -> None:
+    earlier = [{"subject": "Old", "days_ago": 40, "rating": "good"}, {"subject": "New", "days_ago": 3, "rating": "bad"}]
+    number = ticket(box, requester={"name": "Rita", "email": "rita@rated.example"}, earlier=earlier)
+    requester = api.get(f"/tickets/{number}").json()["requester_id"]
+    listed = api.get("/surveys/satisfaction_ratings", params={"created_since": "2020-01-01T00:00:00Z"}).json()
+    mine = [one["ratings"]["default_question"] for one in listed if one["user_id"] == requester]
+    assert mine == [-103, 103]
+    assert api.get("/surveys/satisfaction_ratings", params={"created_since": "2999-01-01T00:00:00Z"}).json() == []
+    with running(replace(CONFIG, freshdesk_ratings=False)) as poor:
+        refused = Session(f"{poor.freshdesk}/api/v2", "key").get("/surveys/satisfaction_ratings")
+    assert (refused.status_code, refused.json()["code"]) == (403, "require_feature")
 
 
 def test_stats_follow_the_conversation(box: Running, api: Session) -> None:

@@ -99,7 +99,12 @@ def test_records_have_the_recorded_keys(box: Running, api: Session) -> None:
     assert set(shown) == {"ticket", "users", "groups", "organizations", "metric_sets"}
     assert set(shown["users"][0]) == USER
     assert set(shown["organizations"][0]) == ORGANIZATION
-    assert shown["organizations"][0]["organization_fields"] == {"tier": "pro", "plan": "Team", "mrr": 99.5}
+    assert shown["organizations"][0]["organization_fields"] == {
+        "tier": "pro",
+        "plan": "Team",
+        "mrr": 99.5,
+        "renewal_date": None,
+    }
     assert shown["metric_sets"][0]["reply_time_in_minutes"] == {"calendar": None, "business": None}
     assert set(api.get(f"/tickets/{number}/comments.json").json()["comments"][0]) == COMMENT
     assert set(api.get("/groups.json").json()["groups"][0]) == GROUP

@@ -8,7 +8,9 @@ from triage.draft import Draft, for_a_team
 from triage.note_parts import Part, short
 from triage.sources import TICKET, Sources
 
-READY = "✎ DRAFT REPLY, READY TO EDIT:"
+# The two states, told apart at a glance.
+READY, SOURCES_ALONE = "✎ READY TO EDIT", "SOURCES ONLY"
+DRAFT_TITLE = "Draft reply: check it, then send it yourself."
 SOURCES_ONLY = "No draft: sources only."
 NO_DRAFT = "No draft: sources only, and none were found."
 QUOTED = "No draft: sources only. Quoted, not written for this customer:"
@@ -31,23 +33,23 @@ def draft_parts(draft: Draft, answer: Classification, decision: Decision, source
     unsure = not for_a_team(answer, decision)
     why = [Part(WITHHELD.format(why=_reasons(draft.withheld)))] if draft.withheld else []
     if unsure:
-        return [*why, Part(NOT_SURE)]
+        return [Part(NOT_SURE, strong=True), *why]
     if draft.quotes:
         says = {TICKET: TICKET_SAYS}
         items = tuple(
             says.get(one.kind, ARTICLE_SAYS).format(number=one.number, text=short(one.text, QUOTE_LENGTH))
             for one in draft.quotes
         )
-        return [*why, Part(QUOTED, items)]
+        return [Part(QUOTED, items, label=SOURCES_ALONE), *why]
     if decision.needs_triage:
-        return [*why, Part(NOT_SURE)]
-    return [*why, Part(SOURCES_ONLY if sources.articles or sources.tickets else NO_DRAFT)]
+        return [Part(NOT_SURE, strong=True), *why]
+    return [Part(SOURCES_ONLY if sources.articles or sources.tickets else NO_DRAFT, label=SOURCES_ALONE), *why]
 
 
 def _ready(draft: Draft, sources: Sources) -> list[Part]:
     text = draft.text
     cut = text if len(text) <= DRAFT_LENGTH else text[: DRAFT_LENGTH - 1].rstrip() + "…"
-    parts = [Part(READY, quote=cut, strong=True)]
+    parts = [Part(DRAFT_TITLE, quote=cut, label=READY)]
     first = len(sources.numbered()) + 1
     used = [(number, fact) for number, fact in enumerate(draft.facts, first) if f"[{number}]" in text]
     parts += [Part(f"{FACT.format(number=number)}: {short(fact, 120)}") for number, fact in used]

@@ -1,32 +1,42 @@
 """The private note: what an agent reads in twenty seconds. Pure: composed from data, rendered from escaped text.
 
 Order (fixed): verdict, why, customer, SLA, similar tickets, sources, what is missing, draft, feedback, closing lines.
-Parts without data are left out.
+Parts without data are left out. Before the draft there are at most LINES_BEFORE_DRAFT lines: each part says with `rank`
+and `kin` (see `note_parts.fit`) what becomes of it where room is short.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 
 from triage.classification import NO_TEAM, Classification
+from triage.clean import clean_ticket
 from triage.clock_sources import clocks_of
+from triage.context_packet import files, packet
 from triage.decision import Decision
 from triage.draft import Draft
 from triage.draft_parts import draft_parts
-from triage.note_parts import Link, Part, short
+from triage.missing import missing
+from triage.note_parts import BETWEEN, Link, Part, fit, short
 from triage.settings import Settings
 from triage.sla_words import note_line
-from triage.sources import SHOWN, Source, Sources
+from triage.sources import TICKET, Source, Sources
 from triage.ticket import Ticket
 
+LINES_BEFORE_DRAFT = 8
 CLOSING = "AI suggestion: nothing was sent to the customer."
 REFERENCE_LINE = "Tandem · ref {reference}"
 SIMILAR = "Similar solved tickets:"
 SOURCES = "Sources:"
 UNTITLED = "(no title)"
-TITLE_LENGTH = 100
+TITLE_LENGTH = 60
+QUOTE_LENGTH = 140
+# Two quotes share two lines.
+HALF_QUOTE_LENGTH = 105
+REASON_LENGTH = 105
+SUMMARY_LENGTH = 115
 NOTHING_FOUND = Sources()
 QUOTES = 2
 
@@ -44,32 +54,30 @@ class Material:
     """Only used to say how long is left."""
     sources: Sources = NOTHING_FOUND
     draft: Draft = field(default_factory=Draft)
+    moods: Mapping[str, str] = field(default_factory=dict)
+    """Ticket id -> the mood an earlier run saw, of the requester's other tickets and of this one."""
 
 
 def compose(material: Material) -> list[Part]:
     """Return the parts of the note in order."""
-    ticket, answer, decision, sources = material.ticket, material.answer, material.decision, material.sources
-    parts = [Part(_verdict(answer, decision), strong=True)]
-    if decision.escalate:
-        parts.append(Part(f"Escalate: {short(decision.escalation_reason).rstrip('.')}.", strong=True))
-    if answer.evidence:
-        parts.append(Part("Why: the customer writes", items=tuple(f"“{short(q)}”" for q in answer.evidence[:QUOTES])))
-    parts += [Part(line) for line in (_customer(ticket), _sla(material)) if line]
-    if answer.context_for_agent:
-        parts.append(Part(short(answer.context_for_agent, 400)))
-    if answer.fallback_reason:
-        reason = short(answer.fallback_reason)
-        parts.append(Part(f"The language model did not answer ({reason}); the built-in classifier did."))
-    numbered, tickets = sources.numbered(), len(sources.tickets[:SHOWN])
-    parts += [*_listed(SIMILAR, numbered[:tickets]), *_listed(SOURCES, numbered[tickets:])]
-    parts += draft_parts(material.draft, answer, decision, sources)
-    parts += [Part(CLOSING), Part(REFERENCE_LINE.format(reference=material.reference))]
-    return parts
+    before = [
+        *_verdict(material),
+        *_why(material),
+        *_customer(material),
+        *_sla(material),
+        *_sources(material),
+        *_missing(material),
+    ]
+    return [
+        *fit(before, LINES_BEFORE_DRAFT),
+        *draft_parts(material.draft, material.answer, material.decision, material.sources),
+        *_closing(material),
+    ]
 
 
-def _verdict(answer: Classification, decision: Decision) -> str:
-    team = _team(answer, decision)
-    words = [team]
+def _verdict(material: Material) -> list[Part]:
+    answer, decision = material.answer, material.decision
+    words = [_team(answer, decision)]
     if "priority" not in decision.abstained:
         words.append(f"{answer.priority.replace('_', ' ')} ({answer.probability('priority'):.0%})")
     else:
@@ -78,7 +86,10 @@ def _verdict(answer: Classification, decision: Decision) -> str:
         words.append(answer.sentiment)
     if "churn_risk" not in decision.abstained:
         words.append(f"churn risk {answer.churn_risk}")
-    return " · ".join(words)
+    parts = [Part(BETWEEN.join(words), strong=True)]
+    if decision.escalate:
+        parts.append(Part(f"Escalate: {short(decision.escalation_reason, REASON_LENGTH).rstrip('.')}.", strong=True))
+    return parts
 
 
 def _team(answer: Classification, decision: Decision) -> str:
@@ -101,31 +112,66 @@ def _words(label: str) -> str:
     return "no team" if label == NO_TEAM else label.replace("_", " ")
 
 
-def _customer(ticket: Ticket) -> str:
-    organization = ticket.organization
-    facts = [organization.name and short(organization.name, 80)]
-    facts.append(organization.tier and f"tier {short(organization.tier, 40)}")
-    facts.append(organization.plan and f"plan {short(organization.plan, 40)}")
-    facts.append(f"MRR {organization.mrr:,.0f}" if organization.mrr is not None else "")
-    if ticket.earlier:
-        latest = ticket.earlier[0]
-        facts.append(f"{_count(ticket.ticket_count_30d)} in 30 days, latest: “{short(latest.subject, 80)}”")
-    known = [fact for fact in facts if fact]
-    return "Customer: " + " · ".join(known) if known else ""
+def _why(material: Material) -> list[Part]:
+    """Return the customer's own words that decided, and a model's summary where there is room for it."""
+    answer, parts = material.answer, []
+    if answer.evidence:
+        length = QUOTE_LENGTH if len(answer.evidence) == 1 else HALF_QUOTE_LENGTH
+        quotes = " ".join(f"“{short(quote, length)}”" for quote in answer.evidence[:QUOTES])
+        parts.append(Part(quotes, label="Why:", rank=1))
+    if answer.context_for_agent:
+        parts.append(Part(short(answer.context_for_agent, SUMMARY_LENGTH), label="In short:", rank=5))
+    return parts
 
 
-def _count(number: int) -> str:
-    return "1 other ticket" if number == 1 else f"{number} other tickets"
+def _customer(material: Material) -> list[Part]:
+    answer, decision = material.answer, material.decision
+    mood = "" if "sentiment" in decision.abstained else answer.sentiment
+    known = packet(material.ticket, material.now, moods=material.moods, mood=mood, prefix=material.settings.tag_prefix)
+    lines = (
+        ("Customer:", known.customer, 1, ""),
+        ("History:", known.history, 2, "details"),
+        ("Details:", known.details, 3, "details"),
+    )
+    return [Part(BETWEEN.join(facts), label=label, rank=rank, kin=kin) for label, facts, rank, kin in lines if facts]
 
 
-def _sla(material: Material) -> str:
+def _sla(material: Material) -> list[Part]:
     ticket, judged = material.ticket, material.decision.judged(material.answer)
     if ticket.created_at is None or not (judged.priority or ticket.priority):
-        return ""
-    return note_line(clocks_of(ticket, material.settings, material.now.timestamp(), judged))
+        return []
+    line = note_line(clocks_of(ticket, material.settings, material.now.timestamp(), judged))
+    label, _, rest = line.partition(": ")
+    return [Part(rest, label=f"{label}:", rank=1)] if line else []
 
 
-def _listed(line: str, found: Sequence[tuple[int, Source]]) -> list[Part]:
-    """Return titles that lead to their pages, with the numbers a draft cites, or nothing where nothing was found."""
-    links = tuple(Link(f"[{number}] {short(one.title, TITLE_LENGTH) or UNTITLED}", one.url) for number, one in found)
-    return [Part(line, links)] if links else []
+def _sources(material: Material) -> list[Part]:
+    """Return what was found, each with the number by which a draft cites it."""
+    found = material.sources.numbered()
+    kinds = (
+        (SIMILAR, [one for one in found if one[1].kind == TICKET]),
+        (SOURCES, [one for one in found if one[1].kind != TICKET]),
+    )
+    return [
+        Part("", label=label, links=tuple(_link(number, one) for number, one in some), rank=1, kin="sources")
+        for label, some in kinds
+        if some
+    ]
+
+
+def _link(number: int, source: Source) -> Link:
+    return Link(f"[{number}] {short(source.title, TITLE_LENGTH) or UNTITLED}", source.url)
+
+
+def _missing(material: Material) -> list[Part]:
+    said = clean_ticket(material.ticket)
+    lacks = () if said.automatic else missing(said.subject, said.text, files(material.ticket))
+    return [Part(BETWEEN.join(lacks), label="Missing:", rank=4)] if lacks else []
+
+
+def _closing(material: Material) -> list[Part]:
+    parts = []
+    if reason := material.answer.fallback_reason:
+        said = short(reason, REASON_LENGTH)
+        parts.append(Part(f"The language model did not answer ({said}); the built-in classifier did."))
+    return [*parts, Part(CLOSING), Part(REFERENCE_LINE.format(reference=material.reference))]

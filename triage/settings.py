@@ -32,6 +32,7 @@ TAG_LENGTH = 32
 HOST = re.compile(r"[a-z0-9]([a-z0-9.-]*[a-z0-9])?|[0-9a-f:.]+", re.IGNORECASE)
 NAME = re.compile(r"^[a-z0-9][a-z0-9_-]{0,39}$")
 Probability = Annotated[float, Field(ge=0.0, le=1.0)]
+Label = Annotated[str, Field(min_length=1, max_length=40)]
 Precision = Annotated[float, Field(ge=0.5, le=0.99)]
 
 
@@ -73,6 +74,7 @@ class CustomerFields(Section):
     tier: str = "tier"
     plan: str = "plan"
     mrr: str = "mrr"
+    renewal: str = "renewal_date"
 
 
 class Thresholds(Section):
@@ -99,6 +101,8 @@ class Desk(Section):
     thresholds: Thresholds | None = None
     target_precision: Precision | None = None
     customer_fields: CustomerFields = CustomerFields()
+    context_fields: dict[Label, str | int] = Field(default_factory=dict, max_length=8)
+    """What the note calls it -> a field of the ticket, the organization or the requester (Zendesk: id or key)."""
     mapped_fields: dict[DecidedField, str | int] = Field(default_factory=dict)
     """Custom ticket fields that mode `write` fills: Zendesk field id, Freshdesk `cf_` name."""
     rate_limit: int = Field(default=200, ge=10, le=100_000)

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 ARTICLE, TICKET, FILE = "article", "ticket", "file"
 """Where a document came from: the helpdesk's help centre, its solved tickets, a folder of Markdown files."""
 SHOWN = 3
-"""Of each kind, at most."""
+"""In a note, of all kinds together, and at most as many of each kind are looked for."""
 _PATH = re.compile(r"/[A-Za-z0-9/_-]{1,250}")
 
 
@@ -43,8 +43,15 @@ class Sources:
     tickets: tuple[Source, ...] = ()
 
     def numbered(self) -> list[tuple[int, Source]]:
-        """Return what a note shows with its numbers, which a draft cites: solved tickets first, then articles."""
-        return list(enumerate((*self.tickets[:SHOWN], *self.articles[:SHOWN]), 1))
+        """Return what a note shows, with the number by which a draft cites it: solved tickets first, as in the note.
+
+        The best of each kind is always there; what is left goes to the nearest.
+        """
+        best = (*self.tickets[:1], *self.articles[:1])
+        rest = sorted((*self.tickets[1:], *self.articles[1:]), key=lambda one: -one.score)
+        shown = {id(one) for one in (*best, *rest)[:SHOWN]}
+        chosen = [one for one in (*self.tickets, *self.articles) if id(one) in shown]
+        return list(enumerate(chosen, start=1))
 
     def ids(self) -> dict[str, list[dict[str, object]]]:
         """Return kind, key and score of each, for the record: no text."""

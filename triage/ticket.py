@@ -7,7 +7,7 @@ Texts are what customers wrote and are hostile until escaped.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import date, datetime
 from enum import StrEnum
 from typing import Any
 
@@ -54,7 +54,7 @@ class Message:
 
 @dataclass(frozen=True)
 class Organization:
-    """The customer's company; `tier`, `plan` and `mrr` come from the fields named in `customer_fields`."""
+    """The customer's company; tier, plan, MRR and renewal come from the fields named in `customer_fields`."""
 
     id: str = ""
     name: str = ""
@@ -62,6 +62,9 @@ class Organization:
     plan: str = ""
     mrr: float | None = None
     """Monthly recurring revenue, in the desk's own currency."""
+    created_at: datetime | None = None
+    renewal: date | None = None
+    """When the contract is to be renewed."""
 
 
 @dataclass(frozen=True)
@@ -75,13 +78,39 @@ class Requester:
 
 
 @dataclass(frozen=True)
+class Rating:
+    """What a customer said of the help they got on one ticket."""
+
+    word: str
+    """good, neutral or bad."""
+    ticket_id: str
+    at: datetime | None = None
+    """None where the helpdesk does not say when."""
+
+
+@dataclass(frozen=True)
 class EarlierTicket:
-    """An earlier ticket of the same requester, newest first in `Ticket.earlier`."""
+    """Another ticket of the same requester; lists of them begin with the newest."""
 
     id: str
     subject: str
     status: Status
     created_at: datetime
+    tags: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Background:
+    """What a helpdesk knows around a ticket; whatever it does not tell is empty."""
+
+    open_tickets: int | None = None
+    """The requester's other tickets that are not solved; None where their list is not to be had."""
+    before: tuple[EarlierTicket, ...] = ()
+    """The requester's newest other tickets of any age, a handful."""
+    rating: Rating | None = None
+    """The last one the requester gave."""
+    facts: tuple[tuple[str, str], ...] = ()
+    """Label and value of the fields named in `context_fields`, where they hold something."""
 
 
 class ClockState(StrEnum):
@@ -143,3 +172,4 @@ class Ticket:
     """When the status was last changed, where the helpdesk says so."""
     clocks: tuple[HelpdeskClock, ...] = ()
     """The helpdesk's own SLA clocks; empty where its plan has none."""
+    background: Background = Background()

@@ -41,6 +41,7 @@ from triage.ticket import Status, Ticket
 from triage.traces import span
 from workers.clocks import follow
 from workers.leases import LEASE_SECONDS
+from workers.moods import moods_of
 
 logger = logging.getLogger(__name__)
 OVER = {
@@ -238,7 +239,8 @@ def _write_note(
             _record_note(run, effect, found, tools)
             return decision
         now = datetime.now(UTC)
-        material = Material(ticket, answer, decision, tools.settings, run.reference, now, sources, draft)
+        moods = moods_of(ticket, tools.store)
+        material = Material(ticket, answer, decision, tools.settings, run.reference, now, sources, draft, moods)
         note = render_html(compose(material))
         _announce(run, effect, decision, tools)
         try:

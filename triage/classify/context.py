@@ -73,10 +73,8 @@ def churn_push(context: Context, repeats: float, frustrated: float) -> dict[str,
 
 
 def facts(context: Context, repeats: float, outage: float) -> str:
-    """Return what the history and the text say beyond the verdict, in plain sentences; the note names tier and MRR."""
+    """Return what the text says beyond the verdict, in plain sentences; the note tells who the customer is."""
     said = []
-    if context.tickets_30d > 1:
-        said.append(f"{context.tickets_30d} tickets in the last 30 days.")
     if context.unanswered > 1:
         said.append(f"{context.unanswered} messages since an agent last answered.")
     if repeats >= 0.5:
