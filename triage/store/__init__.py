@@ -12,6 +12,7 @@ from triage.store.backtests import Backtests
 from triage.store.calibrations import Calibrations
 from triage.store.clock_views import ClockViews
 from triage.store.clocks import Clocks
+from triage.store.controls import Controls
 from triage.store.deliveries import Deliveries
 from triage.store.effects import Effects
 from triage.store.engine import PATIENCE_SECONDS, open_engine
@@ -41,6 +42,7 @@ class Store:
     backtests: Backtests
     knowledge: Knowledge
     audit: Audit
+    controls: Controls
 
 
 def open_store(url: str, patience: float = PATIENCE_SECONDS) -> Store:
@@ -62,4 +64,5 @@ def open_store(url: str, patience: float = PATIENCE_SECONDS) -> Store:
         backtests=Backtests(engine),
         knowledge=Knowledge(engine),
         audit=Audit(engine),
+        controls=Controls(engine),
     )
