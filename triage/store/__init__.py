@@ -21,6 +21,7 @@ from triage.store.marks import Alarms, Cursors
 from triage.store.models import Models
 from triage.store.outcomes import Outcomes
 from triage.store.runs import Runs
+from triage.store.undone import Undone
 
 
 @dataclass(frozen=True)
@@ -43,6 +44,7 @@ class Store:
     knowledge: Knowledge
     audit: Audit
     controls: Controls
+    undone: Undone
 
 
 def open_store(url: str, patience: float = PATIENCE_SECONDS) -> Store:
@@ -65,4 +67,5 @@ def open_store(url: str, patience: float = PATIENCE_SECONDS) -> Store:
         knowledge=Knowledge(engine),
         audit=Audit(engine),
         controls=Controls(engine),
+        undone=Undone(engine),
     )
