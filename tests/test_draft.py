@@ -96,8 +96,8 @@ class TestParts:
             text="Open Settings [2].\nIt is fine [3].", open=["Rome?"], removed=["it promised"], facts=["Fine: yes"]
         )
         assert self.text(draft).splitlines() == [
-            f"{READY_LINE} {DRAFT_TITLE}", "  | Open Settings [2].", "  | It is fine [3].", "[3] a colleague's answer: Fine: yes", OPEN,
-            "  - Rome?", "Sentences were taken out of it: it promised.",
+            f"{READY_LINE} {DRAFT_TITLE}", "  | Open Settings [2].", "  | It is fine [3].",
+            "[3] a colleague's answer: Fine: yes", OPEN, "  - Rome?", "Sentences were taken out of it: it promised.",
         ]  # fmt: skip
         assert draft.state == READY
 

@@ -11,6 +11,7 @@ from werkzeug.exceptions import BadRequest, HTTPException, NotFound
 from werkzeug.wrappers import Response as BaseResponse
 
 from triage.environment import Environment
+from triage.live import Current
 from triage.settings import Settings
 from triage.store import Store
 from triage.store.deliveries import DEAD
@@ -51,12 +52,16 @@ MORE_DEAD = "Sent through again: {count}. {left} dead letters are left; press th
 class Console:
     """The pages below /console/."""
 
-    def __init__(self, environment: Environment, settings: Settings, store: Store, wakeup: Wakeup) -> None:
+    def __init__(self, environment: Environment, current: Current, store: Store, wakeup: Wakeup) -> None:
         self._public = environment.public
-        self._settings = settings
+        self._current = current
         self._store = store
         self._wakeup = wakeup
         self._login = Login(environment)
+
+    @property
+    def _settings(self) -> Settings:
+        return self._current()
 
     def blueprint(self) -> Blueprint:
         """Return the routes; all but the open ones ask for the password first."""

@@ -12,6 +12,7 @@ from triage.store.backtests import Backtests
 from triage.store.calibrations import Calibrations
 from triage.store.clock_views import ClockViews
 from triage.store.clocks import Clocks
+from triage.store.controls import Controls
 from triage.store.deliveries import Deliveries
 from triage.store.effects import Effects
 from triage.store.engine import PATIENCE_SECONDS, open_engine
@@ -21,6 +22,7 @@ from triage.store.marks import Alarms, Cursors
 from triage.store.models import Models
 from triage.store.outcomes import Outcomes
 from triage.store.runs import Runs
+from triage.store.undone import Undone
 
 
 @dataclass(frozen=True)
@@ -43,6 +45,8 @@ class Store:
     knowledge: Knowledge
     audit: Audit
     exchanges: Exchanges
+    controls: Controls
+    undone: Undone
 
 
 def open_store(url: str, patience: float = PATIENCE_SECONDS) -> Store:
@@ -65,4 +69,6 @@ def open_store(url: str, patience: float = PATIENCE_SECONDS) -> Store:
         knowledge=Knowledge(engine),
         audit=Audit(engine),
         exchanges=Exchanges(engine),
+        controls=Controls(engine),
+        undone=Undone(engine),
     )
