@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
+from triage.changes import News
 from triage.classification import NO_TEAM, Classification
 from triage.clock_sources import clocks_of
 from triage.decision import Decision
@@ -47,6 +48,8 @@ class Material:
     now: datetime
     """Only used to say how long is left."""
     sources: Sources = NOTHING_FOUND
+    news: News | None = None
+    """What has changed since the note was first written, where it is written anew."""
 
 
 def compose(material: Material) -> list[Part]:
@@ -55,6 +58,8 @@ def compose(material: Material) -> list[Part]:
     parts = [Part(_verdict(answer, decision), strong=True)]
     if decision.escalate:
         parts.append(Part(f"Escalate: {short(decision.escalation_reason).rstrip('.')}.", strong=True))
+    if material.news:
+        parts.append(Part(f"{material.news.title}.", items=material.news.lines))
     if answer.evidence:
         parts.append(Part("Why: the customer writes", items=tuple(f"“{short(q)}”" for q in answer.evidence[:QUOTES])))
     parts += [Part(line) for line in (_customer(ticket), _sla(material)) if line]
