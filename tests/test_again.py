@@ -27,12 +27,15 @@ from workers.deliver import deliver
 
 @pytest.fixture(scope="module")
 def sandbox() -> Iterator[Running]:
-    with running(SandboxConfig(**CREDENTIALS)) as found:
+    roomy = {"zendesk_limit": 100_000, "zendesk_update_limit": 100_000, "freshdesk_limit": 100_000}
+    with running(SandboxConfig(**CREDENTIALS, **roomy)) as found:
         yield found
 
 
 @pytest.fixture(params=VENDORS)
-def living(request: pytest.FixtureRequest, sqlite_store: Store, settings: Settings, sandbox: Running) -> Iterator[Living]:
+def living(
+    request: pytest.FixtureRequest, sqlite_store: Store, settings: Settings, sandbox: Running
+) -> Iterator[Living]:
     found = Living(sqlite_store, settings, sandbox, request.param)
     yield found
     requests.delete(f"{found.box.url}/faults", timeout=10)
@@ -178,7 +181,9 @@ class TestANewMessage:
 
 class TestFields:
     @pytest.fixture(params=VENDORS)
-    def writing(self, request: pytest.FixtureRequest, sqlite_store: Store, settings: Settings, sandbox: Running) -> Living:
+    def writing(
+        self, request: pytest.FixtureRequest, sqlite_store: Store, settings: Settings, sandbox: Running
+    ) -> Living:
         return Living(sqlite_store, settings, sandbox, request.param, Mode.WRITE)
 
     def test_what_we_set_moves_with_the_verdict(self, writing: Living) -> None:
@@ -267,7 +272,7 @@ class TestAsked:
         assert gone.status_code == 204
         living.classifier.answers[0] = CALM
         living.poke(ticket_id)
-        assert (living.later(ticket_id), living.notes(ticket_id)) == [("message", DONE)] and living.notes(ticket_id) == []
+        assert (living.later(ticket_id), living.notes(ticket_id)) == ([("message", DONE)], [])
         update = next(e for e in living.store.effects.of_ticket(living.desk, ticket_id) if e.kind == UPDATE)
         assert (update.state, update.refused) == (FAILED, {"note": "somebody has deleted the note"})
         living.box.act(ticket_id, note="@tandem once more")

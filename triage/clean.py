@@ -139,8 +139,10 @@ def clean_ticket(ticket: Ticket) -> CleanTicket:
 
 
 def by_machine(ticket: Ticket, message: Message) -> bool:
-    """Say whether no person wrote this message of `ticket`; never raises."""
-    return _is_machine(ticket, _subject(ticket), message, clean_message(message.body, message.html))
+    """Say whether no person wrote this later message of `ticket`; never raises."""
+    # Its own subject is not kept by a helpdesk; an answer it is.
+    subject = f"Re: {_subject(ticket)}"
+    return _is_machine(ticket, subject, message, clean_message(message.body, message.html))
 
 
 def _subject(ticket: Ticket) -> str:

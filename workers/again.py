@@ -326,15 +326,16 @@ def _write_tags(scene: Scene, answer: Classification, decision: Decision, labels
     tools, run, ticket = scene.tools, scene.run, scene.ticket
     settings = tools.settings
     plan = retag(decision, answer, labels, ticket.tags, scene.wrote.tags, settings.tag_prefix)
-    asks = settings.please_tag
-    served = (asks,) if scene.is_asked and decision.note and asks in ticket.tags else ()
-    add, remove = plan.add, (*plan.remove, *served)
-    if not add and not remove:
+    served = {settings.please_tag} & set(ticket.tags) if scene.is_asked and decision.note else set()
+    intent = {"tags": list(plan.add), "removed": [*plan.remove, *served]}
+    if not any(intent.values()) and TAGS not in scene.mine:
         return
-    intent = {"tags": list(add), "removed": list(remove)}
     effect = tools.store.effects.plan(run.id, TAGS, intent, time.time())
     if effect.state == CONFIRMED:
         return
+    # What an earlier attempt meant to do: halfway through, our own tags look like a person's work.
+    intent = effect.intent
+    add, remove = tuple(intent["tags"]), tuple(intent["removed"])
     still_ours(run, tools)
     tools.store.effects.sent(effect, time.time(), intent)
     tools.checkpoint("before_tags")

@@ -21,7 +21,7 @@ class Wrote:
 
 
 def wrote_of(effects: Sequence[Effect], doubtful: int | None = None) -> Wrote:
-    """Return what `effects`, oldest first, have left; those of run `doubtful` count from the moment they were sent."""
+    """Return what `effects`, oldest first, have left; values of run `doubtful` count from the moment they were sent."""
     values: dict[str, str] = {}
     custom: dict[str, str] = {}
     tags: set[str] = set()
@@ -30,6 +30,8 @@ def wrote_of(effects: Sequence[Effect], doubtful: int | None = None) -> Wrote:
         if effect.state != CONFIRMED and not may_be_there:
             continue
         intent = effect.intent
+        if effect.kind == TAGS and may_be_there:
+            continue  # that run itself goes on with what it meant to do
         if effect.kind == TAGS:
             tags |= set(intent.get("tags", [])) - set(effect.refused or {})
             tags -= set(intent.get("removed", []))
