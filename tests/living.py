@@ -1,4 +1,4 @@
-"""A desk in the sandbox whose tickets go on: the real connector, store and deliveries, a classifier that says what it is told."""
+"""A desk in the sandbox whose tickets go on: real connector, store and deliveries, a classifier that is told."""
 
 from __future__ import annotations
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 import requests
-from living import ANGRY, ANGRY_WORDS, CALM, Living, StillLeases
+from living import ANGRY, CALM, Living, StillLeases
 from sqlalchemy import text
 from test_connector_recordings import VENDORS
 from test_connector_sandbox import CREDENTIALS
