@@ -63,7 +63,7 @@ def command(desk: str, ticket_id: str, as_json: bool) -> None:
     check_desk(settings, desk, Path(environment.tandem_config))
     host = urlsplit(settings.desks[desk].url).netloc
     store = open_store(environment.database_url)
-    runs = store.runs.all_of_ticket(desk, ticket_id)
+    runs = store.runs.all_of(desk, ticket_id)
     if not runs:
         raise TandemError(UNKNOWN_TICKET.format(desk=desk, ticket=ticket_id))
     told = {"desk": desk, "ticket": ticket_id, "helpdesk": host, "runs": [_told(run, store) for run in runs]}

@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 
+from triage.changes import News
 from triage.classification import NO_TEAM, Classification
 from triage.clean import clean_ticket
 from triage.clock_sources import clocks_of
@@ -56,16 +57,19 @@ class Material:
     draft: Draft = field(default_factory=Draft)
     moods: Mapping[str, str] = field(default_factory=dict)
     """Ticket id -> the mood an earlier run saw, of the requester's other tickets and of this one."""
+    news: News | None = None
+    """What has changed since the note was first written, where it is written anew."""
 
 
 def compose(material: Material) -> list[Part]:
     """Return the parts of the note in order."""
     before = [
         *_verdict(material),
+        *_news(material),
         *_why(material),
         *_customer(material),
         *_sla(material),
-        *_sources(material),
+        *source_parts(material),
         *_missing(material),
     ]
     return [
@@ -112,6 +116,16 @@ def _words(label: str) -> str:
     return "no team" if label == NO_TEAM else label.replace("_", " ")
 
 
+def _news(material: Material) -> list[Part]:
+    """Return what has changed since the note was first written: its title, and one line for each change."""
+    if material.news is None:
+        return []
+    return [
+        Part(f"{material.news.title}."),
+        *(Part(line, label="→", rank=1, kin="news") for line in material.news.lines),
+    ]
+
+
 def _why(material: Material) -> list[Part]:
     """Return the customer's own words that decided, and a model's summary where there is room for it."""
     answer, parts = material.answer, []
@@ -145,7 +159,7 @@ def _sla(material: Material) -> list[Part]:
     return [Part(rest, label=f"{label}:", rank=1)] if line else []
 
 
-def _sources(material: Material) -> list[Part]:
+def source_parts(material: Material) -> list[Part]:
     """Return what was found, each with the number by which a draft cites it."""
     found = material.sources.numbered()
     kinds = (

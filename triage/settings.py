@@ -17,6 +17,7 @@ from pydantic import Field, SecretStr, field_validator, model_validator
 
 from triage.settings_base import Minutes, Section, Target
 from triage.settings_knowledge import Knowledge
+from triage.settings_living import Living
 from triage.settings_sla import PriorityName, Sla
 
 DecidedField = Literal["primary_team", "priority", "sentiment", "churn_risk"]
@@ -294,6 +295,7 @@ class Settings(Section):
     llm: Llm = Llm()
     retention: Retention = Retention()
     sla: Sla = Sla()
+    living: Living = Living()
 
     @field_validator("desks", "teams")
     @classmethod
@@ -322,6 +324,11 @@ class Settings(Section):
         """Return a short fingerprint of everything that decides what is written; no secret goes into it."""
         rules = self.model_dump_json(exclude={"desks": {"__all__": {"auth", "webhook_secrets"}}})
         return hashlib.sha256(rules.encode()).hexdigest()[:12]
+
+    @property
+    def please_tag(self) -> str:
+        """Return the tag by which an agent asks for a fresh look."""
+        return self.tag_prefix + "please"
 
     def team_tag(self, team: str) -> str:
         """Return the tag of `team`."""

@@ -17,9 +17,9 @@ from __future__ import annotations
 
 import logging
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from pydantic import ValidationError
 
@@ -30,10 +30,12 @@ from triage.decision import tag_of
 from triage.people import agrees, labels_in, priority_beside, team_beside
 from triage.settings import Settings
 from triage.store import Store
-from triage.store.effects import CONFIRMED, TAGS, Effect
+from triage.store.deliveries import CREATED
+from triage.store.effects import Effect
 from triage.store.outcomes import Outcome
 from triage.store.runs import Run
 from triage.ticket import Status
+from workers.wrote import Wrote, wrote_of
 
 logger = logging.getLogger(__name__)
 OVER = (Status.SOLVED, Status.CLOSED)
@@ -51,32 +53,26 @@ class _Seen:
     changed: bool
 
 
-@dataclass(frozen=True)
-class _Wrote:
-    """What the run has set and tagged, as the helpdesk confirmed it."""
-
-    values: Mapping[str, str]
-    tags: frozenset[str]
-
-
 def observe(settings: Settings, store: Store, desk: str, tickets: Sequence[Changed]) -> None:
     """Record what the tickets of a page show of people's choices; a page may come again, late or twice at once."""
     runs = store.runs.done_of(desk, {ticket.ticket_id for ticket in tickets})
     if not runs:
         return
-    effects = store.effects.of_runs([run.id for run in runs.values()])
+    # Of all runs of each ticket: a later one only changes what is to be changed.
+    effects = store.effects.of_tickets(desk, list(runs))
     found: dict[tuple[int, str], Outcome] = {}
     taken_back: dict[tuple[int, str], float] = {}
     # The newest last: a page may hold a ticket more than once.
     for ticket in sorted(tickets, key=lambda one: one.updated_at):
         if run := runs.get(ticket.ticket_id):
-            outcomes, unchanged = judge(run, effects.get(run.id, []), ticket, settings)
+            outcomes, unchanged = judge(run, effects.get(ticket.ticket_id, []), ticket, settings)
             found |= {(run.id, outcome.field): outcome for outcome in outcomes}
             for field in unchanged:
                 taken_back[run.id, field] = ticket.updated_at.timestamp()
     found = {key: one for key, one in found.items() if one.final or one.observed_at > taken_back.get(key, 0.0)}
     store.outcomes.withdraw(taken_back)
     store.outcomes.save(list(found.values()))
+    store.outcomes.supersede({run.ticket_id: run.id for run in runs.values() if run.occasion != CREATED}, desk)
     if found:
         logger.info("outcomes: desk=%s %d fields of %d tickets", desk, len(found), len({run for run, _ in found}))
 
@@ -88,11 +84,17 @@ def judge(run: Run, effects: Sequence[Effect], ticket: Changed, settings: Settin
     stale = ticket.updated_at.timestamp() < math.floor(run.finished_at or 0)
     if answer is None or stale or ticket.merged or ticket.status in NEVER_WORKED_ON:
         return [], []
-    wrote = _wrote(effects)
+    wrote = wrote_of(effects)
+    mine = wrote_of([effect for effect in effects if effect.run_id == run.id])
+    before = Wrote({name: value for name, value in wrote.values.items() if name not in mine.values})
     final = ticket.status in OVER
     outcomes, unchanged = [], []
     for field in DECIDED_FIELDS:
-        seen = _look(field, str(getattr(answer, field)), wrote, ticket, settings)
+        ours = str(getattr(answer, field))
+        seen = _look(field, ours, wrote, ticket, settings)
+        if seen and not seen.changed and seen.theirs == ours and VALUES.get(field, "") in before.values:
+            # What an earlier run has set, and this one has left alone, stands for that run's label.
+            seen = replace(seen, theirs=_label(field, ours, ticket, settings))
         if seen and (final or seen.changed):
             outcomes.append(_outcome(run, answer, field, seen, ticket, settings))
         elif seen and seen.written:
@@ -106,22 +108,7 @@ def _answer(run: Run) -> Classification | None:
     return None
 
 
-def _wrote(effects: Sequence[Effect]) -> _Wrote:
-    values: dict[str, str] = {}
-    tags: set[str] = set()
-    for effect in effects:
-        if effect.state != CONFIRMED or effect.undo:
-            # What we took back ourselves says nothing of what people think of it.
-            continue
-        if effect.kind == TAGS:
-            tags |= set(effect.intent.get("tags", [])) - set(effect.refused or {})
-        else:
-            # By the intent: it is in our words, and what the helpdesk shows of a default may be nothing.
-            values |= {name: effect.intent[name] for name in VALUES.values() if name in (effect.after or {})}
-    return _Wrote(values, frozenset(tags))
-
-
-def _look(field: str, ours: str, wrote: _Wrote, ticket: Changed, settings: Settings) -> _Seen | None:
+def _look(field: str, ours: str, wrote: Wrote, ticket: Changed, settings: Settings) -> _Seen | None:
     """Return what `ticket` shows for `field`, or None where it shows nobody's choice."""
     by_tag = _by_tag(field, ours, wrote, ticket, settings)
     if field not in VALUES:
@@ -135,12 +122,18 @@ def _look(field: str, ours: str, wrote: _Wrote, ticket: Changed, settings: Setti
     changed = mine is not None and shown.strip().casefold() != mine.strip().casefold()
     if mine is not None and not changed:
         return _Seen(ours, written=True, changed=False)  # also where the settings name another group by now
-    label = (team_beside if field == "primary_team" else priority_beside)(ours, shown, settings)
+    label = _label(field, ours, ticket, settings)
     tagged = tag_of(field, ours, settings.tag_prefix) in wrote.tags
     return _Seen(label, written=mine is not None or tagged, changed=changed)
 
 
-def _by_tag(field: str, ours: str, wrote: _Wrote, ticket: Changed, settings: Settings) -> _Seen | None:
+def _label(field: str, ours: str, ticket: Changed, settings: Settings) -> str:
+    if field == "primary_team":
+        return team_beside(ours, ticket.group or "", settings)
+    return priority_beside(ours, ticket.priority or "", settings)
+
+
+def _by_tag(field: str, ours: str, wrote: Wrote, ticket: Changed, settings: Settings) -> _Seen | None:
     shown = labels_in(ticket.tags, field, settings)
     tagged = tag_of(field, ours, settings.tag_prefix) in wrote.tags
     others = shown - {ours}

@@ -28,8 +28,9 @@ from triage.draft import Draft, Wishes
 from triage.draft_quotes import no_model_draft
 from triage.errors import Conflict, Gone, Refused, Retry
 from triage.exchange import recorded
+from triage.later import newest_id
 from triage.note import Material, compose
-from triage.note_parts import render_html
+from triage.note_parts import Part, render_html
 from triage.settings import Desk, Mode, Settings
 from triage.sources import Sources
 from triage.store import Store
@@ -40,8 +41,10 @@ from triage.store.runs import DONE, SKIPPED, Run
 from triage.ticket import Status, Ticket
 from triage.traces import span
 from workers.clocks import follow
+from workers.later import notice
 from workers.leases import LEASE_SECONDS
 from workers.moods import moods_of
+from workers.wrote import PRINT, fingerprint
 
 logger = logging.getLogger(__name__)
 OVER = {
@@ -85,6 +88,8 @@ class Tools:
     """Finds what the desk knows about a ticket."""
     draft: Callable[[Ticket, Classification, Decision, Sources, Wishes], Draft] = no_model_draft
     """Drafts a reply from what was found."""
+    facts: Callable[[Run], tuple[str, ...]] = lambda _run: ()
+    """Returns what people have answered when this run's ticket had a question."""
 
 
 @dataclass
@@ -116,30 +121,32 @@ def triage(run: Run, tools: Tools) -> None:
     if ticket.status not in OVER or tools.store.clocks.watch(ticket.desk, ticket.id):
         # Before anything that may fail: a ticket nobody can classify is late all the same.
         _follow(ticket, tools)
+    # An agent may have asked for something already; what customers have written is what is judged now.
+    notice(ticket, tools.settings, tools.store, time.time(), asks_only=True)
     _check_open(ticket, tools, begun=bool(effects))
     tools.checkpoint("after_read")
     with steps.timed("classify"):
-        answer = _classify(ticket, run, tools)
+        answer = classify(ticket, run, tools, heard=newest_id(ticket))
     tools.checkpoint("after_classify")
     with steps.timed("knowledge"):
-        answer, sources = _look_up(ticket, answer, run, tools)
+        answer, sources = look_up(ticket, answer, run, tools)
     decision = decide(ticket, answer, tools.settings, tools.desk)
     _follow(ticket, tools, decision.judged(answer))
     if NOTE not in effects or effects[NOTE].state == PLANNED:
         # Later attempts see what the first one set as set by somebody: their decision is not the one to keep.
-        _hold(tools.store.runs.save(run, decision=decision.model_dump(), policy=tools.settings.policy_version()))
+        hold(tools.store.runs.save(run, decision=decision.model_dump(), policy=tools.settings.policy_version()))
     with steps.timed("draft"):
-        draft = _draft(ticket, answer, decision, sources, run, tools)
+        draft = draft_reply(ticket, answer, decision, sources, Wishes(), run, tools)
     tools.checkpoint("after_draft")
     with steps.timed("note"):
         if decision.note:
-            decision = _write_note(run, ticket, answer, sources, draft, decision, tools)
+            decision = _first_note(run, ticket, answer, sources, draft, decision, tools)
         else:
-            _write_fields(run, ticket, decision, tools)
+            write_fields(run, ticket, decision, tools)
     with steps.timed("tags"):
         _write_tags(run, ticket, decision, tools)
     tools.checkpoint("before_finish")
-    _hold(tools.store.runs.save(run, timings=steps.seconds))
+    hold(tools.store.runs.save(run, timings=steps.seconds))
     tools.store.runs.finish(run, DONE, time.time())
 
 
@@ -164,8 +171,8 @@ def _check_open(ticket: Ticket, tools: Tools, *, begun: bool) -> None:
         raise Gone(ALREADY.format(tag=tag))
 
 
-def _classify(ticket: Ticket, run: Run, tools: Tools) -> Classification:
-    """Return the answer an earlier attempt has kept, else ask and keep it."""
+def classify(ticket: Ticket, run: Run, tools: Tools, *, heard: str) -> Classification:
+    """Return the answer an earlier attempt has kept, else ask and keep it; `heard` is the newest message's id."""
     if run.classification:
         with suppress(ValidationError):  # one of another version is asked for again
             return Classification.model_validate(run.classification)
@@ -180,12 +187,14 @@ def _classify(ticket: Ticket, run: Run, tools: Tools) -> Classification:
         tokens_in=answer.tokens_in,
         tokens_out=answer.tokens_out,
         cost_usd=answer.cost_usd,
+        # Later runs go on from here.
+        heard=heard[:40],
     )
-    _hold(kept)
+    hold(kept)
     return answer
 
 
-def _look_up(ticket: Ticket, answer: Classification, run: Run, tools: Tools) -> tuple[Classification, Sources]:
+def look_up(ticket: Ticket, answer: Classification, run: Run, tools: Tools) -> tuple[Classification, Sources]:
     """Return the answer with the articles worth reading, and everything found; without it the note is shorter."""
     try:
         found = tools.find(ticket)
@@ -194,19 +203,25 @@ def _look_up(ticket: Ticket, answer: Classification, run: Run, tools: Tools) -> 
         return answer, Sources()
     articles = [KbArticle(title=one.title, url=one.url) for one in found.articles]
     answer = answer.model_copy(update={"suggested_kb_articles": articles})
-    _hold(tools.store.runs.save(run, classification=answer.model_dump(), sources=found.ids()))
+    hold(tools.store.runs.save(run, classification=answer.model_dump(), sources=found.ids()))
     return answer, found
 
 
-def _draft(
-    ticket: Ticket, answer: Classification, decision: Decision, sources: Sources, run: Run, tools: Tools
+def draft_reply(
+    ticket: Ticket,
+    answer: Classification,
+    decision: Decision,
+    sources: Sources,
+    wishes: Wishes,
+    run: Run,
+    tools: Tools,
 ) -> Draft:
     """Return the draft an earlier attempt has kept, else ask and keep it."""
     if run.draft:
         with suppress(ValidationError):  # as above
             return Draft.model_validate(run.draft)
     with recorded(tools.store.exchanges.of(run.id)):
-        draft = tools.draft(ticket, answer, decision, sources, Wishes())
+        draft = tools.draft(ticket, answer, decision, sources, wishes)
     said = answer.model_copy(update={"auto_response_draft": draft.plain})
     kept = tools.store.runs.save(
         run,
@@ -218,16 +233,39 @@ def _draft(
         tokens_out=answer.tokens_out + draft.tokens_out,
         cost_usd=answer.cost_usd + draft.cost_usd,
     )
-    _hold(kept)
+    hold(kept)
     return draft
 
 
-def _write_note(
+def _first_note(
     run: Run, ticket: Ticket, answer: Classification, sources: Sources, draft: Draft, decision: Decision, tools: Tools
 ) -> Decision:
-    """Make sure that the note and the fields stand on the ticket; return the decision that was carried out."""
+    def page(ticket: Ticket, decision: Decision) -> list[Part]:
+        now, moods = datetime.now(UTC), moods_of(ticket, tools.store)
+        return compose(Material(ticket, answer, decision, tools.settings, run.reference, now, sources, draft, moods))
+
+    def look_again() -> tuple[Ticket, Decision]:
+        ticket = tools.connector.read(run.ticket_id)
+        _check_open(ticket, tools, begun=True)
+        return ticket, decide(ticket, answer, tools.settings, tools.desk)
+
+    return write_note(run, ticket, decision, tools, page, look_again)
+
+
+def write_note(
+    run: Run,
+    ticket: Ticket,
+    decision: Decision,
+    tools: Tools,
+    page: Callable[[Ticket, Decision], list[Part]],
+    look_again: Callable[[], tuple[Ticket, Decision]],
+) -> Decision:
+    """Make sure that the note of `run` and the fields stand on the ticket; return the decision that was carried out.
+
+    `page` composes the note; `look_again` reads and decides anew where somebody was faster.
+    """
     effects = tools.store.effects
-    effect = effects.plan(run.id, NOTE, _intent(decision), time.time())
+    effect = effects.plan(run.id, NOTE, intent_of(decision), time.time())
     if effect.state == CONFIRMED:
         return decision
     doubtful = effect.state != PLANNED
@@ -235,58 +273,56 @@ def _write_note(
         if doubtful and (found := tools.connector.find_note(ticket.id, run.reference)):
             if found.leak is None:
                 # In this order: once the note is confirmed, no later attempt comes back for the fields.
-                _write_fields(run, ticket, decision, tools)
-            _record_note(run, effect, found, tools)
+                write_fields(run, ticket, decision, tools)
+            record_note(run, effect, found, tools)
             return decision
-        now = datetime.now(UTC)
-        moods = moods_of(ticket, tools.store)
-        material = Material(ticket, answer, decision, tools.settings, run.reference, now, sources, draft, moods)
-        note = render_html(compose(material))
-        _announce(run, effect, decision, tools)
+        note = render_html(page(ticket, decision))
+        announce(run, effect, decision, tools, intent_of(decision) | {PRINT: fingerprint(note)})
         try:
-            written = tools.connector.post(ticket, note, run.reference, _fields(decision))
+            written = tools.connector.post(ticket, note, run.reference, fields_of(decision))
         except Conflict:
             # Somebody was faster: look at what they did, then decide and try again.
             doubtful = True
-            ticket = tools.connector.read(run.ticket_id)
-            _check_open(ticket, tools, begun=True)
-            decision = decide(ticket, answer, tools.settings, tools.desk)
+            ticket, decision = look_again()
             continue
         except Refused as error:
             effects.fail(effect, {"note": str(error)})
             raise
         tools.checkpoint("after_note")
-        _record_note(run, effect, written, tools)
+        record_note(run, effect, written, tools)
         return decision
     raise Retry("the ticket was changed by others each time a note was to be written")
 
 
-def _announce(run: Run, effect: Effect, decision: Decision, tools: Tools) -> None:
+def announce(
+    run: Run, effect: Effect, decision: Decision, tools: Tools, intent: dict[str, object] | None = None
+) -> None:
     """Write down that the note is about to leave, with a lease that outlasts the call."""
     now = time.time()
-    _hold(tools.store.runs.save(run, decision=decision.model_dump(), lease_until=now + LEASE_SECONDS))
-    tools.store.effects.sent(effect, now, _intent(decision))
+    hold(tools.store.runs.save(run, decision=decision.model_dump(), lease_until=now + LEASE_SECONDS))
+    tools.store.effects.sent(effect, now, intent or intent_of(decision))
     tools.checkpoint("before_note")
     if time.time() - now > PAUSE_SECONDS:
         raise Retry(HELD_UP)
 
 
-def _record_note(run: Run, effect: Effect, written: Written, tools: Tools) -> None:
+def record_note(run: Run, effect: Effect, written: Written, tools: Tools) -> None:
+    """Record the outcome, and an alarm where the note was public."""
     if written.leak:
         tools.store.alarms.raise_(run.desk, PUBLIC_NOTE, LEAKS[written.leak], time.time(), run.ticket_id)
     if written.leak is Leak.PUBLIC:
         # The effect stays in doubt, so the next attempt finds the note and tries to hide it again.
         raise Retry(LEAKS[Leak.PUBLIC])
-    _confirm(effect, written, tools)
+    confirm(effect, written, tools)
 
 
-def _write_fields(run: Run, ticket: Ticket, decision: Decision, tools: Tools) -> None:
+def write_fields(run: Run, ticket: Ticket, decision: Decision, tools: Tools) -> None:
     """Set the fields without a note: none is wanted, or that of an earlier attempt was found."""
-    fields = _fields(decision)
+    fields = fields_of(decision)
     if fields:
-        _still_ours(run, tools)
-        effect = tools.store.effects.plan(run.id, FIELDS_EFFECT, _intent(decision), time.time())
-        _confirm(effect, tools.connector.set_fields(ticket, fields), tools)
+        still_ours(run, tools)
+        effect = tools.store.effects.plan(run.id, FIELDS_EFFECT, intent_of(decision), time.time())
+        confirm(effect, tools.connector.set_fields(ticket, fields), tools)
 
 
 def _write_tags(run: Run, ticket: Ticket, decision: Decision, tools: Tools) -> None:
@@ -294,12 +330,13 @@ def _write_tags(run: Run, ticket: Ticket, decision: Decision, tools: Tools) -> N
         return
     effect = tools.store.effects.plan(run.id, TAGS, {"tags": decision.tags}, time.time())
     if effect.state != CONFIRMED:
-        _still_ours(run, tools)
+        still_ours(run, tools)
         tools.store.effects.sent(effect, time.time())
-        _confirm(effect, tools.connector.add_tags(ticket, tuple(decision.tags)), tools)
+        confirm(effect, tools.connector.add_tags(ticket, tuple(decision.tags)), tools)
 
 
-def _confirm(effect: Effect, written: Written, tools: Tools) -> None:
+def confirm(effect: Effect, written: Written, tools: Tools) -> None:
+    """Record what the helpdesk confirmed."""
     tools.store.effects.confirm(
         effect,
         time.time(),
@@ -310,20 +347,24 @@ def _confirm(effect: Effect, written: Written, tools: Tools) -> None:
     )
 
 
-def _intent(decision: Decision) -> dict[str, object]:
+def intent_of(decision: Decision) -> dict[str, object]:
+    """Return the fields a decision sets, as plain data."""
     return decision.model_dump(include={"priority", "group", "custom"}, exclude_none=True)
 
 
-def _fields(decision: Decision) -> Fields:
+def fields_of(decision: Decision) -> Fields:
+    """Return the fields a decision sets."""
     return Fields(priority=decision.priority, group=decision.group, custom=decision.custom)
 
 
-def _still_ours(run: Run, tools: Tools) -> None:
-    _hold(tools.store.runs.save(run, owner=run.owner))
+def still_ours(run: Run, tools: Tools) -> None:
+    """Make sure, right before a write, that no other worker has the run."""
+    hold(tools.store.runs.save(run, owner=run.owner))
 
 
-def _hold(still_ours: bool) -> None:
-    if not still_ours:
+def hold(saved: bool) -> None:
+    """End this attempt where a write to the run found that it is another worker's now."""
+    if not saved:
         raise LeaseLostError
 
 

@@ -16,6 +16,7 @@ from triage.store.marks import BEAT, BOT, CATCH_UP_OFF, DESK_LOCKED, EVERY_DESK,
 from triage.ticket import Status
 from workers.clocks import tell_clocks
 from workers.knowledge import forget_reopened
+from workers.later import hear_asks
 from workers.outcomes import observe
 
 logger = logging.getLogger(__name__)
@@ -75,7 +76,12 @@ def reconcile(name: str, connector: Connector, store: Store, now: float, observe
 def reconcile_due(settings: Settings, store: Store, open_: Callable[[str], Connector], now: float) -> None:
     """Reconcile each desk whose interval has passed; one desk's trouble does not hold up the others."""
     # Who looks at every changed ticket, without a call of their own.
-    observers = (partial(observe, settings, store), partial(tell_clocks, store), partial(forget_reopened, store))
+    observers = (
+        partial(observe, settings, store),
+        partial(tell_clocks, store),
+        partial(hear_asks, settings, store),
+        partial(forget_reopened, store),
+    )
     for name, desk in settings.desks.items():
         last = store.cursors.get(name, POLLED)
         if last and now - last[1] < desk.reconcile_every * 60 - 1:

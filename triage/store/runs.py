@@ -7,10 +7,11 @@ from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Engine, RowMapping, and_, func, null, or_, select, update
+from sqlalchemy import Engine, RowMapping, and_, exists, func, null, or_, select, update
 
+from triage.store.effects import UPDATE
 from triage.store.engine import insert_into, reader_of
-from triage.store.tables import runs
+from triage.store.tables import effects, runs
 
 WAITING, RUNNING, DONE, SKIPPED, DEAD = "waiting", "running", "done", "skipped", "dead"
 # No 0/O, 1/I/L: agents read references to each other over the phone. 31^10 of them.
@@ -68,6 +69,7 @@ class Run:
     draft: dict[str, Any] | None
     drafted: str
     speech: str
+    heard: str | None
 
 
 @dataclass(frozen=True)
@@ -76,6 +78,7 @@ class Triaged:
 
     desk: str
     ticket_id: str
+    occasion: str
     state: str
     created_at: float
     classification: dict[str, Any] | None
@@ -106,11 +109,26 @@ class Runs:
     ) -> tuple[Run, bool]:
         """Return the run of this occasion and whether it is now ours; it is not when done or held by a live lease.
 
-        A skipped run may be claimed again: the ticket may be open again, or the desk switched on.
+        Nor while a worker holds another run of the ticket: one at a time. A skipped run may be claimed again: the
+        ticket may be open again, or the desk switched on.
         """
-        identity = and_(runs.c.desk == desk, runs.c.ticket_id == ticket_id, runs.c.occasion == occasion)
+        same_ticket = and_(runs.c.desk == desk, runs.c.ticket_id == ticket_id)
+        identity = and_(same_ticket, runs.c.occasion == occasion)
         free = or_(runs.c.state.in_((WAITING, SKIPPED, DEAD)), and_(runs.c.state == RUNNING, runs.c.lease_until < now))
+        others = runs.alias("others")
+        held = exists().where(
+            others.c.desk == desk,
+            others.c.ticket_id == ticket_id,
+            others.c.occasion != occasion,
+            others.c.state == RUNNING,
+            others.c.lease_until >= now,
+        )
         with self._engine.begin() as connection:
+            if self._engine.dialect.name == "postgresql":
+                # Two occasions are two rows: without this lock each claim would look past the other. SQLite writes
+                # one at a time anyway.
+                name = func.hashtextextended(f"{desk} {ticket_id}", 0)
+                connection.execute(select(func.pg_advisory_xact_lock(name)))
             connection.execute(
                 insert_into(self._engine, runs)
                 .values(
@@ -125,7 +143,7 @@ class Runs:
             )
             claimed = connection.execute(
                 update(runs)
-                .where(identity, free)
+                .where(identity, free, ~held)
                 .values(
                     state=RUNNING,
                     owner=owner,
@@ -174,8 +192,8 @@ class Runs:
             row = connection.execute(newest.limit(1)).mappings().one_or_none()
         return _run(row) if row else None
 
-    def all_of_ticket(self, desk: str, ticket_id: str) -> list[Run]:
-        """Return the runs of a ticket, oldest first."""
+    def all_of(self, desk: str, ticket_id: str) -> list[Run]:
+        """Return every run of a ticket, oldest first."""
         query = select(runs).where(runs.c.desk == desk, runs.c.ticket_id == ticket_id).order_by(runs.c.id)
         with self._reader.connect() as connection:
             return [_run(row) for row in connection.execute(query).mappings()]
@@ -250,8 +268,12 @@ class Runs:
         """Forget what was said of tickets in runs that ended before `before`; returns how many."""
         old = select(runs.c.id).where(runs.c.finished_at < before, runs.c.policy != "").limit(limit)
         nothing = {name: null() for name in ("classification", "decision", "draft")}
-        forget = update(runs).where(runs.c.id.in_(old)).values(policy="", **nothing)
         with self._engine.begin() as connection:
+            ids = list(connection.execute(old).scalars())
+            # A note that was replaced is kept as it was, so that it can be put back.
+            texts = effects.c.run_id.in_(ids), effects.c.kind == UPDATE
+            connection.execute(update(effects).where(*texts).values(before=null(), after=null()))
+            forget = update(runs).where(runs.c.id.in_(ids)).values(policy="", **nothing)
             return int(connection.execute(forget).rowcount)
 
     def spent_since(self, since: float) -> float:

@@ -87,6 +87,7 @@ runs = Table(
         "drafted", String(10), nullable=False, default="", server_default=""
     ),  # what the draft came to; stays when it goes
     Column("speech", String(12), nullable=False, default="", server_default=""),  # silent, note, safe, reply
+    Column("heard", String(40)),  # id of the newest message it read; empty: only the first one; null: not kept
     UniqueConstraint("desk", "ticket_id", "occasion"),
     Index(None, "finished_at"),
     Index(None, "created_at"),
@@ -97,7 +98,7 @@ effects = Table(
     metadata,
     Column("id", Id, primary_key=True, autoincrement=True),
     Column("run_id", Id, ForeignKey("runs.id"), nullable=False),
-    Column("kind", String(12), nullable=False),  # note, fields, tags
+    Column("kind", String(12), nullable=False),  # note, update, fields, tags, reply
     Column("state", String(12), nullable=False),  # planned, sent, confirmed, failed, undone
     Column("intent", JSON, nullable=False),
     Column("before", JSON),

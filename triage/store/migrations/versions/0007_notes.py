@@ -16,6 +16,7 @@ def upgrade() -> None:
     op.add_column("runs", sa.Column("speech", sa.String(length=12), server_default="", nullable=False))
     for table in ("effects", "acts"):
         op.add_column(table, sa.Column("undo", sa.JSON(), nullable=True))
+    op.add_column("runs", sa.Column("heard", sa.String(length=40), nullable=True))
     with op.batch_alter_table("deliveries") as rows:
         rows.alter_column("occasion", type_=sa.String(length=80), existing_nullable=False)
     op.create_table(
@@ -104,6 +105,7 @@ def downgrade() -> None:
         rows.alter_column("occasion", type_=sa.String(length=10), existing_nullable=False)
     for table in ("effects", "acts"):
         op.drop_column(table, "undo")
+    op.drop_column("runs", "heard")
     op.drop_column("runs", "speech")
     op.drop_column("runs", "drafted")
     op.drop_column("runs", "draft")

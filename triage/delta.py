@@ -1,0 +1,39 @@
+"""The short note that follows the first one where a helpdesk cannot change notes, and the title of every update."""
+
+from __future__ import annotations
+
+from triage.draft_parts import draft_parts
+from triage.note import CLOSING, REFERENCE_LINE, Material, source_parts
+from triage.note_parts import Part, short
+
+MESSAGE_TITLE = "Update after the customer's new message"
+ASKED_TITLE = "Fresh look, as asked"
+HINT_TITLE = "Fresh look, as asked: “{hint}”"
+ANSWER_TITLE = "Update with your answer: “{fact}”"
+NOTHING_NEW = "The verdict stands: nothing that matters has changed."
+MOOD = "Sentiment so far: {path}"
+FACT_LENGTH = 120
+
+
+def title(hint: str, facts: tuple[str, ...], *, asked: bool) -> str:
+    """Return the first line of an update."""
+    if facts:
+        return ANSWER_TITLE.format(fact=short("; ".join(facts), FACT_LENGTH))
+    if hint:
+        return HINT_TITLE.format(hint=short(hint, FACT_LENGTH))
+    return ASKED_TITLE if asked else MESSAGE_TITLE
+
+
+def delta_note(material: Material, *, with_draft: bool) -> list[Part]:
+    """Return the parts of the short note about `material.news`; `with_draft` says so too where there is no draft."""
+    news = material.news
+    assert news is not None
+    parts = [Part(news.title, items=news.lines, strong=True)]
+    if not news.lines:
+        parts.append(Part(NOTHING_NEW))
+    if material.draft.text or with_draft:
+        parts += [
+            *source_parts(material),
+            *draft_parts(material.draft, material.answer, material.decision, material.sources),
+        ]
+    return [*parts, Part(CLOSING), Part(REFERENCE_LINE.format(reference=material.reference))]
