@@ -535,8 +535,8 @@ class TestSources:
         bench = Bench(store, settings, FakeConnector())
         run = self.run(bench, lambda _: self.FOUND)
         (note,) = bench.shown.notes
-        assert '<a href="https://acme.zendesk.com/hc/en-us/articles/5">Add seats</a>' in note.html
-        assert '<a href="https://acme.zendesk.com/agent/tickets/3">More seats</a>' in note.html
+        assert '<a href="https://acme.zendesk.com/hc/en-us/articles/5">[2] Add seats</a>' in note.html
+        assert '<a href="https://acme.zendesk.com/agent/tickets/3">[1] More seats</a>' in note.html
         assert run.sources == {
             "articles": [{"kind": "article", "key": "5:en", "score": 0.7}],
             "tickets": [{"kind": "ticket", "key": "3", "score": 0.8}],
