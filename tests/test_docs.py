@@ -91,6 +91,7 @@ TESTED_BY = {
     "workers.scene": ("test_again.py", "through deliveries, at both sandbox helpdesks"),
     "connectors.cache": ("test_connector_contract.py", "what it saves is counted in calls"),
     "connectors.freshdesk": ("test_connector_contract.py", "opened by platform, as production does"),
+    "connectors.freshdesk_customer": ("test_connector_context.py", "through the connector"),
     "connectors.freshdesk_solutions": (
         "test_connector_contract.py",
         "through the connector; and in test_knowledge_sync.py",

@@ -9,9 +9,10 @@ from typing import Any
 
 import pytest
 
+from tests.conftest import SETTINGS, VARIABLES
 from tests.fakes import answer
 from triage.changes import News, changes, path, quote, retag, stand
-from triage.decision import Decision
+from triage.decision import Decision, decide
 from triage.delta import delta_note, title
 from triage.draft import Draft, Quote
 from triage.later import (
@@ -26,9 +27,12 @@ from triage.later import (
     next_occasion,
     no_longer,
 )
+from triage.note import Material
 from triage.note_parts import render_text
 from triage.settings import Mode, Settings
+from triage.settings_file import parse_settings
 from triage.settings_living import Living
+from triage.sources import Source, Sources
 from triage.ticket import Author, Message, Requester, Status, Ticket
 
 BORN = datetime(2026, 11, 20, 12, 0, tzinfo=UTC)
@@ -261,20 +265,35 @@ class TestRetag:
 
 
 class TestDelta:
+    def note(self, news: News, draft: Draft, *, with_draft: bool) -> str:
+        settings = parse_settings(SETTINGS, VARIABLES)
+        given = answer()
+        ticket = Ticket(desk="acme", id="7")
+        decision = decide(ticket, given, settings, settings.desks["acme"])
+        source = Source("article", "5", "Refunds", "https://acme.zendesk.com/hc/5", "en", 0.7, True, "Within 14 days.")
+        now = datetime(2026, 11, 22, tzinfo=UTC)
+        material = Material(ticket, given, decision, settings, "TDM-1", now, Sources((source,)), draft, news=news)
+        return render_text(delta_note(material, with_draft=with_draft))
+
     def test_reads_well(self) -> None:
         news = News(title("", (), asked=False), ("Priority P2 → P1", "Sentiment so far: neutral → frustrated"))
-        text = render_text(delta_note(news, Draft(text="Dear Ada,\nwe look into it."), "TDM-1", with_draft=False))
-        assert text == (
+        assert self.note(news, Draft(text="Dear Ada,\nwithin 14 days [1]."), with_draft=False) == (
             "Update after the customer's new message\n  - Priority P2 → P1\n"
-            "  - Sentiment so far: neutral → frustrated\nDraft reply (edit before sending):\n"
-            "  | Dear Ada,\n  | we look into it.\nAI suggestion: nothing was sent to the customer.\nTandem · ref TDM-1"
+            "  - Sentiment so far: neutral → frustrated\n"
+            "Sources: [1] Refunds https://acme.zendesk.com/hc/5\n"
+            "✎ READY TO EDIT Draft reply: check it, then send it yourself.\n"
+            "  | Dear Ada,\n  | within 14 days [1].\nAI suggestion: nothing was sent to the customer.\nTandem · ref TDM-1"
         )
 
     def test_says_so_where_nothing_changed_or_there_is_no_draft(self) -> None:
-        text = render_text(delta_note(News(title("shorter", (), asked=True)), Draft(), "TDM-1", with_draft=True))
+        text = self.note(News(title("shorter", (), asked=True)), Draft(), with_draft=True)
         assert "Fresh look, as asked: “shorter”" in text
-        assert "The verdict stands" in text and "No draft." in text
+        assert "The verdict stands" in text and "No draft: sources only." in text
+
+    def test_is_short_where_nobody_asked_and_there_is_no_draft(self) -> None:
+        text = self.note(News("T", ("Priority P2 → P1",)), Draft(), with_draft=False)
+        assert "SOURCES" not in text and "Sources" not in text
 
     def test_shows_what_sources_say_without_a_model(self) -> None:
         draft = Draft(quotes=[Quote(kind="article", number=1, title="Refunds", text="Within 14 days.")])
-        assert "Refunds:\n  | Within 14 days." in render_text(delta_note(News("T"), draft, "TDM-1", with_draft=True))
+        assert "[1] says: “Within 14 days.”" in self.note(News("T"), draft, with_draft=True)

@@ -18,7 +18,7 @@ from triage.decision import decide
 from triage.draft import Draft
 from triage.draft_parts import NOT_SURE, READY, SOURCES_ALONE
 from triage.note import CLOSING, LINES_BEFORE_DRAFT, Material, compose
-from triage.note_parts import Link, Part, fit, lines_of, render_html, render_text
+from triage.note_parts import Link, Part, fit, lines_of, render_html, render_text, short
 from triage.settings import Mode
 from triage.settings_file import parse_settings
 from triage.sources import ARTICLE, Source, Sources, url_of
@@ -305,6 +305,12 @@ class TestLength:
         assert f"“{'x' * 140}”" in text_of(answer(evidence=["x" * 140]))
         assert f"“{'x' * 139}…”" in text_of(answer(evidence=["x" * 141]))
 
+    def test_words_are_not_cut_where_a_space_is_near(self) -> None:
+        assert short("one two three four", 12) == "one two…"
+        assert short("one two three", 13) == "one two three"
+        assert short("x" * 50 + " y", 20) == "x" * 19 + "…"
+        assert all(len(short("one two three four " * 9, length)) <= length for length in range(1, 60))
+
     def test_two_quotes_are_enough(self) -> None:
         text = text_of(answer(evidence=["one one", "two two", "three three"]))
         assert ("two two" in text, "three three" in text) == (True, False)
@@ -512,9 +518,15 @@ class TestFit:
         assert [part.line for part in fit(parts, 3)] == ["verdict", "a", "b"]
         assert [part.line for part in fit(parts, 2)] == ["verdict", "b"]
 
+    def test_of_kin_on_one_line_the_last_goes_first(self) -> None:
+        parts = [Part("verdict"), Part("history " * 15, rank=2, kin="k"), Part("details " * 15, rank=3, kin="k")]
+        (_, line) = fit(parts, 2)
+        assert (line.line, line.also) == (parts[1].line, ())
+        assert fit(parts, 1) == parts[:1]
+
     def test_counts_items_and_what_wraps(self) -> None:
         assert lines_of(Part("x", items=("a", "b"))) == 3
-        assert lines_of(Part("x" * 250)) == 3
+        assert lines_of(Part("x" * 251)) == 3
         assert lines_of(Part("", label="Sources:", links=(Link("x" * 70), Link("y" * 70)))) == 2
 
     def test_a_secret_link_keeps_its_address_out_of_a_terminal(self) -> None:

@@ -12,9 +12,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 QUOTE_LENGTH = 200
+WORD_LENGTH = 20
 BETWEEN = " · "
 # Characters on one line where an agent reads the note: about 900 pixels.
-LINE_LENGTH = 120
+LINE_LENGTH = 125
 # Not U+200C and U+200D: Persian, Hindi and composed emoji are spelt with them.
 CONTROL = re.compile(
     r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200b\u200e\u200f\u202a-\u202e\u2060-\u2069\ufeff\U000e0000-\U000e007f]"
@@ -90,9 +91,10 @@ def _shared(parts: list[Part]) -> list[Part]:
 
 
 def _without_one(parts: list[Part]) -> list[Part]:
-    """Return `parts` without the highest ranked, of equals the last one; the first part of all stays."""
+    """Return `parts` without the highest ranked, of equals the last one; of kin on one line the last one goes."""
     goes = max(range(len(parts)), key=lambda place: (parts[place].rank, place))
-    return [*parts[:goes], *parts[goes + 1 :]]
+    shorter = [replace(parts[goes], also=parts[goes].also[:-1])] if parts[goes].also else []
+    return [*parts[:goes], *shorter, *parts[goes + 1 :]]
 
 
 def render_html(parts: list[Part]) -> str:
@@ -156,4 +158,8 @@ def clean(text: str) -> str:
 def short(text: str, length: int = QUOTE_LENGTH) -> str:
     """Return `text` on one line, cut at `length` characters."""
     flat = " ".join(clean(text).split())
-    return flat if len(flat) <= length else flat[: length - 1].rstrip() + "…"
+    if len(flat) <= length:
+        return flat
+    # Between words, where one ends near enough.
+    end = flat.rfind(" ", max(length - WORD_LENGTH, 0), length)
+    return flat[: length - 1 if end <= 0 else end].rstrip() + "…"
