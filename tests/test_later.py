@@ -282,7 +282,8 @@ class TestDelta:
             "  - Sentiment so far: neutral → frustrated\n"
             "Sources: [1] Refunds https://acme.zendesk.com/hc/5\n"
             "✎ READY TO EDIT Draft reply: check it, then send it yourself.\n"
-            "  | Dear Ada,\n  | within 14 days [1].\nAI suggestion: nothing was sent to the customer.\nTandem · ref TDM-1"
+            "  | Dear Ada,\n  | within 14 days [1].\n"
+            "AI suggestion: nothing was sent to the customer.\nTandem · ref TDM-1"
         )
 
     def test_says_so_where_nothing_changed_or_there_is_no_draft(self) -> None:
