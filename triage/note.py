@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
+from triage.ask import Ask, ask_parts
 from triage.classification import NO_TEAM, Classification
 from triage.clock_sources import clocks_of
 from triage.decision import Decision
@@ -29,6 +30,7 @@ SOURCES = "Sources:"
 UNTITLED = "(no title)"
 TITLE_LENGTH = 100
 NOTHING_FOUND = Sources()
+FEEDBACK = "Was this right?"
 DRAFT_TITLE = "Draft reply (edit before sending):"
 QUOTES = 2
 # A helpdesk refuses a comment above 64 KB, and then there would be no note at all.
@@ -47,6 +49,9 @@ class Material:
     now: datetime
     """Only used to say how long is left."""
     sources: Sources = NOTHING_FOUND
+    ask: Ask | None = None
+    votes: tuple[Link, ...] = ()
+    """The feedback links."""
 
 
 def compose(material: Material) -> list[Part]:
@@ -64,7 +69,9 @@ def compose(material: Material) -> list[Part]:
         reason = short(answer.fallback_reason)
         parts.append(Part(f"The language model did not answer ({reason}); the built-in classifier did."))
     parts += [*_listed(SIMILAR, sources.tickets), *_listed(SOURCES, sources.articles)]
+    parts += ask_parts(material.ask)
     parts += _draft(answer, decision, sources)
+    parts += [Part(FEEDBACK, links=material.votes)] if material.votes else []
     parts += [Part(CLOSING), Part(REFERENCE_LINE.format(reference=material.reference))]
     return parts
 

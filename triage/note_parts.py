@@ -10,6 +10,7 @@ import re
 from dataclasses import dataclass
 
 QUOTE_LENGTH = 200
+BETWEEN = " · "
 # Not U+200C and U+200D: Persian, Hindi and composed emoji are spelt with them.
 CONTROL = re.compile(
     r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200b\u200e\u200f\u202a-\u202e\u2060-\u2069\ufeff\U000e0000-\U000e007f]"
@@ -32,6 +33,8 @@ class Part:
     items: tuple[str | Link, ...] = ()
     quote: str = ""
     strong: bool = False
+    links: tuple[Link, ...] = ()
+    """Stand in the line itself, behind its words."""
 
 
 def render_html(parts: list[Part]) -> str:
@@ -43,7 +46,8 @@ def render_text(parts: list[Part]) -> str:
     """Return the note for a terminal."""
     lines: list[str] = []
     for part in parts:
-        lines.append(clean(part.line))
+        # Without their addresses: a token in a terminal's history is a vote for whoever reads it.
+        lines.append(clean(f"{part.line} {BETWEEN.join(link.text for link in part.links)}".strip()))
         lines += [f"  - {clean(_item_text(item))}" for item in part.items]
         lines += [f"  | {line}" for line in clean(part.quote).splitlines()]
     return "\n".join(lines)
@@ -51,6 +55,8 @@ def render_text(parts: list[Part]) -> str:
 
 def _part_html(part: Part) -> str:
     line = _escape(part.line)
+    if part.links:
+        line = f"{line} {BETWEEN.join(_item_html(link) for link in part.links)}".lstrip()
     out = f"<p><b>{line}</b></p>" if part.strong else f"<p>{line}</p>"
     if part.items:
         out += "<ul>" + "".join(f"<li>{_item_html(item)}</li>" for item in part.items) + "</ul>"

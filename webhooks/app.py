@@ -18,6 +18,7 @@ from triage.store.marks import EVERY_DESK, READY
 from triage.store.migrate import is_current
 from webhooks.console import Console
 from webhooks.edge import Edge
+from webhooks.feedback import Feedback
 from webhooks.metrics import StoreCollector
 from webhooks.wakeup import Wakeup
 
@@ -35,6 +36,7 @@ def create_app(environment: Environment, settings: Settings, store: Store, wakeu
         app.wsgi_app = ProxyFix(app.wsgi_app, x_for=proxies, x_proto=proxies)  # type: ignore[method-assign]
     app.register_blueprint(Edge(settings, store, wakeup).blueprint())
     app.register_blueprint(Console(environment, settings, store, wakeup).blueprint())
+    app.register_blueprint(Feedback(environment, settings, store, wakeup).blueprint())
     registry = CollectorRegistry()
     registry.register(StoreCollector(store))
 

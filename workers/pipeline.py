@@ -24,6 +24,7 @@ from triage.classify.base import Classifier
 from triage.clocks import Judged
 from triage.decision import Decision, decide
 from triage.errors import Conflict, Gone, Refused, Retry
+from triage.links import Links
 from triage.note import Material, compose
 from triage.note_parts import render_html
 from triage.settings import Desk, Mode, Settings
@@ -34,6 +35,7 @@ from triage.store.effects import FIELDS as FIELDS_EFFECT
 from triage.store.marks import PUBLIC_NOTE
 from triage.store.runs import DONE, SKIPPED, Run
 from triage.ticket import Status, Ticket
+from workers.asking import ask, votes
 from workers.clocks import follow
 from workers.leases import LEASE_SECONDS
 
@@ -77,6 +79,10 @@ class Tools:
     """Called after each step; tests end the process there."""
     find: Callable[[Ticket], Sources] = lambda _ticket: Sources()
     """Finds what the desk knows about a ticket."""
+    links: Links | None = None
+    """Makes the links of notes; None where there can be none."""
+    facts: Callable[[Run], tuple[str, ...]] = lambda _run: ()
+    """What people have answered about the run's ticket."""
 
 
 @dataclass
@@ -194,6 +200,7 @@ def _write_note(
     if effect.state == CONFIRMED:
         return decision
     doubtful = effect.state != PLANNED
+    question = ask(run, ticket, answer, tools.settings, tools.store, tools.links)
     for _ in range(CONFLICTS):
         if doubtful and (found := tools.connector.find_note(ticket.id, run.reference)):
             if found.leak is None:
@@ -202,7 +209,9 @@ def _write_note(
             _record_note(run, effect, found, tools)
             return decision
         now = datetime.now(UTC)
-        material = Material(ticket, answer, decision, tools.settings, run.reference, now, sources)
+        drafted = bool(answer.auto_response_draft) and not decision.needs_triage
+        links = votes(tools.links, run, drafted=drafted)
+        material = Material(ticket, answer, decision, tools.settings, run.reference, now, sources, question, links)
         note = render_html(compose(material))
         _announce(run, effect, decision, tools)
         try:
@@ -216,6 +225,8 @@ def _write_note(
             continue
         except Refused as error:
             effects.fail(effect, {"note": str(error)})
+            # Nobody was asked.
+            tools.store.questions.drop(run.desk, [run.ticket_id])
             raise
         tools.checkpoint("after_note")
         _record_note(run, effect, written, tools)

@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import cached_property, partial
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from sqlalchemy.exc import SQLAlchemyError
 
@@ -22,9 +23,11 @@ from triage.classify import build_classifier, shared_encoder, with_learned
 from triage.classify.base import Classifier
 from triage.environment import Environment, read_environment, variables
 from triage.errors import Stop
-from triage.settings import Settings
+from triage.links import Links
+from triage.settings import LOOPBACK, Settings
 from triage.settings_file import load_settings
 from triage.store import Store, open_store
+from workers.asking import facts_of
 from workers.corrections import with_corrections
 from workers.knowledge import Room
 from workers.leases import Leases
@@ -149,7 +152,18 @@ class Runtime:
             desk=self.settings.desks[name],
             checkpoint=crash_here,
             find=partial(self.lookup.find, name),
+            links=self.links(name),
+            facts=partial(facts_of, self.store),
         )
+
+    def links(self, name: str) -> Links | None:
+        """Return the maker of links for notes of desk `name`, None where nobody could follow or check them."""
+        key, wanted = self.environment.secret_key.get_secret_value(), self.settings.feedback
+        # Without PUBLIC_URL our address is this machine's, which only a helpdesk on it leads to: the sandbox.
+        is_here = urlsplit(self.settings.desks[name].url).hostname in LOOPBACK
+        if not (key and wanted.links and (self.environment.public_url or is_here)):
+            return None
+        return Links(self.environment.public, key, wanted.days)
 
     @cached_property
     def sla(self) -> SlaTools:

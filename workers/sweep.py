@@ -14,6 +14,7 @@ from triage.store import Store
 from triage.store.deliveries import UNQUEUED_SECONDS
 from triage.store.marks import BEAT, BOT, CATCH_UP_OFF, DESK_LOCKED, EVERY_DESK, POLL, POLLED
 from triage.ticket import Status
+from workers.asking import close_questions
 from workers.clocks import tell_clocks
 from workers.knowledge import forget_reopened
 from workers.outcomes import observe
@@ -75,7 +76,12 @@ def reconcile(name: str, connector: Connector, store: Store, now: float, observe
 def reconcile_due(settings: Settings, store: Store, open_: Callable[[str], Connector], now: float) -> None:
     """Reconcile each desk whose interval has passed; one desk's trouble does not hold up the others."""
     # Who looks at every changed ticket, without a call of their own.
-    observers = (partial(observe, settings, store), partial(tell_clocks, store), partial(forget_reopened, store))
+    observers = (
+        partial(observe, settings, store),
+        partial(tell_clocks, store),
+        partial(forget_reopened, store),
+        partial(close_questions, store),
+    )
     for name, desk in settings.desks.items():
         last = store.cursors.get(name, POLLED)
         if last and now - last[1] < desk.reconcile_every * 60 - 1:
@@ -113,6 +119,10 @@ def forget(settings: Settings, store: Store, now: float) -> int:
     while some := store.runs.drop_details(now - kept.run_details * DAY_SECONDS):
         dropped += some
     while some := store.outcomes.drop_probabilities(now - kept.run_details * DAY_SECONDS):
+        dropped += some
+    while some := store.feedback.drop_reasons(now - kept.run_details * DAY_SECONDS):
+        dropped += some
+    while some := store.questions.drop_texts(now - kept.run_details * DAY_SECONDS):
         dropped += some
     while some := store.clocks.drop(now - kept.run_details * DAY_SECONDS):
         dropped += some

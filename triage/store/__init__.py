@@ -15,10 +15,12 @@ from triage.store.clocks import Clocks
 from triage.store.deliveries import Deliveries
 from triage.store.effects import Effects
 from triage.store.engine import PATIENCE_SECONDS, open_engine
+from triage.store.feedback import Feedback
 from triage.store.knowledge import Knowledge
 from triage.store.marks import Alarms, Cursors
 from triage.store.models import Models
 from triage.store.outcomes import Outcomes
+from triage.store.questions import Questions
 from triage.store.runs import Runs
 
 
@@ -41,6 +43,8 @@ class Store:
     backtests: Backtests
     knowledge: Knowledge
     audit: Audit
+    feedback: Feedback
+    questions: Questions
 
 
 def open_store(url: str, patience: float = PATIENCE_SECONDS) -> Store:
@@ -62,4 +66,6 @@ def open_store(url: str, patience: float = PATIENCE_SECONDS) -> Store:
         backtests=Backtests(engine),
         knowledge=Knowledge(engine),
         audit=Audit(engine),
+        feedback=Feedback(engine),
+        questions=Questions(engine),
     )

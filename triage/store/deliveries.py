@@ -7,6 +7,7 @@ message is only a wake-up, so a lost one costs a little time and nothing else.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import Any
 
@@ -86,8 +87,12 @@ class Deliveries:
         state: str = RECEIVED,
         reason: str = "",
         occasion: str = CREATED,
+        within: Connection | None = None,
     ) -> Received:
-        """Store one call, or find the row it repeats. The sweep queues those about clocks, some seconds later."""
+        """Store one call, or find the row it repeats. The sweep queues those about clocks, some seconds later.
+
+        `within` is a transaction of the caller's: what it stores and the call are kept both or neither.
+        """
         open_ = state in OPEN_STATES
         values = {
             "desk": desk,
@@ -104,7 +109,7 @@ class Deliveries:
             "finished_at": None if open_ else now,
             "body": body,
         }
-        with self._engine.begin() as connection:
+        with nullcontext(within) if within else self._engine.begin() as connection:
             if open_ and occasion == CLOCK and (other := self._unread(connection, desk, ticket_id)):
                 open_ = False
                 values |= {"state": DONE, "reason": JOINED.format(other), "due_at": None, "finished_at": now}
