@@ -1,4 +1,4 @@
-"""The pages behind the links in notes, in a real browser: from another site, by keyboard, on a phone, light and dark."""
+"""The pages behind the links in notes, in a real browser: from another site, by keyboard, on a phone, in the dark."""
 
 from __future__ import annotations
 

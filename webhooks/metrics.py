@@ -30,6 +30,7 @@ class StoreCollector(Collector):
                 family.add_metric([state], count)
             yield family
         yield self._outcomes()
+        yield from self._people()
         yield from self._spending()
         oldest = self._store.deliveries.oldest_open()
         yield GaugeMetricFamily(
@@ -62,6 +63,15 @@ class StoreCollector(Collector):
         for (desk, field, agreed), count in sorted(self._store.outcomes.counts().items()):
             family.add_metric([desk, field, "true" if agreed else "false"], count)
         return family
+
+    def _people(self) -> Iterator[Metric]:
+        feedback = GaugeMetricFamily("tandem_feedback", "Votes by the links in notes", labels=["desk", "verdict"])
+        for (desk, verdict), count in sorted(self._store.feedback.counts().items()):
+            feedback.add_metric([desk, verdict], count)
+        questions = GaugeMetricFamily("tandem_questions", "Questions in notes by state", labels=["desk", "state"])
+        for (desk, state), count in sorted(self._store.questions.counts().items()):
+            questions.add_metric([desk, state], count)
+        yield from (feedback, questions)
 
     def _spending(self) -> Iterator[Metric]:
         spent = self._store.runs.spending()
