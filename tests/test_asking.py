@@ -11,6 +11,7 @@ import pytest
 from connectors.base import Changed
 from tests.fakes import FakeClassifier, FakeConnector, answer
 from triage.ask import Ask, answer_of_note, ask_parts, question_of, used_line
+from triage.environment import Environment
 from triage.errors import Refused, UnknownOutcome
 from triage.links import Links, read
 from triage.note_parts import Link, render_html, render_text
@@ -23,6 +24,7 @@ from triage.store.runs import Run
 from triage.ticket import Author, Message, Status, Ticket
 from workers.asking import ask, close_questions, facts_of, take_answer
 from workers.pipeline import Tools, triage
+from workers.runtime import Runtime
 
 KEY = "a-secret-key-for-tests"
 LINKS = Links("https://tandem.example.com", KEY, 30)
@@ -177,6 +179,26 @@ def test_without_links_the_note_asks_for_a_private_note(bench: Bench) -> None:
     triage(bench.claim(), bench.tools(links=None))
     (note,) = bench.shown.notes
     assert "<a " not in note.html and "@tandem" in note.html and "Draft used" not in note.html
+
+
+@pytest.mark.parametrize(
+    ("variables", "url", "wanted"),
+    [
+        ({"secret_key": KEY, "public_url": "https://t.example/"}, "https://acme.zendesk.com", "https://t.example"),
+        # A helpdesk elsewhere never gets links to this machine.
+        ({"secret_key": KEY}, "https://acme.zendesk.com", None),
+        ({"secret_key": KEY, "port": 8010}, "http://127.0.0.1:8001/zendesk", "http://127.0.0.1:8010"),
+        ({"public_url": "https://t.example"}, "http://127.0.0.1:8001", None),
+    ],
+)
+def test_when_there_are_links(settings: Settings, variables: dict[str, str], url: str, wanted: str | None) -> None:
+    desk = settings.desks["acme"].model_copy(update={"url": url})
+    ours = settings.model_copy(update={"desks": {"acme": desk}})
+    environment = Environment.model_validate(variables)
+    links = Runtime(environment, ours).links("acme")
+    assert (links and links.public) == wanted
+    off = ours.model_copy(update={"feedback": ours.feedback.model_copy(update={"links": False})})
+    assert Runtime(environment, off).links("acme") is None
 
 
 def test_a_repeated_attempt_asks_the_same(bench: Bench) -> None:

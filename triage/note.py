@@ -30,7 +30,7 @@ SOURCES = "Sources:"
 UNTITLED = "(no title)"
 TITLE_LENGTH = 100
 NOTHING_FOUND = Sources()
-FEEDBACK = "Was this right?"
+FEEDBACK = "Feedback:"
 DRAFT_TITLE = "Draft reply (edit before sending):"
 QUOTES = 2
 # A helpdesk refuses a comment above 64 KB, and then there would be no note at all.
