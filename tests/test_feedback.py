@@ -261,6 +261,13 @@ def test_bad_and_old_links(desk: Desk, caplog: pytest.LogCaptureFixture) -> None
     assert good.removeprefix(PATH)[:20] not in caplog.text
 
 
+def test_a_link_is_of_one_note_of_one_desk(desk: Desk) -> None:
+    other = run_of(desk.store, "71", "globex")
+    page = press(desk.agent(), desk.path("wrong_team", run=other))
+    assert "Ticket 71 · globex" in page.text
+    assert desk.votes() == [] and desk.store.feedback.counts() == {("globex", "wrong_team"): 1}
+
+
 def test_without_a_key_there_are_no_pages(sqlite_store: Store, settings: Settings) -> None:
     desk = Desk(sqlite_store, settings)
     app = create_app(Environment(), settings, sqlite_store, FakeWakeup())

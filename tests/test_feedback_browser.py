@@ -99,7 +99,8 @@ def test_a_first_click_in_the_helpdesk_votes_by_keyboard(page: Page, site: Site)
     opened.keyboard.press("Tab")
     expect(opened.get_by_role("button", name="Record: wrong team")).to_be_focused()
     opened.keyboard.press("Enter")
-    expect(opened.get_by_role("status")).to_have_text("Thanks, recorded: Wrong team")
+    expect(opened.get_by_role("heading", level=1)).to_have_text("Thanks, recorded: Wrong team")
+    expect(opened).to_have_title("Recorded: wrong team, ticket 71 · Tandem")
     assert site.verdicts() == [("wrong_team", "security", "")]
 
     # The same agent comes back from the helpdesk: known by the cookie, and a second vote replaces the first.
@@ -108,10 +109,10 @@ def test_a_first_click_in_the_helpdesk_votes_by_keyboard(page: Page, site: Site)
     again = popup.value
     expect(again.get_by_text("It replaces what you said before: wrong team.")).to_be_visible()
     again.get_by_role("button").click()
-    expect(again.get_by_role("status")).to_have_text("Thanks, recorded: Right")
+    expect(again.get_by_role("heading", level=1)).to_have_text("Thanks, recorded: Right")
     again.get_by_role("link", name="Wrong priority").click()
     again.get_by_role("button").click()
-    expect(again.get_by_role("status")).to_have_text("Thanks, recorded: Wrong priority")
+    expect(again.get_by_role("heading", level=1)).to_have_text("Thanks, recorded: Wrong priority")
     assert site.verdicts() == [("wrong_priority", "", "")]
 
 
@@ -124,16 +125,16 @@ def test_two_links_opened_at_once_on_a_first_visit(page: Page, site: Site) -> No
     page.get_by_role("button").click()
     expect(page.get_by_role("alert")).to_contain_text("Press the button once more")
     page.get_by_role("button").click()
-    expect(page.get_by_role("status")).to_have_text("Thanks, recorded: Right")
+    expect(page.get_by_role("heading", level=1)).to_have_text("Thanks, recorded: Right")
 
 
 def test_a_question_is_answered(page: Page, site: Site) -> None:
     page.goto(site.answers[0])
     expect(page.get_by_role("heading", name="Is it enough for the warranty?")).to_be_visible()
     page.get_by_role("button", name="Answer: Valid").click()
-    expect(page.get_by_role("status")).to_have_text("Thanks, recorded: Valid")
+    expect(page.get_by_role("heading", level=1)).to_have_text("Thanks, recorded: Valid")
     page.goto(site.answers[1])
-    expect(page.get_by_role("status")).to_have_text("Already answered: Valid")
+    expect(page.get_by_role("heading", level=1)).to_have_text("Already answered: Valid")
     expect(page.get_by_role("button")).to_have_count(0)
     question = site.store.questions.of_run(site.run.id)
     assert question and (question.state, question.answer) == (ANSWERED, "Valid")

@@ -206,7 +206,7 @@ class Feedback:
             for name in VERDICTS
             if name != verdict and (name in ON_DRAFT) == (verdict in ON_DRAFT)
         }
-        return self._page(visit, "thanks", vote=vote, others=others)
+        return self._page(visit, "thanks", vote=vote, others=others, is_ours=True)
 
     def _answer(self, visit: Visit) -> Response:
         assert visit.question is not None

@@ -20,9 +20,9 @@ OVER = (Status.SOLVED, Status.CLOSED, Status.DELETED, Status.SPAM)
 NOTE_AUTHOR = "private note"
 
 
-def votes(links: Links | None, run: Run, *, drafted: bool) -> tuple[Link, ...]:
-    """Return the feedback links of the run's note."""
-    return links.votes(run.reference, time.time(), drafted=drafted) if links else ()
+def votes(links: Links | None, reference: str, *, drafted: bool) -> tuple[Link, ...]:
+    """Return the feedback links of the note `reference`."""
+    return links.votes(reference, time.time(), drafted=drafted) if links else ()
 
 
 def ask(

@@ -210,7 +210,7 @@ def _write_note(
             return decision
         now = datetime.now(UTC)
         drafted = bool(answer.auto_response_draft) and not decision.needs_triage
-        links = votes(tools.links, run, drafted=drafted)
+        links = votes(tools.links, run.reference, drafted=drafted)
         material = Material(ticket, answer, decision, tools.settings, run.reference, now, sources, question, links)
         note = render_html(compose(material))
         _announce(run, effect, decision, tools)
