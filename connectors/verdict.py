@@ -21,7 +21,8 @@ from triage.errors import (
 )
 
 MAX_DETAIL = 200
-TICKET_PATH = "/tickets/{id}"
+# Calls about something that people may have deleted: a ticket, or a note on it.
+RECORD_PATHS = ("/tickets/{id}", "/conversations/{id}")
 
 # What a status means on a call about a ticket, unless the vendor's own code says better (`Problem.error`).
 ON_A_TICKET: dict[int, type[TandemError]] = {
@@ -130,7 +131,7 @@ def judge(call: Call, reply: Reply, problem: Problem, after: float | None) -> Ta
 
 
 def _verdict(call: Call, status: int, problem: Problem, reason: str) -> TandemError:
-    table = ON_A_TICKET if call.path.startswith(TICKET_PATH) else ELSEWHERE
+    table = ON_A_TICKET if call.path.startswith(RECORD_PATHS) else ELSEWHERE
     kind = problem.error or table.get(status, Stop)
     if call.optional and status in OPTIONAL_OFF and problem.error is not DeskLocked:
         return FeatureOff(reason)

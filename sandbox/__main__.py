@@ -23,7 +23,7 @@ READY_PATH = "/healthz"
 GIVE_UP_AFTER = 120.0
 UPDATES: dict[str, frozenset[str]] = {
     "zendesk_events": frozenset(
-        ["created", "comment_added", "status_changed", "priority_changed", "group_assignment_changed"]
+        ["created", "comment_added", "tags_changed", "status_changed", "priority_changed", "group_assignment_changed"]
     ),
     "freshdesk_events": frozenset(["ticket_created", "ticket_updated"]),
 }

@@ -143,7 +143,7 @@ class Bench:
 
     def ask(self, run: Run, text: str = "", *options: str) -> Ask | None:
         ticket = self.shown.ticket
-        return ask(run, ticket, answer("billing"), self.settings, self.store, LINKS, (text, options))
+        return ask(run, ticket, answer("billing"), self.settings, self.store, LINKS, drafted=(text, options))
 
 
 @pytest.fixture
@@ -273,17 +273,21 @@ def test_the_first_answer_holds(bench: Bench) -> None:
 
 
 def test_a_private_note_answers_once(bench: Bench) -> None:
-    run = bench.claim()
-    assert not take_answer(bench.shown.ticket, bench.store, time.time())
+    run, asked = bench.claim(), bench.claim("asked:5")
+    ticket = bench.shown.ticket
+    assert not take_answer(asked, ticket, bench.store, time.time())
     bench.ask(run)
+    assert not take_answer(asked, ticket, bench.store, time.time())
     at = datetime.now(UTC) + timedelta(seconds=5)
     note = Message("5", Author.AGENT, "@tandem yes", public=False, created_at=at)
-    bench.shown.change(messages=(*bench.shown.ticket.messages, note))
-    assert take_answer(bench.shown.ticket, bench.store, time.time())
-    assert not take_answer(bench.shown.ticket, bench.store, time.time())
+    bench.shown.change(messages=(*ticket.messages, note))
+    # A second attempt of the same run finds what the first has recorded; a later run's note is no answer.
+    assert take_answer(asked, bench.shown.ticket, bench.store, time.time())
+    assert take_answer(asked, bench.shown.ticket, bench.store, time.time())
+    assert not take_answer(bench.claim("asked:6"), bench.shown.ticket, bench.store, time.time())
     (question,) = bench.store.questions.of_ticket("acme", "7")
-    assert (question.state, question.answer, question.answered_by) == (ANSWERED, "Yes", "private note")
-    told = bench.ask(bench.claim("asked:5"))
+    assert (question.state, question.answer, question.answered_by) == (ANSWERED, "Yes", "asked:5")
+    told = bench.ask(asked)
     assert told and told.used == ("May we refund this once? Yes (answered in a private note)",)
 
 

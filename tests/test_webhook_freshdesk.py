@@ -69,7 +69,7 @@ class TestRecorded:
             ("ticket_created", Kind.WORK, "11", "{ticket_action:created}"),
             ("ticket_created_inline_image", Kind.WORK, "12", "{ticket_action:created}"),
             ("advanced_own_template", Kind.WORK, "6541", "nowe"),
-            ("private_note", Kind.IGNORE, "11", "{note_type:private}"),
+            ("private_note", Kind.CLOCK, "11", "{note_type:private}"),
             ("status_changed", Kind.CLOCK, "11", "{status:{from:4,to:6}}"),
         ],
     )

@@ -6,6 +6,7 @@ data all the same: it is cut, escaped where shown, and given on as a fact, never
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
@@ -18,7 +19,7 @@ from triage.ticket import Author, Ticket
 
 MENTION = "@tandem"
 # At the beginning of a line, so that a mail that speaks of us is no answer.
-ANSWER_LINE = re.compile(rf"^[ \t]*{MENTION}\b[ \t]*[:,]?[ \t]*(.*)\Z", re.IGNORECASE | re.MULTILINE | re.DOTALL)
+ANSWER_LINE = re.compile(rf"^[^\w\n]{{0,3}}{MENTION}\b[\s:,.;–-]*(.*)\Z", re.IGNORECASE | re.MULTILINE | re.DOTALL)
 ANSWER_LENGTH = 500
 SHOWN_LENGTH = 120
 # Stands in every note of ours, which is no answer however it reads.
@@ -82,7 +83,8 @@ def answer_of_note(ticket: Ticket, options: Iterable[str], since: float) -> str 
     for message in reversed(ticket.messages):
         if message.author is not Author.AGENT or message.public or message.automatic or OURS in message.body:
             continue
-        if message.created_at is not None and message.created_at.timestamp() < since:
+        # By whole seconds, as the helpdesks write them.
+        if message.created_at is not None and message.created_at.timestamp() < math.floor(since):
             break
         found = ANSWER_LINE.search(clean_message(message.body, message.html))
         if found and (words := bounded(found[1])):

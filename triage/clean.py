@@ -21,8 +21,8 @@ from triage.language import UNDETERMINED, detect_language
 from triage.ticket import Author, Message, Ticket
 
 __all__ = [
-    "MAX_MESSAGE", "MAX_TEXT", "CleanMessage", "CleanTicket", "clean_message", "clean_ticket", "detect_language",
-    "html_to_text", "is_automatic", "strip_quotes", "strip_signature",
+    "MAX_MESSAGE", "MAX_TEXT", "CleanMessage", "CleanTicket", "by_machine", "clean_message", "clean_ticket",
+    "detect_language", "html_to_text", "is_automatic", "strip_quotes", "strip_signature",
 ]  # fmt: skip
 
 MAX_INPUT: Final = 200_000
@@ -108,7 +108,7 @@ def clean_message(body: str, html: bool, *, forwarded: bool = False) -> str:
 
 def clean_ticket(ticket: Ticket) -> CleanTicket:
     """Return `ticket` with every message cleaned, and the customer's words put together; never raises."""
-    subject = " ".join(_printable(ticket.subject[: 2 * MAX_SUBJECT]).split())[:MAX_SUBJECT]
+    subject = _subject(ticket)
     passed_on = bool(_FORWARD_SUBJECT.match(subject))
     messages = tuple(
         CleanMessage(
@@ -136,6 +136,17 @@ def clean_ticket(ticket: Ticket) -> CleanTicket:
         language=detect_language(f"{subject}\n{text}") if language == UNDETERMINED else language,
         automatic=bool(said) and not by_people,
     )
+
+
+def by_machine(ticket: Ticket, message: Message) -> bool:
+    """Say whether no person wrote this later message of `ticket`; never raises."""
+    # Its own subject is not kept by a helpdesk; an answer it is.
+    subject = f"Re: {_subject(ticket)}"
+    return _is_machine(ticket, subject, message, clean_message(message.body, message.html))
+
+
+def _subject(ticket: Ticket) -> str:
+    return " ".join(_printable(ticket.subject[: 2 * MAX_SUBJECT]).split())[:MAX_SUBJECT]
 
 
 def _is_machine(ticket: Ticket, subject: str, message: Message, text: str) -> bool:

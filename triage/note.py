@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from triage.ask import Ask, ask_parts
+from triage.changes import News
 from triage.classification import NO_TEAM, Classification
 from triage.clock_sources import clocks_of
 from triage.decision import Decision
@@ -52,6 +53,8 @@ class Material:
     ask: Ask | None = None
     votes: tuple[Link, ...] = ()
     """The feedback links."""
+    news: News | None = None
+    """What has changed since the note was first written, where it is written anew."""
 
 
 def compose(material: Material) -> list[Part]:
@@ -60,6 +63,8 @@ def compose(material: Material) -> list[Part]:
     parts = [Part(_verdict(answer, decision), strong=True)]
     if decision.escalate:
         parts.append(Part(f"Escalate: {short(decision.escalation_reason).rstrip('.')}.", strong=True))
+    if material.news:
+        parts.append(Part(f"{material.news.title}.", items=material.news.lines))
     if answer.evidence:
         parts.append(Part("Why: the customer writes", items=tuple(f"“{short(q)}”" for q in answer.evidence[:QUOTES])))
     parts += [Part(line) for line in (_customer(ticket), _sla(material)) if line]

@@ -18,6 +18,7 @@ from pydantic import Field, SecretStr, field_validator, model_validator
 from triage.settings_base import Minutes, Section, Target
 from triage.settings_feedback import Feedback, Question
 from triage.settings_knowledge import Knowledge
+from triage.settings_living import Living
 from triage.settings_sla import PriorityName, Sla
 
 DecidedField = Literal["primary_team", "priority", "sentiment", "churn_risk"]
@@ -292,6 +293,7 @@ class Settings(Section):
     feedback: Feedback = Feedback()
     questions: dict[str, Question] = Field(default_factory=dict)
     """What a note asks a person, the first that fits."""
+    living: Living = Living()
 
     @field_validator("desks", "teams", "questions")
     @classmethod
@@ -320,6 +322,11 @@ class Settings(Section):
         """Return a short fingerprint of everything that decides what is written; no secret goes into it."""
         rules = self.model_dump_json(exclude={"desks": {"__all__": {"auth", "webhook_secrets"}}})
         return hashlib.sha256(rules.encode()).hexdigest()[:12]
+
+    @property
+    def please_tag(self) -> str:
+        """Return the tag by which an agent asks for a fresh look."""
+        return self.tag_prefix + "please"
 
     def team_tag(self, team: str) -> str:
         """Return the tag of `team`."""

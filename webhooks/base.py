@@ -22,6 +22,8 @@ class Kind(StrEnum):
     WORK = "work"
     CLOCK = "clock"
     """A change that may move the SLA clocks of a ticket that is followed."""
+    ASK = "ask"
+    """Somebody may have asked Tandem for something: looked at even where nobody follows the ticket."""
     IGNORE = "ignore"
     UNREADABLE = "unreadable"
 
@@ -47,6 +49,7 @@ class Knock:
     event: str = ""
     actor_id: str = ""
     reason: str = ""
+    tags_added: tuple[str, ...] = ()
 
 
 def digest(*parts: bytes | str) -> str:

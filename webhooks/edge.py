@@ -15,7 +15,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from triage.settings import Desk, Settings
 from triage.store import Store
-from triage.store.deliveries import CLOCK, CREATED, IGNORED, RECEIVED, UNREADABLE
+from triage.store.deliveries import ASK, CLOCK, CREATED, IGNORED, RECEIVED, UNREADABLE
 from triage.store.marks import BOT
 from webhooks import freshdesk, zendesk
 from webhooks.base import Call, Kind, Knock
@@ -23,7 +23,14 @@ from webhooks.wakeup import Wakeup
 
 logger = logging.getLogger(__name__)
 RETRY_AFTER_SECONDS = 30
-STATES = {Kind.WORK: RECEIVED, Kind.CLOCK: RECEIVED, Kind.IGNORE: IGNORED, Kind.UNREADABLE: UNREADABLE}
+OCCASIONS = {Kind.CLOCK: CLOCK, Kind.ASK: ASK}
+STATES = {
+    Kind.WORK: RECEIVED,
+    Kind.CLOCK: RECEIVED,
+    Kind.ASK: RECEIVED,
+    Kind.IGNORE: IGNORED,
+    Kind.UNREADABLE: UNREADABLE,
+}
 # How long the bot's user id, which a worker writes once, may be remembered here.
 BOT_SECONDS = 60.0
 
@@ -68,7 +75,8 @@ class Edge:
             logger.warning("webhook refused: desk=%s reason=%s", desk, refusal)
             return jsonify(error=refusal), 401
         try:
-            knock = self._followed(desk, self._without_own_writes(desk, VENDORS[vendor].parse(call, now)))
+            knock = self._asking(VENDORS[vendor].parse(call, now))
+            knock = self._followed(desk, self._without_own_writes(desk, knock))
             return self._store_and_answer(desk, knock, call.body, now)
         except SQLAlchemyError as error:
             # Not 500: both vendors try again only on 503 with Retry-After.
@@ -85,9 +93,9 @@ class Edge:
             event=knock.event,
             body=body,
             now=now,
-            state=STATES[knock.kind],
+            state=STATES.get(knock.kind, RECEIVED),
             reason=knock.reason,
-            occasion=CLOCK if knock.kind is Kind.CLOCK else CREATED,
+            occasion=OCCASIONS.get(knock.kind, CREATED),
         )
         if received.needs_queueing and self._wakeup.send(received.id):
             self._mark_queued(received.id)
@@ -108,8 +116,13 @@ class Edge:
             logger.warning("delivery %d not marked as queued (%s)", delivery_id, type(error).__name__)
 
     def _without_own_writes(self, desk: str, knock: Knock) -> Knock:
-        if knock.kind in (Kind.WORK, Kind.CLOCK) and knock.actor_id and knock.actor_id == self._bot(desk):
+        if knock.kind in (Kind.WORK, Kind.CLOCK, Kind.ASK) and knock.actor_id and knock.actor_id == self._bot(desk):
             return replace(knock, kind=Kind.IGNORE, reason="our own change")
+        return knock
+
+    def _asking(self, knock: Knock) -> Knock:
+        if self._settings.please_tag in knock.tags_added:
+            return replace(knock, kind=Kind.ASK, reason="")
         return knock
 
     def _followed(self, desk: str, knock: Knock) -> Knock:

@@ -19,10 +19,10 @@ WRAPPER = "freshdesk_webhook"
 # The same words about the same ticket later are another event: an answer minutes after our own note must reach the
 # clocks. Freshdesk's own repeats come minutes later too, and cost one reading each.
 REPEAT_WINDOW_SECONDS = 5
-# Our own notes come back like this too; no clock minds them.
 # In the event an admin writes into the rule for changes; such a ticket need not be one Tandem is to triage.
 UPDATED = "updated"
-PRIVATE_NOTE = "note_type:private"
+# For the tag that asks for a fresh look.
+ASKED = "asked"
 TRAILING_COMMA = re.compile(r",(\s*[}\]])")
 # A form sent by Rails' rules nests by brackets: freshdesk_webhook[ticket_id]=11.
 NESTED = re.compile(r"freshdesk_webhook\[(\w{1,40})\]", re.ASCII)
@@ -68,8 +68,8 @@ def _knock(ticket_id: str, data: dict[str, Any], body: bytes, now: float) -> Kno
     # Creation happens once. For the rest the sender gives no id: the same words within seconds are a repeat.
     window = "" if created else str(int(now // REPEAT_WINDOW_SECONDS))
     key = f"{ticket_id}:{digest(event, b'' if created else body, window)}"
-    if PRIVATE_NOTE in triggered:
-        return Knock(Kind.IGNORE, key, ticket_id, event, reason="this event needs no triage")
+    if not created and ASKED in event:
+        return Knock(Kind.ASK, key, ticket_id, event)
     if not created and (triggered or UPDATED in event):
         return Knock(Kind.CLOCK, key, ticket_id, event)
     return Knock(Kind.WORK, key, ticket_id, event)

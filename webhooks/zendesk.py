@@ -22,6 +22,7 @@ INVOCATION = "x-zendesk-webhook-invocation-id"
 # Zendesk names no window. Each retry is signed afresh, so 300 s on the signature's own time is safe; the time inside
 # the body may be minutes older.
 WINDOW_SECONDS = 300
+NO_TRIAGE = "this event needs no triage"
 EVENT_PREFIX = "zen:event-type:ticket."
 # The type of every event begins so; a trigger's body may hold a `type` of its own, like the ticket's.
 ANY_EVENT = "zen:"
@@ -29,10 +30,15 @@ ANY_EVENT = "zen:"
 WORK_EVENTS = {"created"}
 # In the body an admin writes into the trigger for changes.
 UPDATED = "ticket_updated"
+# In the body of the trigger for the tag that asks for a fresh look.
+ASKED = "ticket_asked"
+TAGS_CHANGED, COMMENT_ADDED = "tags_changed", "comment_added"
+# Whether it is a request is seen when the ticket is read; this only decides whether it is worth reading.
+MAY_ASK = "@tandem"
 CLOCK_EVENTS = {
     "agent_assignment_changed",
     "brand_changed",
-    "comment_added",
+    COMMENT_ADDED,
     "comment_made_private",
     "custom_status_changed",
     "group_assignment_changed",
@@ -104,11 +110,24 @@ def _parse_event(data: dict[str, Any], fallback: str) -> Knock:
     actor_id = ticket_id_of(detail.get("actor_id"))
     if not ticket_id:
         return Knock(Kind.UNREADABLE, key, event=event, reason="the event names no ticket")
+    happened = data["event"] if isinstance(data.get("event"), dict) else {}
+    if event == TAGS_CHANGED:
+        added = happened.get("tags_added")
+        tags = tuple(plain(tag) for tag in added) if isinstance(added, list) else ()
+        return Knock(Kind.IGNORE, key, ticket_id, event, actor_id, reason=NO_TRIAGE, tags_added=tags)
+    if event == COMMENT_ADDED and _may_ask(happened):
+        return Knock(Kind.ASK, key, ticket_id, event, actor_id)
     if event in CLOCK_EVENTS:
         return Knock(Kind.CLOCK, key, ticket_id, event, actor_id)
     if event not in WORK_EVENTS:
-        return Knock(Kind.IGNORE, key, ticket_id, event, actor_id, reason="this event needs no triage")
+        return Knock(Kind.IGNORE, key, ticket_id, event, actor_id, reason=NO_TRIAGE)
     return Knock(Kind.WORK, key, ticket_id, event, actor_id)
+
+
+def _may_ask(happened: dict[str, Any]) -> bool:
+    comment = happened["comment"] if isinstance(happened.get("comment"), dict) else {}
+    body = comment.get("body")
+    return comment.get("is_public") is False and isinstance(body, str) and MAY_ASK in body.lower()
 
 
 def _parse_trigger(data: dict[str, Any], fallback: str) -> Knock:
@@ -117,6 +136,8 @@ def _parse_trigger(data: dict[str, Any], fallback: str) -> Knock:
         return Knock(
             Kind.UNREADABLE, fallback, event="trigger", reason='the trigger\'s body lacks "ticket_id": "{{ticket.id}}"'
         )
+    if plain(data.get("event")) == ASKED:
+        return Knock(Kind.ASK, fallback, ticket_id, ASKED)
     if plain(data.get("event")) == UPDATED:
         return Knock(Kind.CLOCK, fallback, ticket_id, UPDATED)
     return Knock(Kind.WORK, fallback, ticket_id, "trigger")

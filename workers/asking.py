@@ -12,12 +12,11 @@ from triage.links import Links
 from triage.note_parts import Link, short
 from triage.settings import Settings
 from triage.store import Store
-from triage.store.questions import ANSWERED, BY_LINK, MOST_OPTIONS, OPTION_LENGTH, TEXT_LENGTH, Question
+from triage.store.questions import ANSWERED, BY_LINK, MOST_OPTIONS, OPEN, OPTION_LENGTH, TEXT_LENGTH, Question
 from triage.store.runs import Run
 from triage.ticket import Status, Ticket
 
 OVER = (Status.SOLVED, Status.CLOSED, Status.DELETED, Status.SPAM)
-NOTE_AUTHOR = "private note"
 
 
 def votes(links: Links | None, reference: str, *, drafted: bool) -> tuple[Link, ...]:
@@ -32,23 +31,28 @@ def ask(
     settings: Settings,
     store: Store,
     links: Links | None,
+    *,
     drafted: tuple[str, Sequence[str]] = ("", ()),
+    repeat: bool = True,
 ) -> Ask | None:
     """Open the question of the run's note and return how it is asked, with what was answered before.
 
-    `drafted` is what the drafter asks, with its options; it goes before the rules of the settings.
+    `drafted` is what the drafter asks, with its options; it goes before the rules of the settings. What an earlier
+    note asks, and the answers it names, are said again only with `repeat`: where that note is replaced.
     """
     earlier = store.questions.of_ticket(run.desk, run.ticket_id)
-    used = tuple(used_line(one.text, one.answer, one.answered_by == BY_LINK) for one in earlier if one.answer)
+    used = tuple(
+        used_line(one.text, one.answer, one.answered_by == BY_LINK) for one in earlier if one.answer and repeat
+    )
     text, options = short(drafted[0], TEXT_LENGTH), [short(one, OPTION_LENGTH) for one in drafted[1]]
     if not text:
-        done = [one.text for one in earlier if one.state == ANSWERED]
-        rule = question_of(ticket, answer, settings.questions, done)
+        rule = question_of(ticket, answer, settings.questions, [one.text for one in earlier if one.state == ANSWERED])
         text, options = (rule.ask, rule.options) if rule else ("", [])
     now = time.time()
     kept = list(dict.fromkeys(filter(None, options)))[:MOST_OPTIONS]
     question = store.questions.open(run.id, run.desk, run.ticket_id, text, kept, now) if text else None
-    if question is None:
+    question = question or next((one for one in earlier if one.state == OPEN), None)
+    if question is None or (question.run_id != run.id and not repeat):
         return Ask(used=used) if used else None
     return Ask(question.text, _options(question, run, store, links, now), used)
 
@@ -59,13 +63,15 @@ def facts_of(store: Store, run: Run) -> tuple[str, ...]:
     return tuple(fact_of(one.text, one.answer) for one in known if one.answer)
 
 
-def take_answer(ticket: Ticket, store: Store, now: float) -> bool:
-    """Take an agent's private note that begins with @tandem for the answer to the ticket's open question, if any."""
-    question = store.questions.open_of(ticket.desk, ticket.id)
-    if question is None:
-        return False
-    words = answer_of_note(ticket, question.options, question.created_at)
-    return words is not None and store.questions.answer(question.id, words, NOTE_AUTHOR, now)
+def take_answer(run: Run, ticket: Ticket, store: Store, now: float) -> bool:
+    """Say whether the private note that `run` is about answers a question of ours; record it where it does."""
+    question = store.questions.open_of(run.desk, run.ticket_id)
+    if question is not None:
+        words = answer_of_note(ticket, question.options, question.created_at)
+        if words is not None:
+            store.questions.answer(question.id, words, run.occasion, now)
+    # Also when an earlier attempt of this run has recorded it.
+    return any(one.answered_by == run.occasion for one in store.questions.of_ticket(run.desk, run.ticket_id))
 
 
 def close_questions(store: Store, desk: str, tickets: Sequence[Changed]) -> None:

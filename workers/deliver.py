@@ -13,13 +13,16 @@ from sqlalchemy.exc import DataError, IntegrityError, NoResultFound, Programming
 from triage.errors import DeskLocked, FeatureOff, Gone, Refused, Retry, Stop, TandemError, Wait
 from triage.settings import Mode
 from triage.store import Store
-from triage.store.deliveries import CLOCK, CREATED, DEAD, DONE, OPEN_STATES, Delivery
+from triage.store.deliveries import ASK, CLOCK, CREATED, DEAD, DONE, OPEN_STATES, Delivery
 from triage.store.marks import DESK_LOCKED
 from triage.store.runs import DEAD as RUN_DEAD
 from triage.store.runs import DONE as RUN_DONE
+from triage.store.runs import RUNNING as RUN_RUNNING
 from triage.store.runs import SKIPPED as RUN_SKIPPED
 from triage.store.runs import Run
+from workers.again import judge_again
 from workers.clocks import follow, let_go
+from workers.later import notice
 from workers.leases import LEASE_SECONDS, Leases
 from workers.pipeline import LeaseLostError, Tools, skip, triage
 
@@ -34,6 +37,8 @@ LOCKED_PAUSE_SECONDS = 300.0
 JITTER = 0.2
 LOCKED = "the helpdesk refuses the desk's credential; it is tried again every few minutes"
 LOST = f"{MAX_ATTEMPTS} attempts ended without a word: the worker was killed each time, or could not reach the database"
+TURN_SECONDS = 5.0
+TURN = "another run of this ticket is under way"
 # A run that is waiting or under way starts the clocks itself.
 ADOPTED = (RUN_DONE, RUN_DEAD, RUN_SKIPPED)
 # The database is well and refuses these values: it will refuse them for ever.
@@ -46,7 +51,7 @@ def deliver(delivery_id: int, store: Store, leases: Leases, tools_for: Callable[
     if delivery is None or delivery.state not in OPEN_STATES:
         return
     now = time.time()
-    if delivery.occasion == CLOCK:
+    if delivery.occasion in (CLOCK, ASK):
         _follow_up(delivery, store, tools_for, now)
         return
     locked_at = store.alarms.raised_at(delivery.desk, DESK_LOCKED)
@@ -57,7 +62,7 @@ def deliver(delivery_id: int, store: Store, leases: Leases, tools_for: Callable[
     run, is_ours = store.runs.claim(
         delivery.desk,
         delivery.ticket_id,
-        CREATED,
+        delivery.occasion,
         owner=leases.new_owner(),
         now=now,
         lease_until=now + LEASE_SECONDS,
@@ -83,9 +88,14 @@ def deliver(delivery_id: int, store: Store, leases: Leases, tools_for: Callable[
 
 
 def _leave(delivery: Delivery, run: Run, store: Store, tools_for: Callable[[str], Tools], now: float) -> None:
-    if run.state == RUN_DONE:
+    if run.state == RUN_DONE and run.occasion != CREATED:
+        store.deliveries.finish(delivery.id, DONE, now, f"run {run.id} has done this")
+    elif run.state == RUN_DONE:
         # Triaged already: what a trigger tells us of it now may still move its clocks.
         _follow_up(delivery, store, tools_for, now, f"run {run.id} has triaged this ticket")
+    elif run.state != RUN_RUNNING:
+        # A worker is at another run of this ticket: one after the other.
+        store.deliveries.postpone(delivery.id, now + TURN_SECONDS, TURN)
     else:
         # Another worker holds the lease: look again when it has run out.
         store.deliveries.not_before(delivery.id, (run.lease_until or now) + 1)
@@ -94,7 +104,8 @@ def _leave(delivery: Delivery, run: Run, store: Store, tools_for: Callable[[str]
 def _attempt(delivery: Delivery, run: Run, attempt: int, store: Store, tools_for: Callable[[str], Tools]) -> bool:
     """Triage and close the delivery, or record what happens next; say whether it was carried out."""
     try:
-        triage(run, tools_for(delivery.desk))
+        carry_out = triage if run.occasion == CREATED else judge_again
+        carry_out(run, tools_for(delivery.desk))
     except LeaseLostError:
         logger.warning("delivery %d: run %d was taken over by another worker", delivery.id, run.id)
     except SQLAlchemyError as error:
@@ -118,10 +129,14 @@ def _attempt(delivery: Delivery, run: Run, attempt: int, store: Store, tools_for
 def _follow_up(
     delivery: Delivery, store: Store, tools_for: Callable[[str], Tools], now: float, reason: str = "clocks"
 ) -> None:
-    """Bring the clocks of a ticket up to date, where it is followed and was not read since the delivery came."""
+    """Bring a ticket's clocks up to date and look for what calls for a later run.
+
+    Only where it is followed, or somebody may have asked, and where it was not read since the delivery came.
+    """
     watch = store.clocks.watch(delivery.desk, delivery.ticket_id)
     is_read = watch is not None and watch.looked_at > delivery.received_at + CLOCK_SKEW_SECONDS
-    if is_read or (watch is None and not _may_be_adopted(delivery, store)):
+    is_ours = watch is not None or _may_be_adopted(delivery, store)
+    if is_read or not (is_ours or delivery.occasion == ASK):
         store.deliveries.finish(delivery.id, DONE, now, reason)
         return
     try:
@@ -132,7 +147,9 @@ def _follow_up(
         tools = tools_for(delivery.desk)
         if tools.desk.mode is not Mode.OFF:
             ticket = tools.connector.look(delivery.ticket_id)
-            follow(ticket, tools.settings, store, time.time(), edits_notes=tools.connector.edits_notes)
+            if is_ours:
+                follow(ticket, tools.settings, store, time.time(), edits_notes=tools.connector.edits_notes)
+            notice(ticket, tools.settings, store, time.time())
         store.deliveries.finish(delivery.id, DONE, time.time(), reason)
     except Gone as error:
         let_go(delivery.desk, delivery.ticket_id, store, time.time())

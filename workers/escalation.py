@@ -31,8 +31,8 @@ def escalation(ticket: Ticket, tools: SlaTools) -> Fields:
 
 def _set_by_tandem(ticket: Ticket, tools: SlaTools) -> dict[str, str]:
     """Return the priority and the group that Tandem's own writes left on the ticket, the latest of each."""
-    run = tools.store.runs.of_ticket(ticket.desk, ticket.id)
-    done = [(e.confirmed_at or 0.0, e.after or {}) for e in (tools.store.effects.of_run(run.id) if run else [])]
+    effects = tools.store.effects.of_ticket(ticket.desk, ticket.id)
+    done = [(effect.confirmed_at or 0.0, effect.after or {}) for effect in effects]
     done += [(act.confirmed_at or 0.0, act.after or {}) for act in tools.store.acts.of_ticket(ticket.desk, ticket.id)]
     written = [after for _, after in sorted(done, key=lambda one: one[0])]
     return {name: str(one[name]) for one in written for name in ("priority", "group") if one.get(name)}

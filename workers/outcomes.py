@@ -17,7 +17,7 @@ from __future__ import annotations
 
 import logging
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 
@@ -30,10 +30,12 @@ from triage.decision import tag_of
 from triage.people import agrees, labels_in, priority_beside, team_beside
 from triage.settings import Settings
 from triage.store import Store
-from triage.store.effects import CONFIRMED, TAGS, Effect
+from triage.store.deliveries import CREATED
+from triage.store.effects import Effect
 from triage.store.outcomes import Outcome
 from triage.store.runs import Run
 from triage.ticket import Status
+from workers.wrote import Wrote, wrote_of
 
 logger = logging.getLogger(__name__)
 OVER = (Status.SOLVED, Status.CLOSED)
@@ -51,32 +53,26 @@ class _Seen:
     changed: bool
 
 
-@dataclass(frozen=True)
-class _Wrote:
-    """What the run has set and tagged, as the helpdesk confirmed it."""
-
-    values: Mapping[str, str]
-    tags: frozenset[str]
-
-
 def observe(settings: Settings, store: Store, desk: str, tickets: Sequence[Changed]) -> None:
     """Record what the tickets of a page show of people's choices; a page may come again, late or twice at once."""
     runs = store.runs.done_of(desk, {ticket.ticket_id for ticket in tickets})
     if not runs:
         return
-    effects = store.effects.of_runs([run.id for run in runs.values()])
+    # Of all runs of each ticket: a later one only changes what is to be changed.
+    effects = store.effects.of_tickets(desk, list(runs))
     found: dict[tuple[int, str], Outcome] = {}
     taken_back: dict[tuple[int, str], float] = {}
     # The newest last: a page may hold a ticket more than once.
     for ticket in sorted(tickets, key=lambda one: one.updated_at):
         if run := runs.get(ticket.ticket_id):
-            outcomes, unchanged = judge(run, effects.get(run.id, []), ticket, settings)
+            outcomes, unchanged = judge(run, effects.get(ticket.ticket_id, []), ticket, settings)
             found |= {(run.id, outcome.field): outcome for outcome in outcomes}
             for field in unchanged:
                 taken_back[run.id, field] = ticket.updated_at.timestamp()
     found = {key: one for key, one in found.items() if one.final or one.observed_at > taken_back.get(key, 0.0)}
     store.outcomes.withdraw(taken_back)
     store.outcomes.save(list(found.values()))
+    store.outcomes.supersede({run.ticket_id: run.id for run in runs.values() if run.occasion != CREATED}, desk)
     if found:
         logger.info("outcomes: desk=%s %d fields of %d tickets", desk, len(found), len({run for run, _ in found}))
 
@@ -88,7 +84,7 @@ def judge(run: Run, effects: Sequence[Effect], ticket: Changed, settings: Settin
     stale = ticket.updated_at.timestamp() < math.floor(run.finished_at or 0)
     if answer is None or stale or ticket.merged or ticket.status in NEVER_WORKED_ON:
         return [], []
-    wrote = _wrote(effects)
+    wrote = wrote_of(effects)
     final = ticket.status in OVER
     outcomes, unchanged = [], []
     for field in DECIDED_FIELDS:
@@ -106,21 +102,7 @@ def _answer(run: Run) -> Classification | None:
     return None
 
 
-def _wrote(effects: Sequence[Effect]) -> _Wrote:
-    values: dict[str, str] = {}
-    tags: set[str] = set()
-    for effect in effects:
-        if effect.state != CONFIRMED:
-            continue
-        if effect.kind == TAGS:
-            tags |= set(effect.intent.get("tags", [])) - set(effect.refused or {})
-        else:
-            # By the intent: it is in our words, and what the helpdesk shows of a default may be nothing.
-            values |= {name: effect.intent[name] for name in VALUES.values() if name in (effect.after or {})}
-    return _Wrote(values, frozenset(tags))
-
-
-def _look(field: str, ours: str, wrote: _Wrote, ticket: Changed, settings: Settings) -> _Seen | None:
+def _look(field: str, ours: str, wrote: Wrote, ticket: Changed, settings: Settings) -> _Seen | None:
     """Return what `ticket` shows for `field`, or None where it shows nobody's choice."""
     by_tag = _by_tag(field, ours, wrote, ticket, settings)
     if field not in VALUES:
@@ -139,7 +121,7 @@ def _look(field: str, ours: str, wrote: _Wrote, ticket: Changed, settings: Setti
     return _Seen(label, written=mine is not None or tagged, changed=changed)
 
 
-def _by_tag(field: str, ours: str, wrote: _Wrote, ticket: Changed, settings: Settings) -> _Seen | None:
+def _by_tag(field: str, ours: str, wrote: Wrote, ticket: Changed, settings: Settings) -> _Seen | None:
     shown = labels_in(ticket.tags, field, settings)
     tagged = tag_of(field, ours, settings.tag_prefix) in wrote.tags
     others = shown - {ours}

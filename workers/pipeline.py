@@ -23,10 +23,12 @@ from triage.classification import Classification, KbArticle
 from triage.classify.base import Classifier
 from triage.clocks import Judged
 from triage.decision import Decision, decide
+from triage.draft import Draft, Wishes
 from triage.errors import Conflict, Gone, Refused, Retry
+from triage.later import newest_id
 from triage.links import Links
 from triage.note import Material, compose
-from triage.note_parts import render_html
+from triage.note_parts import Part, render_html
 from triage.settings import Desk, Mode, Settings
 from triage.sources import Sources
 from triage.store import Store
@@ -37,6 +39,7 @@ from triage.store.runs import DONE, SKIPPED, Run
 from triage.ticket import Status, Ticket
 from workers.asking import ask, votes
 from workers.clocks import follow
+from workers.later import notice
 from workers.leases import LEASE_SECONDS
 
 logger = logging.getLogger(__name__)
@@ -62,6 +65,13 @@ LEAKS = {
 }
 
 
+def model_draft(
+    _ticket: Ticket, answer: Classification, _decision: Decision, _sources: Sources, _wishes: Wishes
+) -> Draft:
+    """Return the draft that came with the classification."""
+    return Draft(text=answer.auto_response_draft, language=answer.language)
+
+
 class LeaseLostError(Exception):
     """Another worker has taken the run over: this one must not write."""
 
@@ -79,10 +89,12 @@ class Tools:
     """Called after each step; tests end the process there."""
     find: Callable[[Ticket], Sources] = lambda _ticket: Sources()
     """Finds what the desk knows about a ticket."""
+    draft: Callable[[Ticket, Classification, Decision, Sources, Wishes], Draft] = model_draft
+    """Writes the draft reply."""
+    facts: Callable[[Run], tuple[str, ...]] = lambda _run: ()
+    """Returns what people have answered about this run's ticket."""
     links: Links | None = None
     """Makes the links of notes; None where there can be none."""
-    facts: Callable[[Run], tuple[str, ...]] = lambda _run: ()
-    """What people have answered about the run's ticket."""
 
 
 @dataclass
@@ -113,27 +125,29 @@ def triage(run: Run, tools: Tools) -> None:
     if ticket.status not in OVER or tools.store.clocks.watch(ticket.desk, ticket.id):
         # Before anything that may fail: a ticket nobody can classify is late all the same.
         _follow(ticket, tools)
+    # An agent may have asked for something already; what customers have written is what is judged now.
+    notice(ticket, tools.settings, tools.store, time.time(), asks_only=True)
     _check_open(ticket, tools, begun=bool(effects))
     tools.checkpoint("after_read")
     with steps.timed("classify"):
-        answer = _classify(ticket, run, tools)
+        answer = classify(ticket, run, tools, heard=newest_id(ticket))
     tools.checkpoint("after_classify")
     with steps.timed("knowledge"):
-        answer, sources = _look_up(ticket, answer, run, tools)
+        answer, sources = look_up(ticket, answer, run, tools)
     decision = decide(ticket, answer, tools.settings, tools.desk)
     _follow(ticket, tools, decision.judged(answer))
     if NOTE not in effects or effects[NOTE].state == PLANNED:
         # Later attempts see what the first one set as set by somebody: their decision is not the one to keep.
-        _hold(tools.store.runs.save(run, decision=decision.model_dump(), policy=tools.settings.policy_version()))
+        hold(tools.store.runs.save(run, decision=decision.model_dump(), policy=tools.settings.policy_version()))
     with steps.timed("note"):
         if decision.note:
-            decision = _write_note(run, ticket, answer, sources, decision, tools)
+            decision = _first_note(run, ticket, answer, sources, decision, tools)
         else:
-            _write_fields(run, ticket, decision, tools)
+            write_fields(run, ticket, decision, tools)
     with steps.timed("tags"):
         _write_tags(run, ticket, decision, tools)
     tools.checkpoint("before_finish")
-    _hold(tools.store.runs.save(run, timings=steps.seconds))
+    hold(tools.store.runs.save(run, timings=steps.seconds))
     tools.store.runs.finish(run, DONE, time.time())
 
 
@@ -158,8 +172,8 @@ def _check_open(ticket: Ticket, tools: Tools, *, begun: bool) -> None:
         raise Gone(ALREADY.format(tag=tag))
 
 
-def _classify(ticket: Ticket, run: Run, tools: Tools) -> Classification:
-    """Return the answer an earlier attempt has kept, else ask and keep it."""
+def classify(ticket: Ticket, run: Run, tools: Tools, *, heard: str) -> Classification:
+    """Return the answer an earlier attempt has kept, else ask and keep it; `heard` is the newest message's id."""
     if run.classification:
         with suppress(ValidationError):  # one of another version is asked for again
             return Classification.model_validate(run.classification)
@@ -173,12 +187,14 @@ def _classify(ticket: Ticket, run: Run, tools: Tools) -> Classification:
         tokens_in=answer.tokens_in,
         tokens_out=answer.tokens_out,
         cost_usd=answer.cost_usd,
+        # Later runs go on from here.
+        heard=heard[:40],
     )
-    _hold(kept)
+    hold(kept)
     return answer
 
 
-def _look_up(ticket: Ticket, answer: Classification, run: Run, tools: Tools) -> tuple[Classification, Sources]:
+def look_up(ticket: Ticket, answer: Classification, run: Run, tools: Tools) -> tuple[Classification, Sources]:
     """Return the answer with the articles worth reading, and everything found; without it the note is shorter."""
     try:
         found = tools.find(ticket)
@@ -187,79 +203,109 @@ def _look_up(ticket: Ticket, answer: Classification, run: Run, tools: Tools) -> 
         return answer, Sources()
     articles = [KbArticle(title=one.title, url=one.url) for one in found.articles]
     answer = answer.model_copy(update={"suggested_kb_articles": articles})
-    _hold(tools.store.runs.save(run, classification=answer.model_dump(), sources=found.ids()))
+    hold(tools.store.runs.save(run, classification=answer.model_dump(), sources=found.ids()))
     return answer, found
 
 
-def _write_note(
+def _first_note(
     run: Run, ticket: Ticket, answer: Classification, sources: Sources, decision: Decision, tools: Tools
 ) -> Decision:
-    """Make sure that the note and the fields stand on the ticket; return the decision that was carried out."""
+    def page(ticket: Ticket, decision: Decision) -> list[Part]:
+        drafted = bool(answer.auto_response_draft) and not decision.needs_triage
+        material = Material(
+            ticket,
+            answer,
+            decision,
+            tools.settings,
+            run.reference,
+            datetime.now(UTC),
+            sources,
+            ask=ask(run, ticket, answer, tools.settings, tools.store, tools.links),
+            votes=votes(tools.links, run.reference, drafted=drafted),
+        )
+        return compose(material)
+
+    def look_again() -> tuple[Ticket, Decision]:
+        ticket = tools.connector.read(run.ticket_id)
+        _check_open(ticket, tools, begun=True)
+        return ticket, decide(ticket, answer, tools.settings, tools.desk)
+
+    return write_note(run, ticket, decision, tools, page, look_again)
+
+
+def write_note(
+    run: Run,
+    ticket: Ticket,
+    decision: Decision,
+    tools: Tools,
+    page: Callable[[Ticket, Decision], list[Part]],
+    look_again: Callable[[], tuple[Ticket, Decision]],
+) -> Decision:
+    """Make sure that the note of `run` and the fields stand on the ticket; return the decision that was carried out.
+
+    `page` composes the note; `look_again` reads and decides anew where somebody was faster.
+    """
     effects = tools.store.effects
-    effect = effects.plan(run.id, NOTE, _intent(decision), time.time())
+    effect = effects.plan(run.id, NOTE, intent_of(decision), time.time())
     if effect.state == CONFIRMED:
         return decision
     doubtful = effect.state != PLANNED
-    question = ask(run, ticket, answer, tools.settings, tools.store, tools.links)
     for _ in range(CONFLICTS):
         if doubtful and (found := tools.connector.find_note(ticket.id, run.reference)):
             if found.leak is None:
                 # In this order: once the note is confirmed, no later attempt comes back for the fields.
-                _write_fields(run, ticket, decision, tools)
-            _record_note(run, effect, found, tools)
+                write_fields(run, ticket, decision, tools)
+            record_note(run, effect, found, tools)
             return decision
-        now = datetime.now(UTC)
-        drafted = bool(answer.auto_response_draft) and not decision.needs_triage
-        links = votes(tools.links, run.reference, drafted=drafted)
-        material = Material(ticket, answer, decision, tools.settings, run.reference, now, sources, question, links)
-        note = render_html(compose(material))
-        _announce(run, effect, decision, tools)
+        note = render_html(page(ticket, decision))
+        announce(run, effect, decision, tools)
         try:
-            written = tools.connector.post(ticket, note, run.reference, _fields(decision))
+            written = tools.connector.post(ticket, note, run.reference, fields_of(decision))
         except Conflict:
             # Somebody was faster: look at what they did, then decide and try again.
             doubtful = True
-            ticket = tools.connector.read(run.ticket_id)
-            _check_open(ticket, tools, begun=True)
-            decision = decide(ticket, answer, tools.settings, tools.desk)
+            ticket, decision = look_again()
             continue
         except Refused as error:
             effects.fail(effect, {"note": str(error)})
             # Nobody was asked.
-            tools.store.questions.drop(run.desk, [run.ticket_id])
+            tools.store.questions.drop_of_run(run.id)
             raise
         tools.checkpoint("after_note")
-        _record_note(run, effect, written, tools)
+        record_note(run, effect, written, tools)
         return decision
     raise Retry("the ticket was changed by others each time a note was to be written")
 
 
-def _announce(run: Run, effect: Effect, decision: Decision, tools: Tools) -> None:
+def announce(
+    run: Run, effect: Effect, decision: Decision, tools: Tools, intent: dict[str, object] | None = None
+) -> None:
     """Write down that the note is about to leave, with a lease that outlasts the call."""
     now = time.time()
-    _hold(tools.store.runs.save(run, decision=decision.model_dump(), lease_until=now + LEASE_SECONDS))
-    tools.store.effects.sent(effect, now, _intent(decision))
+    hold(tools.store.runs.save(run, decision=decision.model_dump(), lease_until=now + LEASE_SECONDS))
+    tools.store.effects.sent(effect, now, intent or intent_of(decision))
     tools.checkpoint("before_note")
     if time.time() - now > PAUSE_SECONDS:
         raise Retry(HELD_UP)
 
 
-def _record_note(run: Run, effect: Effect, written: Written, tools: Tools) -> None:
+def record_note(run: Run, effect: Effect, written: Written, tools: Tools) -> None:
+    """Record the outcome, and an alarm where the note was public."""
     if written.leak:
         tools.store.alarms.raise_(run.desk, PUBLIC_NOTE, LEAKS[written.leak], time.time(), run.ticket_id)
     if written.leak is Leak.PUBLIC:
         # The effect stays in doubt, so the next attempt finds the note and tries to hide it again.
         raise Retry(LEAKS[Leak.PUBLIC])
-    _confirm(effect, written, tools)
+    confirm(effect, written, tools)
 
 
-def _write_fields(run: Run, ticket: Ticket, decision: Decision, tools: Tools) -> None:
+def write_fields(run: Run, ticket: Ticket, decision: Decision, tools: Tools) -> None:
     """Set the fields without a note: none is wanted, or that of an earlier attempt was found."""
-    fields = _fields(decision)
+    fields = fields_of(decision)
     if fields:
-        _still_ours(run, tools)
-        effect = tools.store.effects.plan(run.id, FIELDS_EFFECT, _intent(decision), time.time())
-        _confirm(effect, tools.connector.set_fields(ticket, fields), tools)
+        still_ours(run, tools)
+        effect = tools.store.effects.plan(run.id, FIELDS_EFFECT, intent_of(decision), time.time())
+        confirm(effect, tools.connector.set_fields(ticket, fields), tools)
 
 
 def _write_tags(run: Run, ticket: Ticket, decision: Decision, tools: Tools) -> None:
@@ -267,12 +313,13 @@ def _write_tags(run: Run, ticket: Ticket, decision: Decision, tools: Tools) -> N
         return
     effect = tools.store.effects.plan(run.id, TAGS, {"tags": decision.tags}, time.time())
     if effect.state != CONFIRMED:
-        _still_ours(run, tools)
+        still_ours(run, tools)
         tools.store.effects.sent(effect, time.time())
-        _confirm(effect, tools.connector.add_tags(ticket, tuple(decision.tags)), tools)
+        confirm(effect, tools.connector.add_tags(ticket, tuple(decision.tags)), tools)
 
 
-def _confirm(effect: Effect, written: Written, tools: Tools) -> None:
+def confirm(effect: Effect, written: Written, tools: Tools) -> None:
+    """Record what the helpdesk confirmed."""
     tools.store.effects.confirm(
         effect,
         time.time(),
@@ -283,20 +330,24 @@ def _confirm(effect: Effect, written: Written, tools: Tools) -> None:
     )
 
 
-def _intent(decision: Decision) -> dict[str, object]:
+def intent_of(decision: Decision) -> dict[str, object]:
+    """Return the fields a decision sets, as plain data."""
     return decision.model_dump(include={"priority", "group", "custom"}, exclude_none=True)
 
 
-def _fields(decision: Decision) -> Fields:
+def fields_of(decision: Decision) -> Fields:
+    """Return the fields a decision sets."""
     return Fields(priority=decision.priority, group=decision.group, custom=decision.custom)
 
 
-def _still_ours(run: Run, tools: Tools) -> None:
-    _hold(tools.store.runs.save(run, owner=run.owner))
+def still_ours(run: Run, tools: Tools) -> None:
+    """Make sure, right before a write, that no other worker has the run."""
+    hold(tools.store.runs.save(run, owner=run.owner))
 
 
-def _hold(still_ours: bool) -> None:
-    if not still_ours:
+def hold(saved: bool) -> None:
+    """End this attempt where a write to the run found that it is another worker's now."""
+    if not saved:
         raise LeaseLostError
 
 

@@ -35,6 +35,7 @@ from workers.clocks import follow, let_go, mode_of
 from workers.deliver import describe, pause_after
 from workers.escalation import escalated, escalation
 from workers.foresight import outlook
+from workers.later import notice
 from workers.pipeline import CONFLICTS, HELD_UP, LEAKS, PAUSE_SECONDS
 from workers.sla_tools import LEASE_SECONDS, SlaTools, View
 
@@ -64,6 +65,7 @@ def look(desk: str, ticket_id: str, tools: SlaTools) -> View:
     ticket = connector.look(ticket_id)
     now = time.time()
     watch, picture = follow(ticket, tools.settings, tools.store, now, edits_notes=connector.edits_notes)
+    notice(ticket, tools.settings, tools.store, now)
     return View(ticket, watch, picture, now)
 
 

@@ -17,6 +17,7 @@ from triage.ticket import Status
 from workers.asking import close_questions
 from workers.clocks import tell_clocks
 from workers.knowledge import forget_reopened
+from workers.later import hear_asks
 from workers.outcomes import observe
 
 logger = logging.getLogger(__name__)
@@ -79,6 +80,7 @@ def reconcile_due(settings: Settings, store: Store, open_: Callable[[str], Conne
     observers = (
         partial(observe, settings, store),
         partial(tell_clocks, store),
+        partial(hear_asks, settings, store),
         partial(forget_reopened, store),
         partial(close_questions, store),
     )

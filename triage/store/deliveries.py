@@ -16,14 +16,18 @@ from sqlalchemy import Connection, Engine, RowMapping, Select, case, func, selec
 from triage.store.engine import insert_into, reader_of
 from triage.store.tables import deliveries
 
-# What a delivery is for: to triage a new ticket, or to look at the clocks of one that is followed.
-CREATED, CLOCK = "created", "clock"
+# What a delivery is for: to triage a new ticket, to look at one that is followed and has changed, to look at any ticket
+# because somebody may have asked for it there, or a later run by its occasion (see triage/later.py).
+CREATED, CLOCK, ASK = "created", "clock", "ask"
+MESSAGE, TAG = "message:", "asked:tag:"
 RECEIVED, QUEUED, DONE, IGNORED, UNREADABLE, DEAD = "received", "queued", "done", "ignored", "unreadable", "dead"
 OPEN_STATES = (RECEIVED, QUEUED)
 # A row the web process did not queue is queued by the sweep after this.
 UNQUEUED_SECONDS = 5.0
 # Clocks are in no such hurry: one update is often several events, and one reading serves them all.
 CLOCK_SECONDS = 4.0
+# Customers write in bursts: one later run takes what comes within this time.
+MESSAGE_SECONDS = 10.0
 JOINED = "one reading for several changes: delivery {}"
 # A queued row nobody took is sent again after this: with the sweep's own 5 s a lost message costs less than a minute.
 UNCLAIMED_SECONDS = 40.0
@@ -68,6 +72,14 @@ def _delivery(row: RowMapping) -> Delivery:
     return Delivery(**row)
 
 
+def _patience(occasion: str) -> tuple[float, str]:
+    """Return how long a delivery can wait, and the occasions it is joined with; none of them for what goes at once."""
+    for kind, seconds in ((CLOCK, CLOCK_SECONDS), (ASK, 0.0), (MESSAGE, MESSAGE_SECONDS), (TAG, 0.0)):
+        if occasion == kind or (kind.endswith(":") and occasion.startswith(kind)):
+            return seconds, kind
+    return UNQUEUED_SECONDS, ""
+
+
 class Deliveries:
     """Reads and writes the inbox."""
 
@@ -89,11 +101,12 @@ class Deliveries:
         occasion: str = CREATED,
         within: Connection | None = None,
     ) -> Received:
-        """Store one call, or find the row it repeats. The sweep queues those about clocks, some seconds later.
+        """Store one call, or find the row it repeats. The sweep queues those that can wait, some seconds later.
 
         `within` is a transaction of the caller's: what it stores and the call are kept both or neither.
         """
         open_ = state in OPEN_STATES
+        pause, kind = _patience(occasion)
         values = {
             "desk": desk,
             "key": key,
@@ -105,12 +118,15 @@ class Deliveries:
             "attempts": 0,
             "wakeups": 0,
             "received_at": now,
-            "due_at": now + (CLOCK_SECONDS if occasion == CLOCK else UNQUEUED_SECONDS) if open_ else None,
+            "due_at": now + pause if open_ else None,
             "finished_at": None if open_ else now,
             "body": body,
         }
         with nullcontext(within) if within else self._engine.begin() as connection:
-            if open_ and occasion == CLOCK and (other := self._unread(connection, desk, ticket_id)):
+            if open_ and kind and (other := self._unread(connection, desk, ticket_id, kind)):
+                if kind != CLOCK:
+                    # Not a call of a helpdesk's that an admin may look for: whoever reads the ticket next asks again.
+                    return Received(other, is_new=False, needs_queueing=False)
                 open_ = False
                 values |= {"state": DONE, "reason": JOINED.format(other), "due_at": None, "finished_at": now}
             new_id = connection.execute(
@@ -120,18 +136,18 @@ class Deliveries:
                 .returning(deliveries.c.id)
             ).scalar_one_or_none()
             if new_id is not None:
-                return Received(new_id, is_new=True, needs_queueing=open_ and occasion != CLOCK)
+                return Received(new_id, is_new=True, needs_queueing=open_ and not kind)
             same = deliveries.c.desk == desk, deliveries.c.key == key
             row = connection.execute(select(deliveries.c.id, deliveries.c.state).where(*same)).one()
-            is_waiting = row.state == RECEIVED and occasion != CLOCK
+            is_waiting = row.state == RECEIVED and not kind
             return Received(row.id, is_new=False, needs_queueing=is_waiting)
 
-    def _unread(self, connection: Connection, desk: str, ticket_id: str) -> int | None:
-        """Return the open clock delivery of a ticket that nobody has begun with: its reading will see this change."""
+    def _unread(self, connection: Connection, desk: str, ticket_id: str, kind: str) -> int | None:
+        """Return the open delivery of this kind that nobody has begun with: its reading will see this change too."""
         query = select(func.min(deliveries.c.id)).where(
             deliveries.c.desk == desk,
             deliveries.c.ticket_id == ticket_id,
-            deliveries.c.occasion == CLOCK,
+            deliveries.c.occasion.startswith(kind, autoescape=True),
             deliveries.c.state.in_(OPEN_STATES),
             deliveries.c.attempts == 0,
         )

@@ -9,10 +9,10 @@ from typing import Any
 from sqlalchemy import Engine, RowMapping, select, update
 
 from triage.store.engine import insert_into, reader_of
-from triage.store.tables import effects
+from triage.store.tables import effects, runs
 
 PLANNED, SENT, CONFIRMED, FAILED, UNDONE = "planned", "sent", "confirmed", "failed", "undone"
-NOTE, FIELDS, TAGS = "note", "fields", "tags"
+NOTE, UPDATE, FIELDS, TAGS = "note", "update", "fields", "tags"
 
 
 @dataclass(frozen=True)
@@ -89,6 +89,21 @@ class Effects:
         query = select(effects).where(effects.c.run_id == run_id).order_by(effects.c.id)
         with self._reader.connect() as connection:
             return [_effect(row) for row in connection.execute(query).mappings()]
+
+    def of_ticket(self, desk: str, ticket_id: str) -> list[Effect]:
+        """Return the effects of every run of a ticket, oldest first."""
+        return self.of_tickets(desk, [ticket_id]).get(ticket_id, [])
+
+    def of_tickets(self, desk: str, ticket_ids: Collection[str]) -> dict[str, list[Effect]]:
+        """Return ticket id -> the effects of all its runs, oldest first."""
+        query = select(runs.c.ticket_id.label("of_ticket"), effects).join(runs, runs.c.id == effects.c.run_id)
+        query = query.where(runs.c.desk == desk, runs.c.ticket_id.in_(list(ticket_ids))).order_by(effects.c.id)
+        found: dict[str, list[Effect]] = {}
+        with self._reader.connect() as connection:
+            for row in connection.execute(query).mappings():
+                values = dict(row)
+                found.setdefault(values.pop("of_ticket"), []).append(Effect(**values))
+        return found
 
     def of_runs(self, run_ids: Collection[int]) -> dict[int, list[Effect]]:
         """Return run id -> its effects, for those of the runs that have any."""

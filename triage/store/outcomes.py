@@ -91,6 +91,17 @@ class Outcomes:
             with self._engine.begin() as connection:
                 connection.execute(delete(outcomes).where(outcomes.c.id.in_(ids), outcomes.c.final.is_(False)))
 
+    def supersede(self, newest: Mapping[str, int], desk: str) -> None:
+        """Forget what was seen of the runs before these (ticket id -> run id): a ticket counts once, by its last."""
+        for ticket_id, run_id in newest.items():
+            older = runs.c.desk == desk, runs.c.ticket_id == ticket_id, outcomes.c.run_id < run_id
+            found = select(outcomes.c.id).join(runs, runs.c.id == outcomes.c.run_id).where(*older)
+            with self._reader.connect() as connection:
+                ids = list(connection.execute(found).scalars())
+            if ids:
+                with self._engine.begin() as connection:
+                    connection.execute(delete(outcomes).where(outcomes.c.id.in_(ids)))
+
     def of_run(self, run_id: int) -> dict[str, Outcome]:
         """Return field -> outcome of one run."""
         query = select(*COLUMNS).where(outcomes.c.run_id == run_id)

@@ -35,7 +35,7 @@ class Question:
     state: str
     answer: str
     answered_by: str
-    """BY_LINK, or the author of a private note."""
+    """BY_LINK, or the occasion of the run that a private note has caused."""
     created_at: float
     answered_at: float | None
 
@@ -129,6 +129,12 @@ class Questions:
                 return 0
         with self._engine.begin() as connection:
             return self._drop(connection, desk, ticket_ids)
+
+    def drop_of_run(self, run_id: int) -> None:
+        """Close the question of a note that is not written after all."""
+        mine = questions.c.run_id == run_id, questions.c.state == OPEN
+        with self._engine.begin() as connection:
+            connection.execute(update(questions).where(*mine).values(state=DROPPED))
 
     def counts(self) -> dict[tuple[str, str], int]:
         """Return how many questions there are by desk and state."""

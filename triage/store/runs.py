@@ -7,7 +7,7 @@ from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Engine, RowMapping, and_, func, null, or_, select, update
+from sqlalchemy import Engine, RowMapping, and_, exists, func, null, or_, select, update
 
 from triage.store.engine import insert_into, reader_of
 from triage.store.tables import runs
@@ -59,6 +59,7 @@ class Run:
     sources: dict[str, Any] | None
     draft: dict[str, Any] | None
     speech: str
+    heard: str | None
 
 
 @dataclass(frozen=True)
@@ -96,11 +97,26 @@ class Runs:
     ) -> tuple[Run, bool]:
         """Return the run of this occasion and whether it is now ours; it is not when done or held by a live lease.
 
-        A skipped run may be claimed again: the ticket may be open again, or the desk switched on.
+        Nor while a worker holds another run of the ticket: one at a time. A skipped run may be claimed again: the
+        ticket may be open again, or the desk switched on.
         """
-        identity = and_(runs.c.desk == desk, runs.c.ticket_id == ticket_id, runs.c.occasion == occasion)
+        same_ticket = and_(runs.c.desk == desk, runs.c.ticket_id == ticket_id)
+        identity = and_(same_ticket, runs.c.occasion == occasion)
         free = or_(runs.c.state.in_((WAITING, SKIPPED, DEAD)), and_(runs.c.state == RUNNING, runs.c.lease_until < now))
+        others = runs.alias("others")
+        held = exists().where(
+            others.c.desk == desk,
+            others.c.ticket_id == ticket_id,
+            others.c.occasion != occasion,
+            others.c.state == RUNNING,
+            others.c.lease_until >= now,
+        )
         with self._engine.begin() as connection:
+            if self._engine.dialect.name == "postgresql":
+                # Two occasions are two rows: without this lock each claim would look past the other. SQLite writes
+                # one at a time anyway.
+                name = func.hashtextextended(f"{desk} {ticket_id}", 0)
+                connection.execute(select(func.pg_advisory_xact_lock(name)))
             connection.execute(
                 insert_into(self._engine, runs)
                 .values(
@@ -115,7 +131,7 @@ class Runs:
             )
             claimed = connection.execute(
                 update(runs)
-                .where(identity, free)
+                .where(identity, free, ~held)
                 .values(
                     state=RUNNING,
                     owner=owner,
@@ -169,6 +185,12 @@ class Runs:
         with self._reader.connect() as connection:
             row = connection.execute(newest.limit(1)).mappings().one_or_none()
         return _run(row) if row else None
+
+    def all_of(self, desk: str, ticket_id: str) -> list[Run]:
+        """Return every run of a ticket, oldest first."""
+        query = select(runs).where(runs.c.desk == desk, runs.c.ticket_id == ticket_id).order_by(runs.c.id)
+        with self._reader.connect() as connection:
+            return [_run(row) for row in connection.execute(query).mappings()]
 
     def done_of(self, desk: str, ticket_ids: Collection[str]) -> dict[str, Run]:
         """Return ticket id -> its newest run that was done, for those of `ticket_ids` that have one."""

@@ -84,6 +84,7 @@ runs = Table(
     Column("sources", JSON),  # articles and solved tickets that were found: kind, key and score, no text
     Column("draft", JSON),  # triage/draft.py
     Column("speech", String(12), nullable=False, default="", server_default=""),  # silent, note, safe, reply
+    Column("heard", String(40)),  # id of the newest message it read; empty: only the first one; null: not kept
     UniqueConstraint("desk", "ticket_id", "occasion"),
     Index(None, "finished_at"),
     Index(None, "created_at"),
@@ -94,7 +95,7 @@ effects = Table(
     metadata,
     Column("id", Id, primary_key=True, autoincrement=True),
     Column("run_id", Id, ForeignKey("runs.id"), nullable=False),
-    Column("kind", String(12), nullable=False),  # note, fields, tags
+    Column("kind", String(12), nullable=False),  # note, update, fields, tags, reply
     Column("state", String(12), nullable=False),  # planned, sent, confirmed, failed, undone
     Column("intent", JSON, nullable=False),
     Column("before", JSON),
@@ -419,7 +420,7 @@ questions = Table(
     Column("options", JSON, nullable=False),  # what the links in the note offer
     Column("state", String(10), nullable=False),  # open, answered, dropped
     Column("answer", Text, nullable=False, default=""),
-    Column("answered_by", String(80), nullable=False, default=""),  # link, or the author of a private reply
+    Column("answered_by", String(80), nullable=False, default=""),  # link, or "asked:ID" of a private note
     Column("created_at", Float, nullable=False),
     Column("answered_at", Float),
     Index(None, "desk", "ticket_id"),

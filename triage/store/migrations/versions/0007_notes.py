@@ -13,6 +13,7 @@ def upgrade() -> None:
     """Apply."""
     op.add_column("runs", sa.Column("draft", sa.JSON(), nullable=True))
     op.add_column("runs", sa.Column("speech", sa.String(length=12), server_default="", nullable=False))
+    op.add_column("runs", sa.Column("heard", sa.String(length=40), nullable=True))
     with op.batch_alter_table("deliveries") as rows:
         rows.alter_column("occasion", type_=sa.String(length=80), existing_nullable=False)
     op.create_table(
@@ -101,5 +102,6 @@ def downgrade() -> None:
         op.drop_table(table)
     with op.batch_alter_table("deliveries") as rows:
         rows.alter_column("occasion", type_=sa.String(length=10), existing_nullable=False)
+    op.drop_column("runs", "heard")
     op.drop_column("runs", "speech")
     op.drop_column("runs", "draft")

@@ -1,0 +1,386 @@
+"""A later run of a ticket: read and judge it again, compare with what stood, and write only what is new.
+
+read ─▶ still wanted? ─▶ clocks ─▶ classify ─▶ look up ─▶ decide ─▶ compare ─▶ draft ─▶ note ─▶ tags
+
+Where the helpdesk can change notes, the first note is brought up to date; elsewhere one short note follows, and only
+where something has changed that matters, or somebody asked. What people have set or taken away stays theirs.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from functools import cached_property
+
+from pydantic import ValidationError
+
+from connectors.base import Written
+from triage.ask import Ask
+from triage.changes import Change, Labels, News, changes, path, quote, retag, stand
+from triage.classification import Classification
+from triage.clocks import Judged, Picture
+from triage.decision import Decision, decide
+from triage.delta import MOOD, delta_note, title
+from triage.draft import Draft, Wishes
+from triage.errors import Gone, Refused, Wait
+from triage.later import ANSWER, ASKED, CREATED, Handled, for_judging, hint_of, new_words, newest_id, no_longer
+from triage.note import Material, compose
+from triage.note_parts import Link, Part, render_html
+from triage.settings import Mode
+from triage.sla_words import note_line
+from triage.sources import Sources
+from triage.store.effects import CONFIRMED, FAILED, NOTE, PLANNED, TAGS, UPDATE, Effect
+from triage.store.runs import DONE, RUNNING, WAITING, Run
+from triage.ticket import Ticket
+from workers.asking import ask, take_answer, votes
+from workers.clocks import follow
+from workers.later import bot_of, handled, notice
+from workers.pipeline import (
+    OFF,
+    Steps,
+    Tools,
+    announce,
+    classify,
+    confirm,
+    hold,
+    look_up,
+    record_note,
+    still_ours,
+    write_fields,
+    write_note,
+)
+from workers.wrote import Wrote, as_if_untouched, wrote_of
+
+HOUR = 3600.0
+FIRST_SECONDS = 10.0
+FIRST = "the ticket's first triage goes first"
+TOO_MANY = "{limit} later runs of this ticket within an hour; it waits until there is room (living.runs_per_hour)"
+DELETED = "somebody has deleted the note"
+
+
+@dataclass(frozen=True)
+class Scene:
+    """What a later run finds: the ticket as read, what earlier runs said and wrote, and what people want of it."""
+
+    run: Run
+    ticket: Ticket
+    tools: Tools
+    others: Sequence[Run]
+    effects: Sequence[Effect]
+    """Of all runs of the ticket, oldest first."""
+    bot_id: str
+    told: bool = False
+    """The agent's note that this run is about answers a question of ours."""
+
+    @cached_property
+    def past(self) -> list[Handled]:
+        """Return the other runs as the rules see them."""
+        return [handled(run) for run in self.others]
+
+    @cached_property
+    def mine(self) -> dict[str, Effect]:
+        """Return what an earlier attempt of this run has recorded, by kind."""
+        return {effect.kind: effect for effect in self.effects if effect.run_id == self.run.id}
+
+    @cached_property
+    def verdicts(self) -> list[tuple[Labels, Decision]]:
+        """Return the labels that stood after each earlier run, and what it decided, oldest first."""
+        found: list[tuple[Labels, Decision]] = []
+        labels: Labels = {}
+        for run in sorted((one for one in self.others if one.state == DONE), key=lambda one: one.finished_at or 0.0):
+            try:
+                answer = Classification.model_validate(run.classification)
+                decision = Decision.model_validate(run.decision)
+            except ValidationError:
+                continue  # of another version, or dropped when its days were over
+            labels = stand(labels, answer, decision)
+            found.append((labels, decision))
+        return found
+
+    @property
+    def labels(self) -> Labels:
+        """Return the labels that stood before this run."""
+        return self.verdicts[-1][0] if self.verdicts else {}
+
+    @cached_property
+    def wrote(self) -> Wrote:
+        """Return what our writes have left on the ticket."""
+        return wrote_of(self.effects, doubtful=self.run.id)
+
+    @property
+    def is_asked(self) -> bool:
+        """Say whether a person waits for this run."""
+        return not self.run.occasion.startswith("message:")
+
+    @cached_property
+    def wishes(self) -> Wishes:
+        """Return what the person wants, or has answered."""
+        note = self.run.occasion.startswith(ASKED) and not self.run.occasion.startswith("asked:tag:")
+        hint = hint_of(self.ticket, self.run.occasion, self.past, self.bot_id) if note and not self.told else ""
+        return Wishes(hint=hint, facts=self.tools.facts(self.run))
+
+    def no_longer(self, ticket: Ticket) -> str:
+        """Return why this run is not needed any more, "" where it is."""
+        return no_longer(self.run.occasion, ticket, self.past, self.tools.settings, self.bot_id)
+
+
+def judge_again(run: Run, tools: Tools) -> None:
+    """Carry out the later run `run`, which this worker holds. Raises the errors of `triage.errors`."""
+    if tools.desk.mode is Mode.OFF:
+        raise Gone(OFF)
+    steps = Steps()
+    with steps.timed("read"):
+        scene = _read(run, tools)
+    follow(scene.ticket, tools.settings, tools.store, time.time(), edits_notes=tools.connector.edits_notes)
+    notice(scene.ticket, tools.settings, tools.store, time.time(), asks_only=True)
+    if not scene.mine and (reason := scene.no_longer(scene.ticket)):
+        raise Gone(reason)
+    _wait_for_turn(scene)
+    if run.occasion.startswith(ASKED):
+        scene = replace(scene, told=take_answer(run, scene.ticket, tools.store, time.time()))
+    tools.checkpoint("after_read")
+    judged = for_judging(scene.ticket, scene.bot_id)
+    with steps.timed("classify"):
+        answer = _classify(scene, judged)
+    tools.checkpoint("after_classify")
+    with steps.timed("knowledge"):
+        answer, sources = look_up(judged, answer, run, tools)
+    decision = _decide(scene, scene.ticket, answer)
+    labels = stand(scene.labels, answer, decision)
+    sure = Judged(priority=labels.get("priority", ""), team=labels.get("primary_team", ""))
+    _, picture = follow(
+        scene.ticket, tools.settings, tools.store, time.time(), judged=sure, edits_notes=tools.connector.edits_notes
+    )
+    with steps.timed("draft"):
+        draft = tools.draft(judged, answer, decision, sources, scene.wishes)
+    if not scene.mine or all(effect.state == PLANNED for effect in scene.mine.values()):
+        hold(
+            tools.store.runs.save(
+                run,
+                decision=decision.model_dump(),
+                draft=draft.model_dump(),
+                policy=tools.settings.policy_version(),
+            )
+        )
+    with steps.timed("note"):
+        _write(scene, Judgement(answer, decision, sources, draft, labels, picture))
+    with steps.timed("tags"):
+        _write_tags(scene, answer, decision, labels)
+    tools.checkpoint("before_finish")
+    hold(tools.store.runs.save(run, timings=steps.seconds))
+    tools.store.runs.finish(run, DONE, time.time())
+
+
+@dataclass(frozen=True)
+class Judgement:
+    """What this run has come to."""
+
+    answer: Classification
+    decision: Decision
+    sources: Sources
+    draft: Draft
+    labels: Labels
+    picture: Picture
+
+
+def _read(run: Run, tools: Tools) -> Scene:
+    ticket = tools.connector.read(run.ticket_id)
+    others = [one for one in tools.store.runs.all_of(run.desk, run.ticket_id) if one.id != run.id]
+    effects = tools.store.effects.of_ticket(run.desk, run.ticket_id)
+    scene = Scene(run, ticket, tools, others, effects, bot_of(tools.store, run.desk))
+    if "group" in scene.wrote.values and ticket.group_id and not ticket.group:
+        # Whether the group is still ours is told by its name, which not every reading brings.
+        return replace(scene, ticket=replace(ticket, group=tools.connector.look(run.ticket_id).group))
+    return scene
+
+
+def _wait_for_turn(scene: Scene) -> None:
+    now = time.time()
+    if any(one.occasion == CREATED and one.state in (WAITING, RUNNING) for one in scene.others):
+        raise Wait(FIRST, FIRST_SECONDS)
+    limit = scene.tools.settings.living.runs_per_hour
+    ended = sorted(
+        one.finished_at
+        for one in scene.others
+        if one.occasion != CREATED and one.state == DONE and one.finished_at and one.finished_at > now - HOUR
+    )
+    if len(ended) >= limit and not scene.mine:
+        raise Wait(TOO_MANY.format(limit=limit), ended[-limit] + HOUR - now)
+
+
+def _classify(scene: Scene, judged: Ticket) -> Classification:
+    run = scene.run
+    if not scene.mine and run.heard != newest_id(scene.ticket)[:40]:
+        # What an earlier attempt has kept is about a conversation that has gone on since.
+        run = replace(run, classification=None)
+    return classify(judged, run, scene.tools, heard=newest_id(scene.ticket))
+
+
+def _decide(scene: Scene, ticket: Ticket, answer: Classification) -> Decision:
+    """Return what is to be written; a value that stands already is none, nor is one that a person has set."""
+    tools = scene.tools
+    decision = decide(as_if_untouched(ticket, scene.wrote), answer, tools.settings, tools.desk)
+    if decision.priority == ticket.priority:
+        decision.priority = None
+    if decision.group and decision.group.strip().casefold() == ticket.group.strip().casefold():
+        decision.group = None
+    decision.custom = {key: value for key, value in decision.custom.items() if ticket.fields.get(key) != value}
+    return decision
+
+
+def _changes(scene: Scene, made: Judgement) -> list[Change]:
+    if not scene.verdicts:
+        return []
+    said = quote(new_words(scene.ticket, scene.past), made.answer.evidence)
+    escalated = any(decision.escalate for _, decision in scene.verdicts)
+    return changes(scene.labels, made.labels, escalated, made.decision, said)
+
+
+def _news(scene: Scene, made: Judgement, found: Sequence[Change]) -> News:
+    lines = [one.line for one in found]
+    if way := path([labels for labels, _ in scene.verdicts] + [made.labels]):
+        lines.append(MOOD.format(path=way))
+    if any(one.field == "priority" for one in found) and (left := note_line(made.picture)):
+        lines.append(left)
+    wishes = scene.wishes
+    # Later runs know the facts too; only the one that they have caused is named for them.
+    facts = wishes.facts[-1:] if scene.told or scene.run.occasion.startswith(ANSWER) else ()
+    return News(title(wishes.hint, facts, asked=scene.is_asked), tuple(lines))
+
+
+def _ask(scene: Scene, made: Judgement, ticket: Ticket, *, repeat: bool) -> Ask | None:
+    tools, draft = scene.tools, made.draft
+    drafted = draft.question, draft.options
+    return ask(scene.run, ticket, made.answer, tools.settings, tools.store, tools.links, drafted=drafted, repeat=repeat)
+
+
+def _votes(scene: Scene, made: Judgement, reference: str) -> tuple[Link, ...]:
+    return votes(scene.tools.links, reference, drafted=bool(made.draft.text or made.draft.quotes))
+
+
+def _write(scene: Scene, made: Judgement) -> None:
+    """Bring the note up to date, add one, or write the fields alone."""
+    tools, run, decision = scene.tools, scene.run, made.decision
+    found = _changes(scene, made)
+    news = _news(scene, made, found)
+    if not decision.note:
+        write_fields(run, scene.ticket, decision, tools)
+        return
+    note = _standing_note(scene)
+    if note and _update(scene, made, note, news):
+        write_fields(run, scene.ticket, decision, tools)
+    elif NOTE in scene.mine or scene.is_asked or any(one.matters for one in found):
+        _add_note(scene, made, news)
+    else:
+        write_fields(run, scene.ticket, decision, tools)
+
+
+def _standing_note(scene: Scene) -> Effect | None:
+    """Return the note to bring up to date: the newest of earlier runs, where the helpdesk can change notes."""
+    if not scene.tools.connector.edits_notes:
+        return None
+    notes = [one for one in scene.effects if one.kind == NOTE and one.run_id != scene.run.id]
+    standing = [one for one in notes if one.state == CONFIRMED and one.note_id]
+    if not standing:
+        return None
+    gone = {one.intent.get("note_id") for one in scene.effects if one.kind == UPDATE and one.state == FAILED}
+    return None if standing[-1].note_id in gone else standing[-1]
+
+
+def _update(scene: Scene, made: Judgement, note: Effect, news: News) -> bool:
+    """Replace the text of our note; False where a person has deleted it."""
+    tools, run = scene.tools, scene.run
+    reference = next(one.reference for one in scene.others if one.id == note.run_id)
+    html = render_html(compose(_material(scene, made, reference, news)))
+    before = next((one.body for one in scene.ticket.messages if one.id == note.note_id), "")
+    intent: dict[str, object] = {"note_id": note.note_id, "reference": reference}
+    effect = tools.store.effects.plan(run.id, UPDATE, intent, time.time())
+    if effect.state == CONFIRMED:
+        return True
+    announce(run, effect, made.decision, tools, intent)
+    try:
+        written = tools.connector.update_note(run.ticket_id, note.note_id, html, reference)
+    except Gone:
+        tools.store.effects.fail(effect, {"note": DELETED})
+        return False
+    except Refused as error:
+        tools.store.effects.fail(effect, {"note": str(error)})
+        raise
+    tools.checkpoint("after_note")
+    record_note(run, effect, replace(written, before={"note": before}, after={"note": html}), tools)
+    return True
+
+
+def _add_note(scene: Scene, made: Judgement, news: News) -> None:
+    """Write this run's own note, once."""
+    tools, run = scene.tools, scene.run
+
+    def page(ticket: Ticket, decision: Decision) -> list[Part]:
+        now = replace(scene, ticket=ticket)
+        if not scene.verdicts:
+            # Asked about a ticket nobody has judged yet: there is no note this one could follow.
+            return compose(_material(now, replace(made, decision=decision), run.reference, None))
+        return delta_note(
+            news,
+            made.draft,
+            run.reference,
+            with_draft=scene.is_asked,
+            ask=_ask(scene, made, ticket, repeat=False),
+            votes=_votes(scene, made, run.reference),
+        )
+
+    def look_again() -> tuple[Ticket, Decision]:
+        ticket = tools.connector.read(run.ticket_id)
+        if reason := scene.no_longer(ticket):
+            raise Gone(reason)
+        return ticket, _decide(scene, ticket, made.answer)
+
+    write_note(run, scene.ticket, made.decision, tools, page, look_again)
+
+
+def _material(scene: Scene, made: Judgement, reference: str, news: News | None) -> Material:
+    settings, now = scene.tools.settings, datetime.now(UTC)
+    answer = made.answer.model_copy(update={"auto_response_draft": made.draft.text})
+    return Material(
+        scene.ticket,
+        answer,
+        made.decision,
+        settings,
+        reference,
+        now,
+        made.sources,
+        news=news,
+        ask=_ask(scene, made, scene.ticket, repeat=True),
+        votes=_votes(scene, made, reference),
+    )
+
+
+def _write_tags(scene: Scene, answer: Classification, decision: Decision, labels: Labels) -> None:
+    """Add the new tags, then take away those of ours that are wrong now, and the one that asked for this run."""
+    tools, run, ticket = scene.tools, scene.run, scene.ticket
+    settings = tools.settings
+    plan = retag(decision, answer, labels, ticket.tags, scene.wrote.tags, settings.tag_prefix)
+    served = {settings.please_tag} & set(ticket.tags) if scene.is_asked and decision.note else set()
+    intent = {"tags": list(plan.add), "removed": [*plan.remove, *served]}
+    if not any(intent.values()) and TAGS not in scene.mine:
+        return
+    effect = tools.store.effects.plan(run.id, TAGS, intent, time.time())
+    if effect.state == CONFIRMED:
+        return
+    # What an earlier attempt meant to do: halfway through, our own tags look like a person's work.
+    intent = effect.intent
+    add, remove = tuple(intent["tags"]), tuple(intent["removed"])
+    still_ours(run, tools)
+    tools.store.effects.sent(effect, time.time(), intent)
+    tools.checkpoint("before_tags")
+    written = Written(before={"tags": list(ticket.tags)}, after={"tags": list(ticket.tags)})
+    if add:
+        written = tools.connector.add_tags(ticket, add)
+    if remove:
+        shown = replace(ticket, tags=tuple(written.after.get("tags", ticket.tags)))
+        after = tools.connector.remove_tags(shown, remove).after
+        written = replace(written, after=after)
+    tools.checkpoint("after_tags")
+    confirm(effect, written, tools)
