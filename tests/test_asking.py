@@ -100,12 +100,13 @@ def test_only_agents_private_notes_since_the_question_answer_it() -> None:
 
 def test_the_lines_of_the_note() -> None:
     used = used_line("Photo valid?", "<b>Yes</b>", by_link=True)
-    made = Ask("Is <i>it</i>?", (Link("Yes & so", "https://t.example/feedback/x"), Link("No", "")), (used,))
+    options = (Link("Yes & so", "https://t.example/feedback/x", secret=True), Link("No"))
+    made = Ask("Is <i>it</i>?", options, (used,))
     html = render_html(ask_parts(made))
     assert html == (
-        "<p>Used: Photo valid? &lt;b&gt;Yes&lt;/b&gt; (answered by link)</p>"
-        "<p><b>Question for you: Is &lt;i&gt;it&lt;/i&gt;?</b></p>"
-        '<p>Answer: <a href="https://t.example/feedback/x">Yes &amp; so</a> · No · '
+        "<p><b>Used:</b> Photo valid? &lt;b&gt;Yes&lt;/b&gt; (answered by link)</p>"
+        "<p><b>Question for you:</b> <b>Is &lt;i&gt;it&lt;/i&gt;?</b></p>"
+        '<p><b>Answer:</b> <a href="https://t.example/feedback/x">Yes &amp; so</a> · No · '
         "or answer in a private note beginning with @tandem</p>"
     )
     # A link in a terminal's history would be a vote for whoever reads it.
@@ -161,7 +162,7 @@ def test_the_note_asks_and_offers_its_links(bench: Bench) -> None:
     run = bench.claim()
     triage(run, bench.tools())
     (note,) = bench.shown.notes
-    assert "Question for you: May we refund this once?" in note.html
+    assert "May we refund this once?" in note.html
     assert hrefs(note.html) == [
         ("0", "Yes"),
         ("1", "No"),

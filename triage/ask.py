@@ -24,9 +24,10 @@ ANSWER_LENGTH = 500
 SHOWN_LENGTH = 120
 # Stands in every note of ours, which is no answer however it reads.
 OURS = "Tandem · ref"
-QUESTION = "Question for you: {text}"
+QUESTION = "Question for you:"
+ANSWER = "Answer:"
 OTHER = f"or answer in a private note beginning with {MENTION}"
-USED = "Used: {fact}"
+USED = "Used:"
 
 
 @dataclass(frozen=True)
@@ -43,10 +44,10 @@ def ask_parts(ask: Ask | None) -> list[Part]:
     """Return the lines of the note: what was used, then the question with its links."""
     if ask is None:
         return []
-    parts = [Part(USED.format(fact=short(fact, 2 * SHOWN_LENGTH))) for fact in ask.used]
+    parts = [Part(short(fact, 2 * SHOWN_LENGTH), label=USED) for fact in ask.used]
     if ask.text:
-        parts.append(Part(QUESTION.format(text=short(ask.text)), strong=True))
-        parts.append(Part("Answer:", links=(*ask.options, Link(OTHER))))
+        parts.append(Part(short(ask.text), label=QUESTION, strong=True))
+        parts.append(Part("", label=ANSWER, links=(*ask.options, Link(OTHER))))
     return parts
 
 

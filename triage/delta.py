@@ -48,5 +48,5 @@ def delta_note(
         parts += [Part(f"{one.title}:", quote=short(one.text, 600)) for one in draft.quotes]
     elif with_draft:
         parts.append(Part(NO_DRAFT))
-    parts += [Part(FEEDBACK, links=votes)] if votes else []
+    parts += [Part("", label=FEEDBACK, links=votes)] if votes else []
     return [*parts, Part(CLOSING), Part(REFERENCE_LINE.format(reference=reference))]

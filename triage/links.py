@@ -102,12 +102,15 @@ class Links:
     def votes(self, reference: str, now: float, *, drafted: bool) -> tuple[Link, ...]:
         """Return a link per verdict; those about the draft only where there is one."""
         shown = (verdict for verdict in VERDICTS if drafted or verdict not in ON_DRAFT)
-        return tuple(Link(VERDICTS[verdict], self._url("vote", reference, verdict, now)) for verdict in shown)
+        return tuple(
+            Link(VERDICTS[verdict], self._url("vote", reference, verdict, now), secret=True) for verdict in shown
+        )
 
     def answers(self, reference: str, options: Sequence[str], now: float) -> tuple[Link, ...]:
         """Return a link per option of the question that the note `reference` asks."""
         return tuple(
-            Link(option, self._url("answer", reference, str(place), now)) for place, option in enumerate(options)
+            Link(option, self._url("answer", reference, str(place), now), secret=True)
+            for place, option in enumerate(options)
         )
 
     def _url(self, kind: Literal["vote", "answer"], reference: str, value: str, now: float) -> str:

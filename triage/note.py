@@ -76,7 +76,7 @@ def compose(material: Material) -> list[Part]:
     parts += [*_listed(SIMILAR, sources.tickets), *_listed(SOURCES, sources.articles)]
     parts += ask_parts(material.ask)
     parts += _draft(answer, decision, sources)
-    parts += [Part(FEEDBACK, links=material.votes)] if material.votes else []
+    parts += [Part("", label=FEEDBACK, links=material.votes)] if material.votes else []
     parts += [Part(CLOSING), Part(REFERENCE_LINE.format(reference=material.reference))]
     return parts
 

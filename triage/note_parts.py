@@ -1,4 +1,4 @@
-"""The parts a note is made of, and how they are shown: as the small HTML both helpdesks keep, or as text.
+"""The parts a note is made of, how many of them there is room for, and how they are shown: as HTML or as text.
 
 Texts of customers and models are escaped here and nowhere else.
 """
@@ -6,11 +6,15 @@ Texts of customers and models are escaped here and nowhere else.
 from __future__ import annotations
 
 import html
+import math
 import re
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
 QUOTE_LENGTH = 200
 BETWEEN = " · "
+# Characters on one line where an agent reads the note: about 900 pixels.
+LINE_LENGTH = 120
 # Not U+200C and U+200D: Persian, Hindi and composed emoji are spelt with them.
 CONTROL = re.compile(
     r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200b\u200e\u200f\u202a-\u202e\u2060-\u2069\ufeff\U000e0000-\U000e007f]"
@@ -23,6 +27,8 @@ class Link:
 
     text: str
     url: str = ""
+    secret: bool = False
+    """Whoever knows the address may act by it, so it is not printed."""
 
 
 @dataclass(frozen=True)
@@ -31,10 +37,62 @@ class Part:
 
     line: str
     items: tuple[str | Link, ...] = ()
+    """A list under the line, one line each."""
     quote: str = ""
     strong: bool = False
+    label: str = ""
+    """What the line begins with, in bold."""
     links: tuple[Link, ...] = ()
-    """Stand in the line itself, behind its words."""
+    """On the line itself, after its words."""
+    rank: int = 0
+    """How easily it can be done without where room is short; 0 never."""
+    kin: str = ""
+    """Parts of one kin share a line where room is short."""
+    also: tuple[Part, ...] = ()
+    """Parts that share its line."""
+
+
+def fit(parts: Sequence[Part], room: int) -> list[Part]:
+    """Return `parts` on `room` lines at most: first kin share lines, then what is ranked highest goes."""
+    kept = list(parts)
+    while sum(map(lines_of, kept)) > room:
+        kept = _shared(kept) or _without_one(kept)
+    return kept
+
+
+def lines_of(part: Part) -> int:
+    """Return how many lines `part` takes where an agent reads it in a window of the usual width."""
+    return sum(map(_wrapped, (_shown(part), *map(_label, part.items), *part.quote.splitlines())))
+
+
+def _wrapped(text: str) -> int:
+    return max(math.ceil(len(text) / LINE_LENGTH), 1)
+
+
+def _shown(part: Part) -> str:
+    links = BETWEEN.join(link.text for link in part.links)
+    words = " ".join(one for one in (part.label, part.line, links) if one)
+    return BETWEEN.join((words, *map(_shown, part.also)))
+
+
+def _label(item: str | Link) -> str:
+    return item if isinstance(item, str) else item.text
+
+
+def _shared(parts: list[Part]) -> list[Part]:
+    """Return `parts` with the last two kin on one line, or nothing where no kin is left."""
+    for place in range(len(parts) - 1, 0, -1):
+        first, second = parts[place - 1], parts[place]
+        if first.kin and first.kin == second.kin:
+            together = replace(first, also=(*first.also, second), rank=min(first.rank, second.rank))
+            return [*parts[: place - 1], together, *parts[place + 1 :]]
+    return []
+
+
+def _without_one(parts: list[Part]) -> list[Part]:
+    """Return `parts` without the highest ranked, of equals the last one; the first part of all stays."""
+    goes = max(range(len(parts)), key=lambda place: (parts[place].rank, place))
+    return [*parts[:goes], *parts[goes + 1 :]]
 
 
 def render_html(parts: list[Part]) -> str:
@@ -46,23 +104,32 @@ def render_text(parts: list[Part]) -> str:
     """Return the note for a terminal."""
     lines: list[str] = []
     for part in parts:
-        # Without their addresses: a token in a terminal's history is a vote for whoever reads it.
-        lines.append(clean(f"{part.line} {BETWEEN.join(link.text for link in part.links)}".strip()))
+        lines.append(_line_text(part))
         lines += [f"  - {clean(_item_text(item))}" for item in part.items]
         lines += [f"  | {line}" for line in clean(part.quote).splitlines()]
     return "\n".join(lines)
 
 
 def _part_html(part: Part) -> str:
-    line = _escape(part.line)
-    if part.links:
-        line = f"{line} {BETWEEN.join(_item_html(link) for link in part.links)}".lstrip()
-    out = f"<p><b>{line}</b></p>" if part.strong else f"<p>{line}</p>"
+    out = f"<p>{_line_html(part)}</p>"
     if part.items:
         out += "<ul>" + "".join(f"<li>{_item_html(item)}</li>" for item in part.items) + "</ul>"
     if part.quote:
         out += "<blockquote>" + "<br>".join(_escape(line) for line in part.quote.splitlines()) + "</blockquote>"
     return out
+
+
+def _line_html(part: Part) -> str:
+    line = f"<b>{_escape(part.line)}</b>" if part.strong else _escape(part.line)
+    label = f"<b>{_escape(part.label)}</b>" if part.label else ""
+    words = " ".join(one for one in (label, line, BETWEEN.join(_item_html(link) for link in part.links)) if one)
+    return BETWEEN.join((words, *(_line_html(one) for one in part.also)))
+
+
+def _line_text(part: Part) -> str:
+    links = BETWEEN.join(clean(_item_text(link)) for link in part.links)
+    words = " ".join(one for one in (clean(part.label), clean(part.line), links) if one)
+    return BETWEEN.join((words, *(_line_text(one) for one in part.also)))
 
 
 def _item_html(item: str | Link) -> str:
@@ -74,7 +141,7 @@ def _item_html(item: str | Link) -> str:
 def _item_text(item: str | Link) -> str:
     if isinstance(item, str):
         return item
-    return f"{item.text} {item.url}".strip()
+    return item.text if item.secret else f"{item.text} {item.url}".strip()
 
 
 def _escape(text: str) -> str:
@@ -87,7 +154,6 @@ def clean(text: str) -> str:
 
 
 def short(text: str, length: int = QUOTE_LENGTH) -> str:
-    """Return `text` on one line, cut at `length` characters."""
     """Return `text` on one line, cut at `length` characters."""
     flat = " ".join(clean(text).split())
     return flat if len(flat) <= length else flat[: length - 1].rstrip() + "…"
