@@ -25,8 +25,9 @@ from triage.store.feedback import DRAFT, REASON_LENGTH, TRIAGE, VOTERS_PER_RUN, 
 from triage.store.questions import ANSWERED, OPEN, Question
 from triage.store.runs import Run
 from webhooks.app import create_app
-from webhooks.feedback import COOKIE, HEADERS, VOTES_PER_NOTE
+from webhooks.feedback import HEADERS, VOTES_PER_NOTE
 from webhooks.pace import KEYS, Pace
+from webhooks.voters import COOKIE
 
 KEY = "a-secret-key-for-tests"
 FORM = re.compile(r'name="form" value="([0-9a-f]+)"')

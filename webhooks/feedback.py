@@ -6,9 +6,7 @@ did. An agent is known by a random cookie; the form carries a token made of that
 
 from __future__ import annotations
 
-import hmac
 import logging
-import secrets
 import time
 from dataclasses import dataclass, replace
 
@@ -33,18 +31,14 @@ from triage.links import (
 from triage.settings import Settings
 from triage.store import Store
 from triage.store.feedback import DRAFT, REASON_LENGTH, TRIAGE, Vote
-from triage.store.questions import ANSWERED, BY_LINK, DROPPED, Question
+from triage.store.questions import ANSWERED, BY_LINK, DROPPED, OPEN, Question
 from triage.store.runs import Run
 from webhooks.login import source_of
 from webhooks.pace import Pace
+from webhooks.voters import Voters
 from webhooks.wakeup import Wakeup
 
 logger = logging.getLogger(__name__)
-COOKIE = "tandem_voter"
-COOKIE_PATH = "/feedback"
-# The longest browsers keep one.
-COOKIE_SECONDS = 400 * 86_400
-VOTER_LENGTH = 43
 MOST_BODY = 16 * 1024
 # An office shares one address.
 VOTES_PER_SOURCE, SOURCE_SECONDS = 60, 60.0
@@ -92,7 +86,7 @@ class Feedback:
 
     def __init__(self, environment: Environment, settings: Settings, store: Store, wakeup: Wakeup) -> None:
         self._key = environment.secret_key.get_secret_value()
-        self._secure = environment.public.lower().startswith("https:")
+        self._voters = Voters(self._key, secure=environment.public.lower().startswith("https:"))
         self._settings = settings
         self._store = store
         self._wakeup = wakeup
@@ -123,7 +117,7 @@ class Feedback:
         visit = self._visit(token)
         if isinstance(visit, Response):
             return visit
-        if visit.is_new or not self._is_ours(visit):
+        if visit.is_new or not self._voters.sent_by(visit.voter, token):
             return self._form(visit, NO_COOKIE, 400)
         if not self._notes.admit(visit.run.reference, now):
             return _message(TOO_MANY, 429)
@@ -148,19 +142,17 @@ class Feedback:
             question = self._store.questions.of_run(run.id)
             if question is None or int(claim.value) >= len(question.options):
                 return _message(OLD_LINK, 410)
-        cookie = request.cookies.get(COOKIE, "")
-        is_new = len(cookie) != VOTER_LENGTH
-        return Visit(token, claim, run, question, secrets.token_urlsafe(32) if is_new else cookie, is_new)
+        return Visit(token, claim, run, question, *self._voters.of_request())
 
     def _form(self, visit: Visit, problem: str = "", status: int = 200) -> Response:
         """Return the page with the one button."""
         if visit.question:
-            if visit.question.state != "open":
+            if visit.question.state != OPEN:
                 return self._settled(visit, visit.question)
             page = self._page(visit, "answer", problem=problem, option=_option(visit, visit.question))
         else:
             about = DRAFT if visit.claim.value in ON_DRAFT else TRIAGE
-            known = {} if visit.is_new else self._store.feedback.of_voter(visit.run.id, self._name(visit.voter))
+            known = {} if visit.is_new else self._store.feedback.of_voter(visit.run.id, self._voters.name(visit.voter))
             page = self._page(
                 visit,
                 "vote",
@@ -170,7 +162,9 @@ class Feedback:
                 reason_length=REASON_LENGTH,
             )
         page.status_code = status
-        return self._with_cookie(page, visit)
+        if visit.is_new:
+            self._voters.remember(visit.voter, page)
+        return page
 
     def _choices(self, visit: Visit) -> list[str]:
         """Return the labels that may be right instead."""
@@ -187,7 +181,7 @@ class Feedback:
             run_id=run.id,
             desk=run.desk,
             ticket_id=run.ticket_id,
-            voter=self._name(visit.voter),
+            voter=self._voters.name(visit.voter),
             about=DRAFT if verdict in ON_DRAFT else TRIAGE,
             verdict=verdict,
             label=label if label in self._choices(visit) else "",
@@ -243,40 +237,11 @@ class Feedback:
             verdict=visit.claim.value,
             words=VERDICTS,
             question=visit.question,
-            form_token=self._form_token(visit.voter, visit.token),
+            form_token=self._voters.form_token(visit.voter, visit.token),
             correct_it=CORRECT_IT,
             **values,
         )
         return make_response(html)
-
-    def _with_cookie(self, page: Response, visit: Visit) -> Response:
-        if visit.is_new:
-            page.set_cookie(
-                COOKIE,
-                visit.voter,
-                max_age=COOKIE_SECONDS,
-                path=COOKIE_PATH,
-                secure=self._secure,
-                httponly=True,
-                # Sent along a link from the helpdesk, which is another site; not along a form from there.
-                samesite="Lax",
-            )
-        return page
-
-    def _is_ours(self, visit: Visit) -> bool:
-        given = request.form.get("form", "").encode("utf-8", "replace")
-        return hmac.compare_digest(given, self._form_token(visit.voter, visit.token).encode())
-
-    def _form_token(self, voter: str, token: str) -> str:
-        return self._digest("form", f"{voter}\0{token}")
-
-    def _name(self, voter: str) -> str:
-        """Return what stands for a cookie in the database: who reads it there cannot vote with it."""
-        return self._digest("voter", voter)[:32]
-
-    def _digest(self, purpose: str, text: str) -> str:
-        message = f"tandem feedback {purpose}\0{text}".encode("utf-8", "replace")
-        return hmac.digest(self._key.encode(), message, "sha256").hex()
 
 
 def _option(visit: Visit, question: Question) -> str:

@@ -138,8 +138,6 @@ def judge_again(run: Run, tools: Tools) -> None:
     if not scene.mine and (reason := scene.no_longer(scene.ticket)):
         raise Gone(reason)
     _wait_for_turn(scene)
-    if run.occasion.startswith(ASKED):
-        scene = replace(scene, told=take_answer(run, scene.ticket, tools.store, time.time()))
     tools.checkpoint("after_read")
     judged = for_judging(scene.ticket, scene.bot_id)
     with steps.timed("classify"):
@@ -189,7 +187,8 @@ def _read(run: Run, tools: Tools) -> Scene:
     ticket = tools.connector.read(run.ticket_id)
     others = [one for one in tools.store.runs.all_of(run.desk, run.ticket_id) if one.id != run.id]
     effects = tools.store.effects.of_ticket(run.desk, run.ticket_id)
-    scene = Scene(run, ticket, tools, others, effects, bot_of(tools.store, run.desk))
+    told = run.occasion.startswith(ASKED) and take_answer(run, ticket, tools.store, time.time())
+    scene = Scene(run, ticket, tools, others, effects, bot_of(tools.store, run.desk), told)
     if "group" in scene.wrote.values and ticket.group_id and not ticket.group:
         # Whether the group is still ours is told by its name, which not every reading brings.
         return replace(scene, ticket=replace(ticket, group=tools.connector.look(run.ticket_id).group))

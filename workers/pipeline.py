@@ -268,7 +268,6 @@ def write_note(
             continue
         except Refused as error:
             effects.fail(effect, {"note": str(error)})
-            # Nobody was asked.
             tools.store.questions.drop_of_run(run.id)
             raise
         tools.checkpoint("after_note")
