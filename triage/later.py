@@ -10,15 +10,18 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from itertools import takewhile
 
-from triage.clean import by_machine, clean_message
+from triage.clean import by_machine, html_to_text
+from triage.clean_quotes import is_forward_line
 from triage.settings import Mode, Settings
 from triage.ticket import Author, Message, Status, Ticket
 
 CREATED, MESSAGE, ASKED, TAG, ANSWER = "created", "message:", "asked:", "asked:tag:", "answer:"
 LATER = (MESSAGE, ASKED, ANSWER)
 GONE = {Status.CLOSED, Status.DELETED, Status.SPAM}
-ASK = re.compile(r"^\W{0,3}@tandem\b[\s:,.;–-]*(.*)$", re.IGNORECASE | re.MULTILINE)
+ASK = re.compile(r"^[ \t]*@tandem(?![\w.@-])[ \t:,;–-]*(.*)$", re.IGNORECASE | re.MULTILINE)
+QUOTED = re.compile(r"<blockquote\b", re.IGNORECASE)
 HINT_LENGTH = 300
 OVER = "the ticket is solved"
 READ = "an earlier run has read this message already"
@@ -149,8 +152,10 @@ def _may_ask(message: Message, bot_id: str) -> bool:
 
 
 def _words(message: Message) -> str:
-    # Without what is quoted: a customer's "@tandem" in a forwarded mail asks for nothing.
-    return clean_message(message.body, message.html)
+    """Return what the agent wrote above anything quoted or passed on: a customer's "@tandem" asks for nothing."""
+    body = html_to_text(QUOTED.split(message.body, maxsplit=1)[0]) if message.html else message.body
+    own = takewhile(lambda line: not line.startswith(">") and not is_forward_line(line), body.splitlines())
+    return "\n".join(own)
 
 
 def _last_done(past: Sequence[Handled]) -> Handled | None:

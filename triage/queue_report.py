@@ -14,6 +14,8 @@ from triage.store.runs import DONE, Triaged
 
 URGENT = PRIORITIES[:2]
 NOT_SURE = "not sure"
+FIRST = "created"
+"""The occasion of a ticket's first run."""
 MODEL = "llm"
 NEEDS_MODEL = frozenset({"auto_resolvable"})
 """Concerns that only a language model speaks about."""
@@ -60,13 +62,15 @@ def by_model(run: Triaged) -> bool:
 
 
 def queue_report(now: Sequence[Triaged], before: Sequence[Triaged], tickets: int) -> Json:
-    """Return counts and shares of the runs `now` beside those `before`, with at most `tickets` ids for each concern."""
+    """Return counts and shares of the tickets of runs `now` and `before`, at most `tickets` ids for each concern."""
+    cost = sum(run.cost_usd for run in now)
+    now, before = by_ticket(now), by_ticket(before)
     told, told_before = _told(now), _told(before)
     return {
         "triaged": {"n": len(told), "before": len(told_before)},
         "states": dict(Counter(run.state for run in now)),
         "forgotten": sum(run.state == DONE and run.classification is None for run in now),
-        "cost_usd": round(sum(run.cost_usd for run in now), 4),
+        "cost_usd": round(cost, 4),
         "by": {kind: _by(kind, told, told_before) for kind in KINDS}
         | {"classifier": _counted([run.classifier for run in told], [run.classifier for run in told_before])},
         # What only a model says is not "none" where none was asked.
@@ -100,6 +104,19 @@ def feedback_of(tally: Tally) -> Json:
         "draft_use": None if use is None else round(use, 4),
         "reasons": tally.reasons,
     }
+
+
+def by_ticket(runs: Sequence[Triaged]) -> list[Triaged]:
+    """Return one run for each ticket that came in: its last one that was done, else its first.
+
+    A later run of a ticket that came in before the period counts for nothing but its cost.
+    """
+    came_in: dict[tuple[str, str], Triaged] = {}
+    for run in sorted(runs, key=lambda one: one.occasion != FIRST):
+        key = run.desk, run.ticket_id
+        if run.occasion == FIRST or (key in came_in and run.state == DONE):
+            came_in[key] = run
+    return list(came_in.values())
 
 
 def _told(runs: Sequence[Triaged]) -> list[Triaged]:

@@ -12,9 +12,6 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from functools import cached_property
-
-from pydantic import ValidationError
 
 from connectors.base import Written
 from triage.ask import Ask
@@ -23,20 +20,20 @@ from triage.classification import Classification
 from triage.clocks import Judged, Picture
 from triage.decision import Decision, decide
 from triage.delta import MOOD, delta_note, title
-from triage.draft import Draft, Wishes
+from triage.draft import Draft
 from triage.errors import Gone, Refused, Wait
-from triage.later import ANSWER, ASKED, CREATED, Handled, for_judging, hint_of, new_words, newest_id, no_longer
+from triage.later import CREATED, for_judging, new_words, newest_id
 from triage.note import Material, compose
 from triage.note_parts import Link, Part, render_html
 from triage.settings import Mode
 from triage.sla_words import note_line
 from triage.sources import Sources
-from triage.store.effects import CONFIRMED, FAILED, NOTE, PLANNED, TAGS, UPDATE, Effect
+from triage.store.effects import CONFIRMED, FAILED, NOTE, PLANNED, SENT, TAGS, UPDATE, Effect
 from triage.store.runs import DONE, RUNNING, WAITING, Run
 from triage.ticket import Ticket
-from workers.asking import ask, take_answer, votes
+from workers.asking import ask, votes
 from workers.clocks import follow
-from workers.later import bot_of, handled, notice
+from workers.later import notice
 from workers.pipeline import (
     OFF,
     Steps,
@@ -51,7 +48,8 @@ from workers.pipeline import (
     write_fields,
     write_note,
 )
-from workers.wrote import Wrote, as_if_untouched, wrote_of
+from workers.scene import Scene, read_scene
+from workers.wrote import PRINT, as_if_untouched, fingerprint
 
 HOUR = 3600.0
 FIRST_SECONDS = 10.0
@@ -60,79 +58,13 @@ TOO_MANY = "{limit} later runs of this ticket within an hour; it waits until the
 DELETED = "somebody has deleted the note"
 
 
-@dataclass(frozen=True)
-class Scene:
-    """What a later run finds: the ticket as read, what earlier runs said and wrote, and what people want of it."""
-
-    run: Run
-    ticket: Ticket
-    tools: Tools
-    others: Sequence[Run]
-    effects: Sequence[Effect]
-    """Of all runs of the ticket, oldest first."""
-    bot_id: str
-    told: bool = False
-    """The agent's note that this run is about answers a question of ours."""
-
-    @cached_property
-    def past(self) -> list[Handled]:
-        """Return the other runs as the rules see them."""
-        return [handled(run) for run in self.others]
-
-    @cached_property
-    def mine(self) -> dict[str, Effect]:
-        """Return what an earlier attempt of this run has recorded, by kind."""
-        return {effect.kind: effect for effect in self.effects if effect.run_id == self.run.id}
-
-    @cached_property
-    def verdicts(self) -> list[tuple[Labels, Decision]]:
-        """Return the labels that stood after each earlier run, and what it decided, oldest first."""
-        found: list[tuple[Labels, Decision]] = []
-        labels: Labels = {}
-        for run in sorted((one for one in self.others if one.state == DONE), key=lambda one: one.finished_at or 0.0):
-            try:
-                answer = Classification.model_validate(run.classification)
-                decision = Decision.model_validate(run.decision)
-            except ValidationError:
-                continue  # of another version, or dropped when its days were over
-            labels = stand(labels, answer, decision)
-            found.append((labels, decision))
-        return found
-
-    @property
-    def labels(self) -> Labels:
-        """Return the labels that stood before this run."""
-        return self.verdicts[-1][0] if self.verdicts else {}
-
-    @cached_property
-    def wrote(self) -> Wrote:
-        """Return what our writes have left on the ticket."""
-        return wrote_of(self.effects, doubtful=self.run.id)
-
-    @property
-    def is_asked(self) -> bool:
-        """Say whether a person waits for this run."""
-        return not self.run.occasion.startswith("message:")
-
-    @cached_property
-    def wishes(self) -> Wishes:
-        """Return what the person wants, or has answered."""
-        note = self.run.occasion.startswith(ASKED) and not self.run.occasion.startswith("asked:tag:")
-        hint = hint_of(self.ticket, self.run.occasion, self.past, self.bot_id) if note and not self.told else ""
-        return Wishes(hint=hint, facts=self.tools.facts(self.run))
-
-    def no_longer(self, ticket: Ticket) -> str:
-        """Return why this run is not needed any more, "" where it is."""
-        return no_longer(self.run.occasion, ticket, self.past, self.tools.settings, self.bot_id)
-
-
 def judge_again(run: Run, tools: Tools) -> None:
     """Carry out the later run `run`, which this worker holds. Raises the errors of `triage.errors`."""
     if tools.desk.mode is Mode.OFF:
         raise Gone(OFF)
     steps = Steps()
     with steps.timed("read"):
-        scene = _read(run, tools)
+        scene = read_scene(run, tools)
     follow(scene.ticket, tools.settings, tools.store, time.time(), edits_notes=tools.connector.edits_notes)
     notice(scene.ticket, tools.settings, tools.store, time.time(), asks_only=True)
     if not scene.mine and (reason := scene.no_longer(scene.ticket)):
@@ -181,18 +113,6 @@ class Judgement:
     draft: Draft
     labels: Labels
     picture: Picture
-
-
-def _read(run: Run, tools: Tools) -> Scene:
-    ticket = tools.connector.read(run.ticket_id)
-    others = [one for one in tools.store.runs.all_of(run.desk, run.ticket_id) if one.id != run.id]
-    effects = tools.store.effects.of_ticket(run.desk, run.ticket_id)
-    told = run.occasion.startswith(ASKED) and take_answer(run, ticket, tools.store, time.time())
-    scene = Scene(run, ticket, tools, others, effects, bot_of(tools.store, run.desk), told)
-    if "group" in scene.wrote.values and ticket.group_id and not ticket.group:
-        # Whether the group is still ours is told by its name, which not every reading brings.
-        return replace(scene, ticket=replace(ticket, group=tools.connector.look(run.ticket_id).group))
-    return scene
 
 
 def _wait_for_turn(scene: Scene) -> None:
@@ -244,9 +164,7 @@ def _news(scene: Scene, made: Judgement, found: Sequence[Change]) -> News:
     if any(one.field == "priority" for one in found) and (left := note_line(made.picture)):
         lines.append(left)
     wishes = scene.wishes
-    # Later runs know the facts too; only the one that they have caused is named for them.
-    facts = wishes.facts[-1:] if scene.told or scene.run.occasion.startswith(ANSWER) else ()
-    return News(title(wishes.hint, facts, asked=scene.is_asked), tuple(lines))
+    return News(title(wishes.hint, scene.cause, asked=scene.is_asked), tuple(lines))
 
 
 def _ask(scene: Scene, made: Judgement, ticket: Ticket, *, repeat: bool) -> Ask | None:
@@ -277,15 +195,21 @@ def _write(scene: Scene, made: Judgement) -> None:
 
 
 def _standing_note(scene: Scene) -> Effect | None:
-    """Return the note to bring up to date: the newest of earlier runs, where the helpdesk can change notes."""
+    """Return the note to bring up to date: our newest, where the helpdesk can change notes and no person has."""
     if not scene.tools.connector.edits_notes:
         return None
-    notes = [one for one in scene.effects if one.kind == NOTE and one.run_id != scene.run.id]
-    standing = [one for one in notes if one.state == CONFIRMED and one.note_id]
-    if not standing:
+    earlier = [one for one in scene.effects if one.run_id != scene.run.id]
+    note = next((one for one in reversed(earlier) if one.kind == NOTE and one.state == CONFIRMED and one.note_id), None)
+    if note is None:
         return None
-    gone = {one.intent.get("note_id") for one in scene.effects if one.kind == UPDATE and one.state == FAILED}
-    return None if standing[-1].note_id in gone else standing[-1]
+    updates = [one for one in scene.effects if one.kind == UPDATE and one.intent["note_id"] == note.note_id]
+    if any(one.state == FAILED for one in updates):
+        return None
+    # What is in doubt may stand there or not; both are ours.
+    prints = [one.intent.get(PRINT) for one in (note, *updates) if one.state in (CONFIRMED, SENT)]
+    shown = next((one.body for one in scene.ticket.messages if one.id == note.note_id), "")
+    is_ours = not shown or None in prints or fingerprint(shown) in prints
+    return note if is_ours else None
 
 
 def _update(scene: Scene, made: Judgement, note: Effect, news: News) -> bool:
@@ -294,7 +218,7 @@ def _update(scene: Scene, made: Judgement, note: Effect, news: News) -> bool:
     reference = next(one.reference for one in scene.others if one.id == note.run_id)
     html = render_html(compose(_material(scene, made, reference, news)))
     before = next((one.body for one in scene.ticket.messages if one.id == note.note_id), "")
-    intent: dict[str, object] = {"note_id": note.note_id, "reference": reference}
+    intent: dict[str, object] = {"note_id": note.note_id, "reference": reference, PRINT: fingerprint(html)}
     effect = tools.store.effects.plan(run.id, UPDATE, intent, time.time())
     if effect.state == CONFIRMED:
         return True

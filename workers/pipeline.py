@@ -41,6 +41,7 @@ from workers.asking import ask, votes
 from workers.clocks import follow
 from workers.later import notice
 from workers.leases import LEASE_SECONDS
+from workers.wrote import PRINT, fingerprint
 
 logger = logging.getLogger(__name__)
 OVER = {
@@ -258,7 +259,7 @@ def write_note(
             record_note(run, effect, found, tools)
             return decision
         note = render_html(page(ticket, decision))
-        announce(run, effect, decision, tools)
+        announce(run, effect, decision, tools, intent_of(decision) | {PRINT: fingerprint(note)})
         try:
             written = tools.connector.post(ticket, note, run.reference, fields_of(decision))
         except Conflict:

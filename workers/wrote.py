@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
+from triage.clean import html_to_text
 from triage.store.effects import CONFIRMED, SENT, TAGS, Effect
 from triage.ticket import Ticket
 
+PRINT = "print"
+"""Where the intent of a note keeps its fingerprint: an agent may have edited it since."""
 VALUES = ("priority", "group")
 
 
@@ -41,6 +45,12 @@ def wrote_of(effects: Sequence[Effect], doubtful: int | None = None) -> Wrote:
         values |= {name: intent[name] for name in VALUES if name in intent and name in shown}
         custom |= {name: value for name, value in (intent.get("custom") or {}).items() if name in shown}
     return Wrote(values, custom, frozenset(tags))
+
+
+def fingerprint(note_html: str) -> str:
+    """Return what stays the same of a note whatever a helpdesk does to its markup, and changes with its words."""
+    words = "".join(html_to_text(note_html).split())
+    return hashlib.sha256(words.encode()).hexdigest()[:16]
 
 
 def as_if_untouched(ticket: Ticket, wrote: Wrote) -> Ticket:

@@ -9,8 +9,9 @@ from typing import Any
 
 from sqlalchemy import Engine, RowMapping, and_, exists, func, null, or_, select, update
 
+from triage.store.effects import UPDATE
 from triage.store.engine import insert_into, reader_of
-from triage.store.tables import runs
+from triage.store.tables import effects, runs
 
 WAITING, RUNNING, DONE, SKIPPED, DEAD = "waiting", "running", "done", "skipped", "dead"
 # No 0/O, 1/I/L: agents read references to each other over the phone. 31^10 of them.
@@ -68,6 +69,7 @@ class Triaged:
 
     desk: str
     ticket_id: str
+    occasion: str
     state: str
     created_at: float
     classification: dict[str, Any] | None
@@ -248,8 +250,12 @@ class Runs:
         """Forget what was said of tickets in runs that ended before `before`; returns how many."""
         old = select(runs.c.id).where(runs.c.finished_at < before, runs.c.policy != "").limit(limit)
         nothing = {name: null() for name in ("classification", "decision", "draft")}
-        forget = update(runs).where(runs.c.id.in_(old)).values(policy="", **nothing)
         with self._engine.begin() as connection:
+            ids = list(connection.execute(old).scalars())
+            # A note that was replaced is kept as it was, so that it can be put back.
+            texts = effects.c.run_id.in_(ids), effects.c.kind == UPDATE
+            connection.execute(update(effects).where(*texts).values(before=null(), after=null()))
+            forget = update(runs).where(runs.c.id.in_(ids)).values(policy="", **nothing)
             return int(connection.execute(forget).rowcount)
 
     def spent_since(self, since: float) -> float:
