@@ -279,6 +279,44 @@ class TestAsked:
         living.poke(ticket_id)
         assert len(living.notes(ticket_id)) == 1
 
+    def test_a_note_an_agent_has_edited_is_left_as_it_is(
+        self, sqlite_store: Store, settings: Settings, sandbox: Running
+    ) -> None:
+        living = Living(sqlite_store, settings, sandbox, "freshdesk")
+        ticket_id = grumble(living)
+        note = living.box.notes(ticket_id)[0]
+        requests.put(
+            f"{sandbox.freshdesk}/api/v2/conversations/{note['id']}",
+            json={"body": note["html"] + "<p>Robin: I called her.</p>"},
+            auth=(CREDENTIALS["freshdesk_api_key"], "X"),
+            timeout=10,
+        ).raise_for_status()
+        living.poke(ticket_id)
+        first, second = living.notes(ticket_id)
+        assert "Robin: I called her." in first and "Priority P2 → P1" not in first
+        assert "Priority P2 → P1" in second and living.runs(ticket_id)[1].reference in second
+        # The next one goes into the note that is ours.
+        living.box.act(ticket_id, note="@tandem shorter")
+        living.poke(ticket_id)
+        assert len(living.notes(ticket_id)) == 2
+        assert "as asked: “shorter”" in living.notes(ticket_id)[1]
+
+    def test_a_second_update_replaces_the_first(
+        self, sqlite_store: Store, settings: Settings, sandbox: Running
+    ) -> None:
+        living = Living(sqlite_store, settings, sandbox, "freshdesk")
+        ticket_id = grumble(living)
+        living.poke(ticket_id)
+        living.box.act(ticket_id, note="@tandem offer a call")
+        living.poke(ticket_id)
+        (note,) = living.notes(ticket_id)
+        assert "as asked: “offer a call”" in note and "Priority P2 → P1" not in note
+        assert living.runs(ticket_id)[0].reference in note
+        updates = [one for one in living.store.effects.of_ticket(living.desk, ticket_id) if one.kind == UPDATE]
+        assert [bool(one.before and one.after and one.before["note"] != one.after["note"]) for one in updates] == [
+            True
+        ] * 2
+
     def test_an_answer_is_used_and_named(self, everywhere: Living) -> None:
         living = everywhere
         ticket_id = living.born()

@@ -55,6 +55,7 @@ HEADINGS = {
     "Feedback": "Feedback",
     "Question": "Question",
     "When": "When",
+    "Living": "Living",
     "Retention": "Retention",
     "Sla": "SLA",
     "Calendar": "Calendar",
@@ -87,6 +88,9 @@ TESTED_BY = {
     "commands.finetune": ("test_finetune.py", "through the command line"),
     "commands.tuning_material": ("test_finetune.py", "through the command line, with outcomes and with a file"),
     "commands.tuning_state": ("test_finetune.py", "through start and status"),
+    "workers.again": ("test_again.py", "through deliveries, at both sandbox helpdesks"),
+    "workers.later": ("test_again.py", "through deliveries, at both sandbox helpdesks"),
+    "workers.scene": ("test_again.py", "through deliveries, at both sandbox helpdesks"),
     "connectors.cache": ("test_connector_contract.py", "what it saves is counted in calls"),
     "connectors.freshdesk": ("test_connector_contract.py", "opened by platform, as production does"),
     "connectors.freshdesk_solutions": (
@@ -274,7 +278,7 @@ def tags_of_the_code() -> set[str]:
         }
         for sure in (0.9, 0.3):
             found.update(decide(Ticket(desk="d", id="1"), answer(team, sure, **changes), known, desk).tags)
-    return found | {known.tag_prefix + tag for tag in SLA_TAGS.values()}
+    return found | {known.tag_prefix + tag for tag in SLA_TAGS.values()} | {known.please_tag}
 
 
 def test_freshdesk_admins_find_every_tag_to_create() -> None:

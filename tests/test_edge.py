@@ -272,6 +272,39 @@ class TestIgnored:
         assert knock(lite, event(actor_id="777")).json["status"] == "accepted"  # type: ignore[index]
 
 
+class TestAsked:
+    """Whether it is a request shows when the ticket is read; it is stored even where nobody follows the ticket."""
+
+    def test_by_a_tag_with_the_desks_prefix(self, client: FlaskClient, store: Store) -> None:
+        for number, tags in enumerate((["ai_please"], ["vip"])):
+            body = {
+                "type": "zen:event-type:ticket.tags_changed",
+                "id": f"e-{number}",
+                "detail": {"id": "5158"},
+                "event": {"tags_added": tags},
+            }
+            knock(client, json.dumps(body).encode())
+        assert {(row.occasion, row.state) for row in rows(store)} == {("ask", RECEIVED), ("created", IGNORED)}
+
+    def test_not_by_the_bot(self, lite: FlaskClient, sqlite_store: Store) -> None:
+        sqlite_store.cursors.set("acme", BOT, "777", 1.0)
+        body = {
+            "type": "zen:event-type:ticket.comment_added",
+            "id": "e-1",
+            "detail": {"id": "5158", "actor_id": "777"},
+            "event": {"comment": {"is_public": False, "body": "@tandem again"}},
+        }
+        assert knock(lite, json.dumps(body).encode()).json["status"] == "ignored"  # type: ignore[index]
+
+    def test_by_the_rules_of_the_documents(self, lite: FlaskClient, sqlite_store: Store) -> None:
+        assert knock(lite, b'{"event": "ticket_asked", "ticket_id": "5158"}').status_code == 202
+        assert knock_freshdesk(lite, b'{"event":"ticket_asked","ticket_id":"5158"}').status_code == 202
+        assert {(row.desk, row.occasion, row.state) for row in rows(sqlite_store)} == {
+            ("acme", "ask", RECEIVED),
+            ("globex", "ask", RECEIVED),
+        }
+
+
 class TestRefused:
     @pytest.mark.parametrize("late", [301, 360, 86_400, -310, -360])
     def test_stale_and_future_signatures(self, lite: FlaskClient, sqlite_store: Store, late: int) -> None:

@@ -94,6 +94,33 @@ def watched(sqlite_store: Store, settings: Settings) -> Case:
     return Case(sqlite_store, settings, Mode.WATCH, answer())
 
 
+class TestATicketThatWentOn:
+    def later(self, case: Case, given: Classification) -> Run:
+        """Let a later run of the ticket be done."""
+        now = (case.run.finished_at or 0) + 5
+        run, _ = case.store.runs.claim("acme", "7", "message:5", owner="w", now=now, lease_until=now + 30)
+        case.store.runs.save(run, classification=given.model_dump(), classifier="fake")
+        case.store.runs.finish(run, "done", now)
+        return run
+
+    def test_counts_once_by_its_last_run(self, written_in_both: Case) -> None:
+        case = written_in_both
+        assert len(case.see(case.row_of(status=Status.SOLVED))) == 4
+        run = self.later(case, answer(priority="P0_critical"))
+        assert case.see(case.row_of(LATER * 2, status=Status.SOLVED)) == {}
+        found = case.store.outcomes.of_run(run.id)
+        assert (found["priority"].ours, found["priority"].theirs) == ("P0_critical", "P1_high")
+        agreement = case.store.outcomes.agreement("acme", 0, time.time() + DAY_SECONDS)
+        assert {one.n for one in agreement.values()} == {1}
+
+    def test_what_the_first_run_wrote_still_is_ours(self, written_in_both: Case) -> None:
+        case = written_in_both
+        run = self.later(case, answer())
+        case.see(case.row_of(LATER * 2, group="Security"))
+        found = case.store.outcomes.of_run(run.id)
+        assert (found["primary_team"].theirs, found["primary_team"].written) == ("security", True)
+
+
 class TestWritten:
     def test_our_own_echo_proves_nothing(self, written: Case) -> None:
         assert written.see(written.row_of()) == {}

@@ -40,12 +40,26 @@ def triaged(
     store: Store, settings: Settings, ticket: str, at: float, desk: str = "acme", by: str = "embedded", **said: Any
 ) -> None:
     """Record a run as the pipeline does."""
-    run, _ = store.runs.claim(desk, ticket, "created", owner="w", now=at, lease_until=at + 30)
+    occasion = said.pop("occasion", "created")
+    run, _ = store.runs.claim(desk, ticket, occasion, owner="w", now=at, lease_until=at + 30)
     given = answer(said.pop("team", "billing"), said.pop("sure", 0.9), **said)
     decision = decide(Ticket(desk=desk, id=ticket), given, settings, settings.desks["acme"])
     kept = {"classification": given.model_dump(), "decision": decision.model_dump(), "classifier": by}
     store.runs.save(run, **kept, policy="p", cost_usd=0.5)
     store.runs.finish(run, DONE, at + 1)
+
+
+def test_a_ticket_that_goes_on_counts_once_by_its_last_word(store: Store, settings: Settings) -> None:
+    at = NOW.timestamp()
+    triaged(store, settings, "1", at - 3 * DAY, priority="P2_medium")
+    triaged(store, settings, "1", at - 2 * DAY, occasion="message:5", priority="P0_critical")
+    waiting, _ = store.runs.claim("acme", "1", "asked:6", owner="w", now=at - DAY, lease_until=at)
+    store.runs.finish(waiting, SKIPPED, at, "taken back")
+    # This one came in before the period.
+    triaged(store, settings, "2", at - 2 * DAY, occasion="message:7", priority="P0_critical")
+    found = counted(store)
+    assert (found["triaged"]["n"], found["states"], found["cost_usd"]) == (1, {DONE: 1}, 1.5)
+    assert [(one["label"], one["n"]) for one in found["by"]["priority"] if one["n"]] == [("P0_critical", 1)]
 
 
 @pytest.fixture

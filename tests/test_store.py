@@ -18,13 +18,15 @@ from triage.store.deliveries import (
     DEAD,
     DONE,
     IGNORED,
+    MESSAGE_SECONDS,
     PROMPT_WAKEUPS,
     QUEUED,
     RECEIVED,
     UNCLAIMED_SECONDS,
     UNQUEUED_SECONDS,
+    Received,
 )
-from triage.store.effects import CONFIRMED, NOTE, PLANNED, SENT
+from triage.store.effects import CONFIRMED, NOTE, PLANNED, SENT, TAGS, UPDATE
 from triage.store.migrate import NewerDatabaseError, is_current, migrate
 from triage.store.runs import DONE as RUN_DONE
 from triage.store.runs import RUNNING, SKIPPED, WAITING, new_reference
@@ -62,6 +64,62 @@ class TestMigrations:
         assert is_current(stores[0].engine)
         for one in stores:
             one.engine.dispose()
+
+
+class TestLaterRuns:
+    def test_runs_of_one_ticket_are_held_one_at_a_time(self, store: Store) -> None:
+        def claim(occasion: str, now: float) -> bool:
+            return store.runs.claim("acme", "7", occasion, owner=occasion, now=now, lease_until=now + 30)[1]
+
+        assert claim("created", 1000.0)
+        assert not claim("message:5", 1010.0)
+        assert store.runs.claim("acme", "8", "message:5", owner="x", now=1010.0, lease_until=1040.0)[1]
+        # The lease has run out: whoever held it is gone.
+        assert claim("message:5", 1031.0)
+        assert not claim("created", 1032.0)
+
+    def test_nor_by_two_who_claim_at_the_same_moment(self, store: Store) -> None:
+        for turn in range(10):
+            ours: list[bool] = []
+
+            def claim(occasion: str, ticket: str, ours: list[bool] = ours) -> None:
+                run = store.runs.claim("acme", ticket, occasion, owner=occasion, now=1000.0, lease_until=1030.0)
+                ours.append(run[1])
+
+            threads = [threading.Thread(target=claim, args=(f"answer:{n}", f"t{turn}")) for n in range(6)]
+            for thread in threads:
+                thread.start()
+            for thread in threads:
+                thread.join()
+            assert (len(ours), sum(ours)) == (6, 1)
+
+    def test_a_burst_of_messages_is_one_delivery(self, store: Store) -> None:
+        def receive(occasion: str, now: float) -> Received:
+            return store.deliveries.receive(
+                "acme", f"later:{occasion}", ticket_id="7", event="later", body=b"", now=now, occasion=occasion
+            )
+
+        first = receive("message:1", 1000.0)
+        assert (first.is_new, first.needs_queueing) == (True, False)
+        assert receive("message:2", 1001.0).id == first.id
+        asked = receive("asked:3", 1001.0)
+        assert (asked.is_new, asked.needs_queueing) == (True, True)
+        assert store.deliveries.claim_due(1000.0 + MESSAGE_SECONDS - 1, 10) == [asked.id]
+        assert store.deliveries.claim_due(1000.0 + MESSAGE_SECONDS, 10) == [first.id]
+        # Begun with: what comes now may come too late for it.
+        store.deliveries.start_attempt(first.id, 1040.0)
+        assert receive("message:4", 1012.0).is_new
+
+    def test_a_replaced_notes_text_goes_with_the_runs_details(self, store: Store) -> None:
+        run, _ = store.runs.claim("acme", "7", "message:5", owner="w", now=1000.0, lease_until=1030.0)
+        store.runs.save(run, policy="p", draft={"text": "Dear Ada"})
+        for kind in (UPDATE, TAGS):
+            effect = store.effects.plan(run.id, kind, {"note_id": "1"}, 1001.0)
+            store.effects.confirm(effect, 1002.0, before={"note": "was"}, after={"note": "is"})
+        store.runs.finish(run, "done", 1003.0)
+        assert store.runs.drop_details(2000.0) == 1
+        found = {one.kind: (one.before, one.after) for one in store.effects.of_run(run.id)}
+        assert found == {UPDATE: (None, None), TAGS: ({"note": "was"}, {"note": "is"})}
 
 
 class TestDeliveries:

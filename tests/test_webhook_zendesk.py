@@ -169,6 +169,29 @@ class TestEvents:
         assert (knock.kind, knock.ticket_id, knock.event) == (Kind.CLOCK, "5158", event_name)
 
     @pytest.mark.parametrize(
+        ("comment", "kind"),
+        [
+            ({"is_public": False, "body": "Too long.\n@Tandem shorter"}, Kind.ASK),
+            ({"is_public": True, "body": "@tandem shorter"}, Kind.CLOCK),
+            ({"is_public": False, "body": "Known customer"}, Kind.CLOCK),
+            ({"body": "@tandem"}, Kind.CLOCK),
+            ({"is_public": False, "body": ["@tandem"]}, Kind.CLOCK),
+            ("@tandem", Kind.CLOCK),
+        ],
+    )
+    def test_a_private_comment_may_ask(self, comment: Any, kind: Kind) -> None:
+        knock = parse_body(event(type="zen:event-type:ticket.comment_added", event={"comment": comment}))
+        assert (knock.kind, knock.ticket_id) == (kind, "5158")
+
+    @pytest.mark.parametrize(
+        ("happened", "added"),
+        [({"tags_added": ["vip", "ai_please", 5]}, ("vip", "ai_please", "")), ({"tags_added": "x"}, ()), (None, ())],
+    )
+    def test_tags_are_handed_on(self, happened: Any, added: tuple[str, ...]) -> None:
+        knock = parse_body(event(type="zen:event-type:ticket.tags_changed", event=happened))
+        assert (knock.kind, knock.tags_added) == (Kind.IGNORE, added)
+
+    @pytest.mark.parametrize(
         ("name", "event_name"),
         [
             ("tags_changed", "tags_changed"),
@@ -227,6 +250,13 @@ class TestTriggers:
         [body] = re.findall(r'^ *(\{"event": "ticket_updated".*)$', text, re.M)
         knock = parse_body(body.replace("{{ticket.id}}", "5158").encode())
         assert (knock.kind, knock.ticket_id, knock.event) == (Kind.CLOCK, "5158", "ticket_updated")
+
+    def test_the_trigger_for_the_tag_asks(self) -> None:
+        """As docs/zendesk.md has it, placeholder filled in."""
+        text = (PAYLOADS.parents[2] / "docs" / "zendesk.md").read_text("utf-8")
+        [body] = re.findall(r'^ *(\{"event": "ticket_asked".*)$', text, re.M)
+        knock = parse_body(body.replace("{{ticket.id}}", "5158").encode())
+        assert (knock.kind, knock.ticket_id, knock.event) == (Kind.ASK, "5158", "ticket_asked")
 
     def test_a_trigger_is_work(self) -> None:
         knock = parse(recorded("trigger"))

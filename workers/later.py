@@ -57,11 +57,11 @@ def bot_of(store: Store, desk: str) -> str:
 
 
 def hear_asks(settings: Settings, store: Store, name: str, tickets: Sequence[Changed]) -> None:
-    """Have the tickets of a page looked at whose tag asks for it, those that nobody follows too."""
-    if not settings.living.asked:
-        return
-    for ticket in tickets:
-        if settings.please_tag in ticket.tags:
+    """Have the tickets of a page looked at whose tag asks for it and that nobody follows; the others are anyway."""
+    asking = [ticket for ticket in tickets if settings.please_tag in ticket.tags] if settings.living.asked else []
+    followed = store.clocks.seen(name, [ticket.ticket_id for ticket in asking]) if asking else {}
+    for ticket in asking:
+        if ticket.ticket_id not in followed:
             changed_at = ticket.updated_at.timestamp()
             store.deliveries.receive(
                 name,

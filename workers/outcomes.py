@@ -19,7 +19,7 @@ import logging
 import math
 from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from pydantic import ValidationError
 
@@ -85,10 +85,16 @@ def judge(run: Run, effects: Sequence[Effect], ticket: Changed, settings: Settin
     if answer is None or stale or ticket.merged or ticket.status in NEVER_WORKED_ON:
         return [], []
     wrote = wrote_of(effects)
+    mine = wrote_of([effect for effect in effects if effect.run_id == run.id])
+    before = Wrote({name: value for name, value in wrote.values.items() if name not in mine.values})
     final = ticket.status in OVER
     outcomes, unchanged = [], []
     for field in DECIDED_FIELDS:
-        seen = _look(field, str(getattr(answer, field)), wrote, ticket, settings)
+        ours = str(getattr(answer, field))
+        seen = _look(field, ours, wrote, ticket, settings)
+        if seen and not seen.changed and seen.theirs == ours and VALUES.get(field, "") in before.values:
+            # What an earlier run has set, and this one has left alone, stands for that run's label.
+            seen = replace(seen, theirs=_label(field, ours, ticket, settings))
         if seen and (final or seen.changed):
             outcomes.append(_outcome(run, answer, field, seen, ticket, settings))
         elif seen and seen.written:
@@ -116,9 +122,15 @@ def _look(field: str, ours: str, wrote: Wrote, ticket: Changed, settings: Settin
     changed = mine is not None and shown.strip().casefold() != mine.strip().casefold()
     if mine is not None and not changed:
         return _Seen(ours, written=True, changed=False)  # also where the settings name another group by now
-    label = (team_beside if field == "primary_team" else priority_beside)(ours, shown, settings)
+    label = _label(field, ours, ticket, settings)
     tagged = tag_of(field, ours, settings.tag_prefix) in wrote.tags
     return _Seen(label, written=mine is not None or tagged, changed=changed)
+
+
+def _label(field: str, ours: str, ticket: Changed, settings: Settings) -> str:
+    if field == "primary_team":
+        return team_beside(ours, ticket.group or "", settings)
+    return priority_beside(ours, ticket.priority or "", settings)
 
 
 def _by_tag(field: str, ours: str, wrote: Wrote, ticket: Changed, settings: Settings) -> _Seen | None:
