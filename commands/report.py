@@ -17,7 +17,8 @@ from commands.period import period
 from commands.rows import settings_or_defaults
 from commands.shared import check_desk, database_errors
 from triage.environment import read_environment
-from triage.queue_report import NEEDS_MODEL, agreement_of, queue_report
+from triage.links import DRAFT_UNUSABLE, DRAFT_USED, ON_DRAFT, VERDICTS
+from triage.queue_report import NEEDS_MODEL, agreement_of, feedback_of, queue_report
 from triage.store import open_store
 
 TITLES = {
@@ -69,6 +70,7 @@ def command(desk: str, since: str, until: str, tickets: int, as_json: bool) -> N
     desks = [desk] if desk else settings.desks or sorted({run.desk for run in now})
     closed = [store.outcomes.agreement(name, start.timestamp(), end.timestamp()) for name in desks]
     report["agreement"] = agreement_of(closed)
+    report["feedback"] = feedback_of(store.feedback.tally(start.timestamp(), end.timestamp(), [desk] if desk else []))
     if as_json:
         click.echo(json.dumps(report, ensure_ascii=False, indent=2))
     else:
@@ -90,6 +92,7 @@ def _show(report: Json, console: Console) -> None:
         console.print(FORGOTTEN.format(count=report["forgotten"]), highlight=False)
     if not triaged["n"]:
         console.print(NOTHING, highlight=False)
+        _feedback(report["feedback"], console)
         return
     _attention(report, console)
     for kind, rows in report["by"].items():
@@ -98,8 +101,26 @@ def _show(report: Json, console: Console) -> None:
         console.print(Text("\nOn tickets closed meanwhile, people agreed with", style="bold"))
         for field, one in report["agreement"].items():
             console.print(f"{TITLES[field]:<30}{one['n']:>7,}  {one['share']:>7.0%}", highlight=False)
+    _feedback(report["feedback"], console)
     if report["cost_usd"]:
         console.print(f"\nThe language model cost USD {report['cost_usd']:,.2f}.", highlight=False)
+
+
+def _feedback(votes: Json, console: Console) -> None:
+    if not votes["notes"]:
+        return
+    console.print(Text(f"\nWhat agents said by the links in {votes['notes']:,} notes", style="bold"))
+    for verdict, words in VERDICTS.items():
+        if verdict not in ON_DRAFT:
+            console.print(f"{words.lower():<30}{votes[verdict]:>7,}", highlight=False)
+    if votes["draft_use"] is not None:
+        of = votes[DRAFT_USED] + votes[DRAFT_UNUSABLE]
+        console.print(
+            f"{'draft used':<30}{votes[DRAFT_USED]:>7,}  {votes['draft_use']:>7.0%} of {of:,}", highlight=False
+        )
+        console.print(
+            f"{'draft unusable':<30}{votes[DRAFT_UNUSABLE]:>7,}  {votes['reasons']:,} with a reason", highlight=False
+        )
 
 
 def _attention(report: Json, console: Console) -> None:

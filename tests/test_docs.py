@@ -18,7 +18,7 @@ from ruamel.yaml import YAML
 
 from manage import Commands
 from triage import settings as settings_module
-from triage import settings_knowledge, settings_sla
+from triage import settings_feedback, settings_knowledge, settings_sla
 from triage.classification import CHURN_RISKS, PRIORITIES, SENTIMENTS
 from triage.decision import decide
 from triage.environment import Environment
@@ -52,6 +52,9 @@ HEADINGS = {
     "Priority": "Priority",
     "Llm": "Model",
     "Knowledge": "Knowledge",
+    "Feedback": "Feedback",
+    "Question": "Question",
+    "When": "When",
     "Living": "Living",
     "Retention": "Retention",
     "Sla": "SLA",
@@ -140,6 +143,10 @@ TESTED_BY = {
     "triage.store.knowledge": ("test_knowledge_sync.py", "through the store, on both databases"),
     "triage.store.models": ("test_learned_parts.py", "through the store, on both databases"),
     "triage.store.clock_views": ("test_sla_report.py", "through the store, on both databases"),
+    "triage.ask": ("test_asking.py", "with the questions of a ticket"),
+    "triage.settings_feedback": ("test_settings.py", "through the settings file"),
+    "triage.store.questions": ("test_asking.py", "through the store, on both databases"),
+    "webhooks.pace": ("test_feedback.py", "with the pages it guards"),
     "triage.store.engine": ("test_store.py", "through the store, on both databases"),
     "webhooks.console": ("test_console.py", "through the application"),
     "webhooks.edge": ("test_edge.py", "through the application"),
@@ -186,7 +193,7 @@ def plain_default(field: Any) -> str | None:
 
 SECTIONS = [
     each
-    for module in (settings_module, settings_knowledge, settings_sla)
+    for module in (settings_module, settings_feedback, settings_knowledge, settings_sla)
     for each in vars(module).values()
     if isinstance(each, type) and issubclass(each, Section) and each.__module__ == module.__name__
 ]
@@ -304,7 +311,7 @@ def test_the_metrics_are_those_of_the_code(sqlite_store: Store) -> None:
     metrics = {name: row for name, row in table.items() if name.startswith("tandem_")}
     assert set(metrics) == {metric.name for metric in metrics_of(sqlite_store)}
     for page in PAGES:
-        assert set(re.findall(r"\btandem_(?!SECRET)[a-z_]+\b", text_of(page))) <= set(metrics), page.name
+        assert set(re.findall(r"\btandem_(?!SECRET|voter)[a-z_]+\b", text_of(page))) <= set(metrics), page.name
 
 
 def commands() -> dict[str, Any]:

@@ -19,6 +19,7 @@ from triage.errors import SettingsError
 from triage.queue_report import agreement_of, queue_report
 from triage.settings import Settings
 from triage.store import Store
+from triage.store.feedback import Vote
 from triage.store.outcomes import Agreement, Outcome
 from triage.store.runs import DONE, SKIPPED
 from triage.ticket import Ticket
@@ -160,6 +161,38 @@ class TestCommand:
         place = lines.index("On tickets closed meanwhile, people agreed with")
         assert lines[place + 1].split() == ["priority", "4", "75%"]
         assert json.loads(self.run("--json"))["agreement"] == {"priority": {"n": 4, "agreed": 3, "share": 0.75}}
+
+    def test_says_what_agents_said_by_links(self, here: None, sqlite_store: Store) -> None:
+        assert "What agents said" not in self.run()
+        assert json.loads(self.run("--json"))["feedback"]["draft_use"] is None
+        said = ["right"] * 3 + ["wrong_team"] + ["draft_used"] * 3 + ["draft_unusable"]
+        for number, verdict in enumerate(said):
+            about, reason = ("draft", "too long") if verdict.startswith("draft") else ("triage", "")
+            reason = reason if verdict == "draft_unusable" else ""
+            at = time.time() - 60
+            vote = Vote(1 + number % 4, "acme", "1", f"v{number}", about, verdict, reason=reason, created_at=at)
+            sqlite_store.feedback.vote(vote)
+        lines = self.run().splitlines()
+        place = lines.index("What agents said by the links in 4 notes")
+        assert [line.split() for line in lines[place + 1 : place + 6]] == [
+            ["right", "3"],
+            ["wrong", "team", "1"],
+            ["wrong", "priority", "0"],
+            ["draft", "used", "3", "75%", "of", "4"],
+            ["draft", "unusable", "1", "1", "with", "a", "reason"],
+        ]
+        assert max(map(len, lines)) <= 80
+        found = json.loads(self.run("--json", "--desk", "acme"))["feedback"]
+        assert found == {
+            "notes": 4,
+            "right": 3,
+            "wrong_team": 1,
+            "wrong_priority": 0,
+            "draft_used": 3,
+            "draft_unusable": 1,
+            "draft_use": 0.75,
+            "reasons": 1,
+        }
 
     def run(self, *options: str) -> str:
         done = CliRunner(env={"COLUMNS": "80"}).invoke(report, options, catch_exceptions=False)

@@ -235,6 +235,32 @@ ERRORS = {
         "'desks.acme.platfrom' is not a known key; did you mean 'platform'?",
     ),
     "unknown key at the top": (DESK + "treads: 5\n", 7, "'treads' is not a known key"),
+    "unknown team of a question": (
+        DESK + 'questions:\n  a: {ask: "May we?", options: ["Yes", "No"], when: {teams: [biling]}}\n',
+        8,
+        "questions.a.when.teams: 'biling' is no team; the teams are account_management",
+    ),
+    "question about every ticket": (
+        DESK + 'questions:\n  a: {ask: "May we?", options: ["Yes", "No"], when: {}}\n',
+        8,
+        "when: needs teams: or words:, else every ticket would be asked about",
+    ),
+    "question with one answer": (
+        DESK + 'questions:\n  a: {ask: "May we?", options: ["Yes"], when: {words: [a b]}}\n',
+        8,
+        "questions.a.options",
+    ),
+    "question with the same answer twice": (
+        DESK + 'questions:\n  a: {ask: "May we?", options: [x, x], when: {words: [refund]}}\n',
+        8,
+        "options: two are the same",
+    ),
+    "misspelt condition": (
+        DESK + 'questions:\n  a: {ask: "May we?", options: [x, y], when: {word: [refund]}}\n',
+        8,
+        "'questions.a.when.word' is not a known key; did you mean 'words'?",
+    ),
+    "links for ever": (DESK + "feedback: {days: 9999}\n", 7, "feedback.days"),
     "near key at the top": (DESK + "team: {}\n", 7, "did you mean 'teams'?"),
     "unknown key of auth": (
         changed("api_token", "token"),

@@ -15,6 +15,7 @@ from triage.errors import DeskLocked, FeatureOff, Retry, Stop, Wait
 from triage.settings import Settings
 from triage.store import Store
 from triage.store.deliveries import DONE, QUEUED, RECEIVED, UNCLAIMED_SECONDS, UNQUEUED_SECONDS
+from triage.store.feedback import Vote
 from triage.store.marks import BEAT, DESK_LOCKED, EVERY_DESK, POLL
 from triage.ticket import Status
 from workers.sweep import MAX_PAGES, REQUEUE_LIMIT, SLACK_SECONDS, forget, reconcile, reconcile_due, requeue
@@ -285,6 +286,20 @@ class TestForget:
         assert forget(settings, store, START) == 1
         assert self.bodies(store) == {"old": False, "young": True, "old but open": True}
         assert forget(settings, store, START) == 0
+
+    def test_drops_what_agents_wrote_with_the_run_details(self, store: Store, settings: Settings) -> None:
+        days = settings.retention.run_details
+        for ticket_id, age in (("1", days + 1), ("2", days - 1)):
+            at = START - age * DAY
+            run, _ = store.runs.claim("acme", ticket_id, "created", owner="w", now=at, lease_until=at + 30)
+            vote = Vote(run.id, "acme", ticket_id, "v", "draft", "draft_unusable", reason="words", created_at=at)
+            store.feedback.vote(vote)
+            store.questions.open(run.id, "acme", ticket_id, "May we?", ["Yes"], at)
+        assert forget(settings, store, START) == 2
+        assert [vote.ticket_id for vote in store.feedback.reasons("acme", 0, 5)] == ["2"]
+        kept = [(one.text, one.state) for ticket_id in "12" for one in store.questions.of_ticket("acme", ticket_id)]
+        assert kept == [("", "dropped"), ("May we?", "open")]
+        assert store.feedback.counts() == {("acme", "draft_unusable"): 2}
 
     def test_drops_as_many_as_there_are(self, sqlite_store: Store, settings: Settings) -> None:
         """A busy account has more than one portion an hour."""

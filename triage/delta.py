@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from triage.ask import ask_parts
 from triage.draft_parts import draft_parts
-from triage.note import CLOSING, REFERENCE_LINE, Material, source_parts
+from triage.note import Material, closing_parts, source_parts
 from triage.note_parts import Part, short
 
 MESSAGE_TITLE = "Update after the customer's new message"
@@ -31,9 +32,10 @@ def delta_note(material: Material, *, with_draft: bool) -> list[Part]:
     parts = [Part(news.title, items=news.lines, strong=True)]
     if not news.lines:
         parts.append(Part(NOTHING_NEW))
+    parts += ask_parts(material.ask)
     if material.draft.text or with_draft:
         parts += [
             *source_parts(material),
             *draft_parts(material.draft, material.answer, material.decision, material.sources),
         ]
-    return [*parts, Part(CLOSING), Part(REFERENCE_LINE.format(reference=material.reference))]
+    return [*parts, *closing_parts(material)]

@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 
+from triage.ask import Ask, ask_parts
 from triage.changes import News
 from triage.classification import NO_TEAM, Classification
 from triage.clean import clean_ticket
@@ -39,6 +40,7 @@ HALF_QUOTE_LENGTH = 105
 REASON_LENGTH = 105
 SUMMARY_LENGTH = 115
 NOTHING_FOUND = Sources()
+FEEDBACK = "Feedback:"
 QUOTES = 2
 
 
@@ -57,6 +59,9 @@ class Material:
     draft: Draft = field(default_factory=Draft)
     moods: Mapping[str, str] = field(default_factory=dict)
     """Ticket id -> the mood an earlier run saw, of the requester's other tickets and of this one."""
+    ask: Ask | None = None
+    votes: tuple[Link, ...] = ()
+    """The feedback links."""
     news: News | None = None
     """What has changed since the note was first written, where it is written anew."""
 
@@ -71,11 +76,12 @@ def compose(material: Material) -> list[Part]:
         *_sla(material),
         *source_parts(material),
         *_missing(material),
+        *ask_parts(material.ask),
     ]
     return [
         *fit(before, LINES_BEFORE_DRAFT),
         *draft_parts(material.draft, material.answer, material.decision, material.sources),
-        *_closing(material),
+        *closing_parts(material),
     ]
 
 
@@ -183,8 +189,9 @@ def _missing(material: Material) -> list[Part]:
     return [Part(BETWEEN.join(lacks), label="Missing:", rank=4)] if lacks else []
 
 
-def _closing(material: Material) -> list[Part]:
-    parts = []
+def closing_parts(material: Material) -> list[Part]:
+    """Return what every note ends with: the feedback links, that nothing was sent, and the reference."""
+    parts = [Part("", label=FEEDBACK, links=material.votes)] if material.votes else []
     if reason := material.answer.fallback_reason:
         said = short(reason, REASON_LENGTH)
         parts.append(Part(f"The language model did not answer ({said}); the built-in classifier did."))

@@ -8,6 +8,8 @@ from typing import Any
 
 from triage.classification import DECIDED_FIELDS, PRIORITIES
 from triage.draft import NONE, QUOTED, READY, WITHHELD
+from triage.links import DRAFT_UNUSABLE, DRAFT_USED, VERDICTS
+from triage.store.feedback import Tally
 from triage.store.outcomes import Agreement
 from triage.store.runs import DONE, Triaged
 
@@ -90,6 +92,20 @@ def agreement_of(desks: Sequence[Mapping[str, Agreement]]) -> Json:
             agreed = sum(one.agreed for one in every)
             found[field] = {"n": n, "agreed": agreed, "share": round(agreed / n, 4)}
     return found
+
+
+def feedback_of(tally: Tally) -> Json:
+    """Return the votes that agents gave by the links in notes; `draft_use` is the share of drafts used, or None.
+
+    Kept apart from the agreement: who presses a link chooses to, so its shares speak of those notes alone.
+    """
+    use = tally.share(DRAFT_USED, DRAFT_UNUSABLE)
+    return {
+        "notes": tally.notes,
+        **{verdict: tally.verdicts.get(verdict, 0) for verdict in VERDICTS},
+        "draft_use": None if use is None else round(use, 4),
+        "reasons": tally.reasons,
+    }
 
 
 def by_ticket(runs: Sequence[Triaged]) -> list[Triaged]:

@@ -1,7 +1,7 @@
 """Everything an admin can set: the shape of `tandem.yaml` and its defaults (`settings_file.py` reads the file).
 
 Durations are written `15m`, `4h`, `7d` (or a number of minutes) and held in minutes. The parts: `settings_base.py`,
-`settings_hours.py` (weekly hours), `settings_sla.py`, `settings_knowledge.py`.
+`settings_hours.py` (weekly hours), `settings_sla.py`, `settings_knowledge.py`, `settings_feedback.py`.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from urllib.parse import urlsplit
 from pydantic import Field, SecretStr, field_validator, model_validator
 
 from triage.settings_base import Minutes, Section, Target
+from triage.settings_feedback import Feedback, Question
 from triage.settings_knowledge import Knowledge
 from triage.settings_living import Living
 from triage.settings_sla import PriorityName, Sla
@@ -295,9 +296,12 @@ class Settings(Section):
     llm: Llm = Llm()
     retention: Retention = Retention()
     sla: Sla = Sla()
+    feedback: Feedback = Feedback()
+    questions: dict[str, Question] = Field(default_factory=dict)
+    """What a note asks a person, the first that fits."""
     living: Living = Living()
 
-    @field_validator("desks", "teams")
+    @field_validator("desks", "teams", "questions")
     @classmethod
     def _check_names(cls, named: dict[str, Any]) -> dict[str, Any]:
         for name in named:
@@ -337,6 +341,12 @@ class Settings(Section):
     def unknown_teams(self) -> list[tuple[str, str]]:
         """Return (desk, team) of every mode that is set for a team which does not exist."""
         return [(name, team) for name, desk in self.desks.items() for team in desk.teams if team not in self.teams]
+
+    def unknown_question_teams(self) -> list[tuple[str, str]]:
+        """Return (question, team) of every question about a team that does not exist."""
+        return [
+            (name, team) for name, one in self.questions.items() for team in one.when.teams if team not in self.teams
+        ]
 
     def thresholds_of(self, desk: str) -> Thresholds:
         """Return the thresholds in force for `desk`; none is below the target precision.

@@ -29,6 +29,7 @@ from triage.settings import (
     Team,
     Thresholds,
 )
+from triage.settings_feedback import Feedback, Question, When
 from triage.settings_sla import Action, BreachAction, Calendar, Override, QuietHours, Sla
 
 # A settings file of a thousand teams has some ten thousand.
@@ -64,6 +65,9 @@ SECTIONS: dict[str, type[BaseModel]] = {
     "on_risk": Action,
     "on_breach": BreachAction,
     "quiet_hours": QuietHours,
+    "feedback": Feedback,
+    "questions": Question,
+    "when": When,
 }
 
 
@@ -126,6 +130,12 @@ def _check_teams(settings: Settings, tree: CommentedMap, name: str) -> None:
         line, _ = _place(tree, ("desks", desk, "teams", team))
         known = ", ".join(sorted(settings.teams))
         raise SettingsError(f"{name} line {line}: desks.{desk}.teams: '{team}' is no team; the teams are {known}")
+    for question, team in settings.unknown_question_teams():
+        line, _ = _place(tree, ("questions", question, "when", "teams"))
+        known = ", ".join(sorted(settings.teams))
+        raise SettingsError(
+            f"{name} line {line}: questions.{question}.when.teams: '{team}' is no team; the teams are {known}"
+        )
     for team in settings.teams:
         tag = settings.team_tag(team)
         if len(tag) > TAG_LENGTH:

@@ -16,6 +16,7 @@ from triage.settings import Settings
 from triage.store import Store
 from webhooks.console import Console
 from webhooks.edge import Edge
+from webhooks.feedback import Feedback
 from webhooks.metrics import StoreCollector
 from webhooks.wakeup import Wakeup
 from workers import health
@@ -35,6 +36,7 @@ def create_app(environment: Environment, settings: Settings | Current, store: St
         app.wsgi_app = ProxyFix(app.wsgi_app, x_for=proxies, x_proto=proxies)  # type: ignore[method-assign]
     app.register_blueprint(Edge(current, store, wakeup).blueprint())
     app.register_blueprint(Console(environment, current, store, wakeup).blueprint())
+    app.register_blueprint(Feedback(environment, current, store, wakeup).blueprint())
     registry = CollectorRegistry()
     registry.register(StoreCollector(store))
 

@@ -41,6 +41,7 @@ class StoreCollector(Collector):
             yield family
         yield self._outcomes()
         yield self._drafts()
+        yield from self._people()
         yield from self._spending()
         oldest = self._store.deliveries.oldest_open()
         yield GaugeMetricFamily(
@@ -114,6 +115,15 @@ class StoreCollector(Collector):
         for (desk, state), count in sorted(self._store.runs.drafts().items()):
             family.add_metric([desk, state], count)
         return family
+
+    def _people(self) -> Iterator[Metric]:
+        feedback = GaugeMetricFamily("tandem_feedback", "Votes by the links in notes", labels=["desk", "verdict"])
+        for (desk, verdict), count in sorted(self._store.feedback.counts().items()):
+            feedback.add_metric([desk, verdict], count)
+        questions = GaugeMetricFamily("tandem_questions", "Questions in notes by state", labels=["desk", "state"])
+        for (desk, state), count in sorted(self._store.questions.counts().items()):
+            questions.add_metric([desk, state], count)
+        yield from (feedback, questions)
 
     def _spending(self) -> Iterator[Metric]:
         spent = self._store.runs.spending()

@@ -30,6 +30,7 @@ from triage.sources import Sources
 from triage.store.effects import CONFIRMED, FAILED, NOTE, PLANNED, SENT, TAGS, UPDATE, Effect
 from triage.store.runs import DONE, RUNNING, WAITING, Run
 from triage.ticket import Ticket
+from workers.asking import ask, votes
 from workers.clocks import follow
 from workers.later import notice
 from workers.moods import moods_of
@@ -168,7 +169,7 @@ def _news(scene: Scene, made: Judgement) -> News:
     if any(one.field == "priority" for one in found) and (left := note_line(made.picture)):
         lines.append(left)
     wishes = scene.wishes
-    return News(title(wishes.hint, wishes.facts, asked=scene.is_asked), tuple(lines))
+    return News(title(wishes.hint, scene.cause, asked=scene.is_asked), tuple(lines))
 
 
 def _write(scene: Scene, made: Judgement) -> None:
@@ -209,7 +210,7 @@ def _update(scene: Scene, made: Judgement, note: Effect, news: News) -> bool:
     """Replace the text of our note; False where a person has deleted it."""
     tools, run = scene.tools, scene.run
     reference = next(one.reference for one in scene.others if one.id == note.run_id)
-    html = render_html(compose(_material(scene, made, reference, news)))
+    html = render_html(compose(_material(scene, made, reference, news, repeat=True)))
     before = next((one.body for one in scene.ticket.messages if one.id == note.note_id), "")
     intent: dict[str, object] = {"note_id": note.note_id, "reference": reference, PRINT: fingerprint(html)}
     effect = tools.store.effects.plan(run.id, UPDATE, intent, time.time())
@@ -237,8 +238,8 @@ def _add_note(scene: Scene, made: Judgement, news: News) -> None:
         now, then = replace(scene, ticket=ticket), replace(made, decision=decision)
         if not scene.verdicts:
             # Asked about a ticket nobody has judged yet: there is no note this one could follow.
-            return compose(_material(now, then, run.reference, None))
-        return delta_note(_material(now, then, run.reference, news), with_draft=scene.is_asked)
+            return compose(_material(now, then, run.reference, None, repeat=True))
+        return delta_note(_material(now, then, run.reference, news, repeat=False), with_draft=scene.is_asked)
 
     def look_again() -> tuple[Ticket, Decision]:
         ticket = tools.connector.read(run.ticket_id)
@@ -249,10 +250,24 @@ def _add_note(scene: Scene, made: Judgement, news: News) -> None:
     write_note(run, scene.ticket, made.decision, tools, page, look_again)
 
 
-def _material(scene: Scene, made: Judgement, reference: str, news: News | None) -> Material:
-    ticket, settings, now = scene.ticket, scene.tools.settings, datetime.now(UTC)
-    moods = moods_of(ticket, scene.tools.store)
-    return Material(ticket, made.answer, made.decision, settings, reference, now, made.sources, made.draft, moods, news)
+def _material(scene: Scene, made: Judgement, reference: str, news: News | None, *, repeat: bool) -> Material:
+    """Return what the note is made of; `repeat` says again what earlier notes ask, for it takes their place."""
+    ticket, tools, draft = scene.ticket, scene.tools, made.draft
+    question = draft.question, draft.options
+    return Material(
+        ticket,
+        made.answer,
+        made.decision,
+        tools.settings,
+        reference,
+        datetime.now(UTC),
+        made.sources,
+        draft,
+        moods_of(ticket, tools.store),
+        ask(scene.run, ticket, made.answer, tools.settings, tools.store, tools.links, drafted=question, repeat=repeat),
+        votes(tools.links, reference, drafted=bool(draft.text or draft.quotes)),
+        news,
+    )
 
 
 def _write_tags(scene: Scene, answer: Classification, decision: Decision, labels: Labels) -> None:

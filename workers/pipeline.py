@@ -29,6 +29,7 @@ from triage.draft_quotes import no_model_draft
 from triage.errors import Conflict, Gone, Refused, Retry
 from triage.exchange import recorded
 from triage.later import newest_id
+from triage.links import Links
 from triage.note import Material, compose
 from triage.note_parts import Part, render_html
 from triage.settings import Desk, Mode, Settings
@@ -40,6 +41,7 @@ from triage.store.marks import PUBLIC_NOTE
 from triage.store.runs import DONE, SKIPPED, Run
 from triage.ticket import Status, Ticket
 from triage.traces import span
+from workers.asking import ask, votes
 from workers.clocks import follow
 from workers.later import notice
 from workers.leases import LEASE_SECONDS
@@ -89,7 +91,9 @@ class Tools:
     draft: Callable[[Ticket, Classification, Decision, Sources, Wishes], Draft] = no_model_draft
     """Drafts a reply from what was found."""
     facts: Callable[[Run], tuple[str, ...]] = lambda _run: ()
-    """Returns what people have answered when this run's ticket had a question."""
+    """Returns what people have answered about this run's ticket."""
+    links: Links | None = None
+    """Makes the links of notes; None where there can be none."""
 
 
 @dataclass
@@ -242,7 +246,12 @@ def _first_note(
 ) -> Decision:
     def page(ticket: Ticket, decision: Decision) -> list[Part]:
         now, moods = datetime.now(UTC), moods_of(ticket, tools.store)
-        return compose(Material(ticket, answer, decision, tools.settings, run.reference, now, sources, draft, moods))
+        question = ask(
+            run, ticket, answer, tools.settings, tools.store, tools.links, drafted=(draft.question, draft.options)
+        )
+        links = votes(tools.links, run.reference, drafted=bool(draft.text or draft.quotes))
+        known = (tools.settings, run.reference, now, sources, draft, moods, question, links)
+        return compose(Material(ticket, answer, decision, *known))
 
     def look_again() -> tuple[Ticket, Decision]:
         ticket = tools.connector.read(run.ticket_id)
@@ -287,6 +296,7 @@ def write_note(
             continue
         except Refused as error:
             effects.fail(effect, {"note": str(error)})
+            tools.store.questions.drop_of_run(run.id)
             raise
         tools.checkpoint("after_note")
         record_note(run, effect, written, tools)

@@ -15,6 +15,7 @@ from datetime import UTC, datetime
 from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 from sqlalchemy.exc import SQLAlchemyError
 
@@ -25,12 +26,14 @@ from triage.classify import Draftsman, build_classifier, build_drafter, shared_e
 from triage.classify.base import Classifier
 from triage.environment import Environment, read_environment, variables
 from triage.errors import Stop
+from triage.links import Links
 from triage.live import Live
-from triage.settings import Desk, Mode, Settings
+from triage.settings import LOOPBACK, Desk, Mode, Settings
 from triage.settings_file import load_settings
 from triage.settings_reload import SettingsFile
 from triage.store import Store, open_store
 from triage.store.marks import HEADROOM
+from workers.asking import facts_of
 from workers.corrections import with_corrections
 from workers.knowledge import Room
 from workers.leases import Leases
@@ -230,7 +233,18 @@ class Runtime:
             checkpoint=crash_here,
             find=partial(self.lookup.find, name),
             draft=self.draft,
+            links=self.links(name),
+            facts=partial(facts_of, self.store),
         )
+
+    def links(self, name: str) -> Links | None:
+        """Return the maker of links for notes of desk `name`, None where nobody could follow or check them."""
+        key, wanted = self.environment.secret_key.get_secret_value(), self.settings.feedback
+        # Without PUBLIC_URL our address is this machine's, which only a helpdesk on it leads to: the sandbox.
+        is_here = urlsplit(self.settings.desks[name].url).hostname in LOOPBACK
+        if not (key and wanted.links and (self.environment.public_url or is_here)):
+            return None
+        return Links(self.environment.public, key, wanted.days)
 
     @property
     def sla(self) -> SlaTools:

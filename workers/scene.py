@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -12,10 +13,11 @@ from triage.changes import Labels, stand
 from triage.classification import Classification
 from triage.decision import Decision
 from triage.draft import Wishes
-from triage.later import ASKED, MESSAGE, TAG, Handled, hint_of, no_longer
+from triage.later import ANSWER, ASKED, MESSAGE, TAG, Handled, hint_of, no_longer
 from triage.store.effects import Effect
 from triage.store.runs import DONE, Run
 from triage.ticket import Ticket
+from workers.asking import take_answer
 from workers.later import bot_of, handled
 from workers.pipeline import Tools
 from workers.wrote import Wrote, wrote_of
@@ -32,6 +34,8 @@ class Scene:
     effects: Sequence[Effect]
     """Of all runs of the ticket, oldest first."""
     bot_id: str
+    told: bool = False
+    """The agent's note that this run is about answers a question of ours."""
 
     @cached_property
     def past(self) -> list[Handled]:
@@ -77,8 +81,13 @@ class Scene:
     def wishes(self) -> Wishes:
         """Return what the person wants, or has answered."""
         note = self.run.occasion.startswith(ASKED) and not self.run.occasion.startswith(TAG)
-        hint = hint_of(self.ticket, self.run.occasion, self.past, self.bot_id) if note else ""
+        hint = hint_of(self.ticket, self.run.occasion, self.past, self.bot_id) if note and not self.told else ""
         return Wishes(hint=hint, facts=self.tools.facts(self.run))
+
+    @property
+    def cause(self) -> tuple[str, ...]:
+        """Return the answer that has caused this run; later ones know it too, but are about something else."""
+        return self.wishes.facts[-1:] if self.told or self.run.occasion.startswith(ANSWER) else ()
 
     def no_longer(self, ticket: Ticket) -> str:
         """Return why this run is not needed any more, "" where it is."""
@@ -90,7 +99,8 @@ def read_scene(run: Run, tools: Tools) -> Scene:
     ticket = tools.connector.read(run.ticket_id)
     others = [one for one in tools.store.runs.all_of(run.desk, run.ticket_id) if one.id != run.id]
     effects = tools.store.effects.of_ticket(run.desk, run.ticket_id)
-    scene = Scene(run, ticket, tools, others, effects, bot_of(tools.store, run.desk))
+    told = run.occasion.startswith(ASKED) and take_answer(run, ticket, tools.store, time.time())
+    scene = Scene(run, ticket, tools, others, effects, bot_of(tools.store, run.desk), told)
     if "group" in scene.wrote.values and ticket.group_id and not ticket.group:
         # Whether the group is still ours is told by its name, which not every reading brings.
         return replace(scene, ticket=replace(ticket, group=tools.connector.look(run.ticket_id).group))

@@ -14,6 +14,7 @@ from triage.store import Store
 from triage.store.deliveries import UNQUEUED_SECONDS
 from triage.store.marks import BEAT, BOT, CATCH_UP_OFF, DESK_LOCKED, EVERY_DESK, POLL, POLLED
 from triage.ticket import Status
+from workers.asking import close_questions
 from workers.clocks import tell_clocks
 from workers.knowledge import forget_reopened
 from workers.later import hear_asks
@@ -81,6 +82,7 @@ def reconcile_due(settings: Settings, store: Store, open_: Callable[[str], Conne
         partial(tell_clocks, store),
         partial(hear_asks, settings, store),
         partial(forget_reopened, store),
+        partial(close_questions, store),
     )
     for name, desk in settings.desks.items():
         last = store.cursors.get(name, POLLED)
@@ -121,6 +123,10 @@ def forget(settings: Settings, store: Store, now: float) -> int:
     while some := store.exchanges.drop(now - kept.run_details * DAY_SECONDS):
         dropped += some
     while some := store.outcomes.drop_probabilities(now - kept.run_details * DAY_SECONDS):
+        dropped += some
+    while some := store.feedback.drop_reasons(now - kept.run_details * DAY_SECONDS):
+        dropped += some
+    while some := store.questions.drop_texts(now - kept.run_details * DAY_SECONDS):
         dropped += some
     while some := store.clocks.drop(now - kept.run_details * DAY_SECONDS):
         dropped += some

@@ -17,10 +17,12 @@ from triage.store.deliveries import Deliveries
 from triage.store.effects import Effects
 from triage.store.engine import PATIENCE_SECONDS, open_engine
 from triage.store.exchanges import Exchanges
+from triage.store.feedback import Feedback
 from triage.store.knowledge import Knowledge
 from triage.store.marks import Alarms, Cursors
 from triage.store.models import Models
 from triage.store.outcomes import Outcomes
+from triage.store.questions import Questions
 from triage.store.runs import Runs
 from triage.store.undone import Undone
 
@@ -47,6 +49,8 @@ class Store:
     exchanges: Exchanges
     controls: Controls
     undone: Undone
+    feedback: Feedback
+    questions: Questions
 
 
 def open_store(url: str, patience: float = PATIENCE_SECONDS) -> Store:
@@ -71,4 +75,6 @@ def open_store(url: str, patience: float = PATIENCE_SECONDS) -> Store:
         exchanges=Exchanges(engine),
         controls=Controls(engine),
         undone=Undone(engine),
+        feedback=Feedback(engine),
+        questions=Questions(engine),
     )

@@ -7,6 +7,7 @@ message is only a wake-up, so a lost one costs a little time and nothing else.
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import Any
 
@@ -99,8 +100,12 @@ class Deliveries:
         state: str = RECEIVED,
         reason: str = "",
         occasion: str = CREATED,
+        within: Connection | None = None,
     ) -> Received:
-        """Store one call, or find the row it repeats. The sweep queues those that can wait, some seconds later."""
+        """Store one call, or find the row it repeats. The sweep queues those that can wait, some seconds later.
+
+        `within` is a transaction of the caller's: what it stores and the call are kept both or neither.
+        """
         open_ = state in OPEN_STATES
         pause, kind = _patience(occasion)
         values = {
@@ -118,7 +123,7 @@ class Deliveries:
             "finished_at": None if open_ else now,
             "body": body,
         }
-        with self._engine.begin() as connection:
+        with nullcontext(within) if within else self._engine.begin() as connection:
             if open_ and kind and (other := self._unread(connection, desk, ticket_id, kind)):
                 if kind != CLOCK:
                     # Not a call of a helpdesk's that an admin may look for: whoever reads the ticket next asks again.

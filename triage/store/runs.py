@@ -185,6 +185,12 @@ class Runs:
             row = connection.execute(select(runs).where(runs.c.id == run_id)).mappings().one_or_none()
         return _run(row) if row else None
 
+    def by_reference(self, reference: str) -> Run | None:
+        """Return the run whose note carries `reference`."""
+        with self._reader.connect() as connection:
+            row = connection.execute(select(runs).where(runs.c.reference == reference)).mappings().one_or_none()
+        return _run(row) if row else None
+
     def of_ticket(self, desk: str, ticket_id: str) -> Run | None:
         """Return the newest run of a ticket."""
         newest = select(runs).where(runs.c.desk == desk, runs.c.ticket_id == ticket_id).order_by(runs.c.id.desc())

@@ -425,14 +425,14 @@ questions = Table(
     Column("options", JSON, nullable=False),  # what the links in the note offer
     Column("state", String(10), nullable=False),  # open, answered, dropped
     Column("answer", Text, nullable=False, default=""),
-    Column("answered_by", String(80), nullable=False, default=""),  # link, or the author of a private reply
+    Column("answered_by", String(80), nullable=False, default=""),  # link, or "asked:ID" of a private note
     Column("created_at", Float, nullable=False),
     Column("answered_at", Float),
     Index(None, "desk", "ticket_id"),
     Index(None, "created_at"),
 )
 
-# What agents said of a note by its links: one vote for each of them and note, the later one holds.
+# What agents said of a note by its links: each has one vote on the triage and one on the draft, the later one holds.
 feedback = Table(
     "feedback",
     metadata,
@@ -440,11 +440,13 @@ feedback = Table(
     Column("run_id", Id, ForeignKey("runs.id"), nullable=False),
     Column("desk", String(40), nullable=False),
     Column("ticket_id", String(40), nullable=False),
-    Column("voter", String(64), nullable=False),  # a random name in the agent's browser
+    Column("voter", String(64), nullable=False),  # hash of a random name in the agent's browser
+    Column("about", String(10), nullable=False),  # triage, draft
     Column("verdict", String(24), nullable=False),
+    Column("label", String(200), nullable=False, default=""),  # which team or priority is right, where they say so
     Column("reason", Text, nullable=False, default=""),
     Column("created_at", Float, nullable=False),
-    UniqueConstraint("run_id", "voter"),
+    UniqueConstraint("run_id", "voter", "about"),
     Index(None, "desk", "created_at"),
 )
 

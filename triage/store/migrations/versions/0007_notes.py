@@ -68,12 +68,14 @@ def upgrade() -> None:
         sa.Column("desk", sa.String(length=40), nullable=False),
         sa.Column("ticket_id", sa.String(length=40), nullable=False),
         sa.Column("voter", sa.String(length=64), nullable=False),
+        sa.Column("about", sa.String(length=10), nullable=False),
         sa.Column("verdict", sa.String(length=24), nullable=False),
+        sa.Column("label", sa.String(length=200), nullable=False),
         sa.Column("reason", sa.Text(), nullable=False),
         sa.Column("created_at", sa.Float(), nullable=False),
         sa.ForeignKeyConstraint(["run_id"], ["runs.id"], name=op.f("fk_feedback_run_id")),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_feedback")),
-        sa.UniqueConstraint("run_id", "voter", name=op.f("uq_feedback_run_id_voter")),
+        sa.UniqueConstraint("run_id", "voter", "about", name=op.f("uq_feedback_run_id_voter_about")),
     )
     op.create_index(op.f("ix_feedback_desk_created_at"), "feedback", ["desk", "created_at"], unique=False)
     op.create_table(
