@@ -130,6 +130,7 @@ TESTED_BY = {
     "triage.classify.training": ("test_learned_parts.py", "on tickets with known noise"),
     "triage.classify.views": ("test_learned_parts.py", "through the models made of them"),
     "triage.draft_quotes": ("test_draft.py", "through what is quoted without a model"),
+    "triage.draft_support": ("test_draft_check.py", "through the check"),
     "triage.draft_words": ("test_draft_check.py", "through the rules"),
     "triage.classify.wire": ("test_llm.py", "through the classifier, against a server that floods"),
     "triage.settings_base": ("test_settings.py", "through the settings file"),

@@ -18,7 +18,8 @@ from triage.classify.draft_prompt import SYSTEM
 from triage.classify.drafter import Drafter
 from triage.decision import decide
 from triage.draft import NONE, QUOTED, READY, WITHHELD, Draft, Wishes, wanted_language, worth_asking
-from triage.draft_check import LANGUAGE, NOTHING_SAID, nothing_close
+from triage.draft_check import LANGUAGE, NOTHING_SAID
+from triage.draft_support import nothing_close
 from triage.exchange import recorded
 from triage.settings import Llm, Mode, Settings
 from triage.sources import ARTICLE, TICKET, Source, Sources

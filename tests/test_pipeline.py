@@ -360,7 +360,7 @@ class TestConflict:
         assert (len(bench.shown.notes), bench.shown.ticket.priority) == (1, "high")
 
 
-STEPS = ("after_read", "after_classify", "before_note", "after_note", "before_finish")
+STEPS = ("after_read", "after_classify", "after_draft", "before_note", "after_note", "before_finish")
 
 
 class TestKilled:

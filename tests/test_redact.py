@@ -291,3 +291,25 @@ def test_finders_alone() -> None:
     assert not GIVEN & NO_NAMES
     assert not GIVEN & ORDINARY
     assert "wrong" in TALK
+
+
+@pytest.mark.parametrize(
+    ("text", "name"),
+    [
+        ("Is Hanne I. Kreutz still here?", "Hanne I. Kreutz"),
+        ("We met Hedvig Arvidsson there.", "Hedvig Arvidsson"),
+        ("Amanda's account is locked.", "Amanda"),
+        ("Please add Efimiya, Sandra and Thomas.", "Efimiya"),
+        ("Her maiden name is Chmiel.", "Chmiel"),
+    ],
+)
+def test_a_name_is_known_by_its_build_or_its_neighbours(text: str, name: str) -> None:
+    assert name not in Masks().mask(text)
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["Laut den Allgemeinen Bedingungen", "Settings, Plan, Seats", "Outlook, Teams and Excel", "Unsere Neuen Maschinen"],
+)
+def test_words_that_only_look_like_names_stay(text: str) -> None:
+    assert Masks().mask(text) == text

@@ -9,8 +9,8 @@ from triage.classification import Classification
 from triage.clean import clean_ticket, strip_signature
 from triage.decision import Decision
 from triage.draft import Draft, Quote, Wishes, for_a_team
-from triage.draft_check import Close, count, nothing_close, shared_words
 from triage.draft_rules import sentences, undecorated, visible
+from triage.draft_support import Close, count, nothing_close, shared_words
 from triage.draft_words import COURTESY
 from triage.sources import SHOWN, TICKET, Source, Sources
 from triage.ticket import Ticket

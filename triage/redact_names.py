@@ -42,7 +42,8 @@ _DASHED: Final = re.compile(rf"^[ \t]{{0,4}}[-–—/~][ \t]{{0,2}}(?P<name>{_FU
 _TITLED: Final = re.compile(rf"(?<!\w)(?:{_TITLE})(?:\. ?| )(?:(?:{_TITLE})(?:\. ?| )){{0,2}}(?P<name>{_FULL})")
 # What says plainly that a name follows, and what often does.
 _SURE: Final = (
-    r"(?:my|the|his|her|full|first|last|customer|contact|account holder|holder) ?name(?:'s| is| was|:)|i am called"
+    r"(?:my|the|his|her|full|first|last|middle|maiden|family|sur|nick|customer|contact|account holder|holder) ?"
+    r"name(?:'s| is| was|:)|i am called|calls? me"
     r"|mein name (?:ist|lautet)|ich hei(?:ß|ss)e|je m['’]appelle|mon nom est|me llamo|mi nombre es|me chamo|chamo-me"
     r"|meu nome é|mi chiamo|il mio nome è|mijn naam is|ik heet"
     r"|(?:name|contact(?: person)?|attn|attention|customer|requester|kunde"
@@ -69,6 +70,21 @@ _CAPITALS: Final = re.compile(
     rf"(?<![\w'’.@/-]){_CAPITAL}(?:{_GAP}(?:[A-Z]\.{_GAP}){{0,2}}{_SMALL}{{0,2}}{_CAPITAL}){{0,3}}"
 )
 _PARTS: Final = re.compile(r"[^\W\d_]+(?:['’-][^\W\d_]+)*")
+_POSSESSIVE: Final = re.compile(r"['’]s?$")
+_INITIAL: Final = re.compile(rf"(?<![\w'’.@/-])(?P<first>{_CAPITAL}){_GAP}[A-ZÀ-Þ]\.{_GAP}(?P<last>{_CAPITAL})")
+"""Anna K. Meier."""
+_ENDINGS: Final = (
+    r"sson|ström|qvist|dóttir|owski|ewski|owska|ewska|iński|ińska|[oe]vić|[oe]vic|ová|wicz|enko|chuk|lainen|kainen"
+    r"|ielsen|ansen|escu|shvili|dze|oğlu|opoulos|akis|idis|yan|nyi|huber|meier|mayer|meyer|müller"
+)
+_SURNAME: Final = re.compile(
+    rf"(?<![\w'’.@/-])(?P<first>{_CAPITAL}){_GAP}(?:{_SMALL}){{0,2}}[A-ZÀ-ÞČĎŘŠŽŁŚŹŻ][^\W\d_]{{2,40}}(?:{_ENDINGS})(?!\w)"
+)
+"""Hedvig Arvidsson: endings that hardly any other word has."""
+_LIST: Final = re.compile(
+    rf"{_CAPITAL}(?:(?:, ?| (?:and|und|et|y|e|en|&) |, (?:and|und|et|y|e|en) ){_CAPITAL}){{1,20}}"
+)
+LEAST_LISTED: Final = 2
 LEAST: Final = 3
 """Letters a part of a name has at least to be looked for on its own."""
 MAX_KNOWN: Final = 200
@@ -95,6 +111,8 @@ def _hinted(text: str) -> Iterator[Span]:
             # "hi john," and "thanks, ana" are written small; a titled name is not.
             yield from _named(found, least, small=pattern in (_GREETING, _CLOSING))
     yield from _given(text)
+    yield from _built(text)
+    yield from _listed(text)
     for found in _INTRODUCED.finditer(text):
         yield from _named(found, 1 if found["sure"] else 2, small=False)
 
@@ -103,13 +121,40 @@ def _given(text: str) -> Iterator[Span]:
     """Yield common given names, with the names that follow them on the same line."""
     for found in _CAPITALS.finditer(text):
         words = list(_PARTS.finditer(found.group()))
-        first = next((place for place, word in enumerate(words) if word.group().casefold() in GIVEN), None)
+        first = next((place for place, word in enumerate(words) if _bare(word.group()) in GIVEN), None)
         if first is None:
             continue
         last = first
         while last + 1 < len(words) and words[last + 1].group().casefold() not in NO_NAMES:
             last += 1
         yield Span(NAME, found.start() + words[first].start(), found.start() + words[last].end())
+
+
+def _bare(word: str) -> str:
+    """Return a word as lists hold it: "Amanda's" is Amanda."""
+    return _POSSESSIVE.sub("", word.casefold())
+
+
+def _built(text: str) -> Iterator[Span]:
+    """Yield names that their build gives away: an initial in the middle, or a surname by its ending."""
+    for found in _INITIAL.finditer(text):
+        if not {found["first"].casefold(), found["last"].casefold()} & NO_NAMES:
+            yield Span(NAME, found.start(), found.end())
+    for found in _SURNAME.finditer(text):
+        if found["first"].casefold() not in NO_NAMES | ORDINARY:
+            yield Span(NAME, found.start(), found.end())
+
+
+def _listed(text: str) -> Iterator[Span]:
+    """Yield the single words of a list like "Ana, Efimiya and Tom", two of which at least are common given names."""
+    for found in _LIST.finditer(text):
+        words = list(_PARTS.finditer(found.group()))
+        names = [word for word in words if word.group()[:1].isupper()]
+        if sum(_bare(word.group()) in GIVEN for word in names) < LEAST_LISTED:
+            continue
+        for word in names:
+            if word.group().casefold() not in NO_NAMES:
+                yield Span(NAME, found.start() + word.start(), found.start() + word.end())
 
 
 def _named(found: re.Match[str], least: int, *, small: bool) -> Iterator[Span]:

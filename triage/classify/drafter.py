@@ -32,8 +32,9 @@ from triage.classify.reply import Messages
 from triage.clean import CleanTicket, clean_ticket
 from triage.decision import Decision
 from triage.draft import MAX_FACT, MAX_FACTS, MAX_HINT, Draft, Wishes, wanted_language, worth_asking
-from triage.draft_check import Answered, Close, Facts, Given, Proposal, check
+from triage.draft_check import Answered, Facts, Given, Proposal, check
 from triage.draft_quotes import no_model_draft
+from triage.draft_support import Close
 from triage.errors import ModelError
 from triage.redact import Masks
 from triage.redact_spans import EMAIL, NAME, PHONE
