@@ -16,10 +16,12 @@ from triage.store.controls import Controls
 from triage.store.deliveries import Deliveries
 from triage.store.effects import Effects
 from triage.store.engine import PATIENCE_SECONDS, open_engine
+from triage.store.forgetting import Forgetting
 from triage.store.knowledge import Knowledge
 from triage.store.marks import Alarms, Cursors
 from triage.store.models import Models
 from triage.store.outcomes import Outcomes
+from triage.store.retention import Retention
 from triage.store.runs import Runs
 from triage.store.undone import Undone
 
@@ -45,6 +47,8 @@ class Store:
     audit: Audit
     controls: Controls
     undone: Undone
+    forgetting: Forgetting
+    retention: Retention
 
 
 def open_store(url: str, patience: float = PATIENCE_SECONDS) -> Store:
@@ -68,4 +72,6 @@ def open_store(url: str, patience: float = PATIENCE_SECONDS) -> Store:
         audit=Audit(engine),
         controls=Controls(engine),
         undone=Undone(engine),
+        forgetting=Forgetting(engine),
+        retention=Retention(engine),
     )

@@ -240,6 +240,14 @@ class Deliveries:
         with self._reader.connect() as connection:
             return list(connection.execute(query.where(deliveries.c.desk == desk) if desk else query).scalars())
 
+    def between(self, since: float, until: float, states: Sequence[str], desk: str = "") -> list[int]:
+        """Return the ids of rows in `states` that were received in [since, until), oldest first."""
+        wanted = [deliveries.c.received_at >= since, deliveries.c.received_at < until, deliveries.c.state.in_(states)]
+        wanted += [deliveries.c.desk == desk] if desk else []
+        with self._reader.connect() as connection:
+            query = select(deliveries.c.id).where(*wanted).order_by(deliveries.c.received_at)
+            return list(connection.execute(query).scalars())
+
     def counts(self, *states: str) -> dict[str, int]:
         """Return how many rows are in each state, or in each of `states`: few rows are counted fast among millions."""
         query = select(deliveries.c.state, func.count()).group_by(deliveries.c.state)
