@@ -193,7 +193,8 @@ class Deliveries:
 
     def postpone(self, delivery_id: int, due_at: float, reason: str = "", *, uncount: bool = False) -> None:
         """Look at this row again at `due_at`; `uncount` gives the attempt back."""
-        values: dict[str, Any] = {"due_at": due_at, "reason": reason[:REASON_LENGTH], "wakeups": 0}
+        # Queued, also where a worker was faster than the web process's own mark, which would push it ahead.
+        values: dict[str, Any] = {"state": QUEUED, "due_at": due_at, "reason": reason[:REASON_LENGTH], "wakeups": 0}
         if uncount:
             values["attempts"] = case((deliveries.c.attempts > 0, deliveries.c.attempts - 1), else_=0)
         with self._engine.begin() as connection:
