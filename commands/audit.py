@@ -41,7 +41,12 @@ def command() -> None:
 @click.option("--json", "as_json", is_flag=True, help="For programs.")
 @database_errors()
 def show(since: str, limit: int, as_json: bool) -> None:
-    """Show the newest entries."""
+    """Show the newest entries.
+
+    \b
+    Example:
+      python manage.py audit show --since 2d
+    """
     begin = _begin(since)
     entries = [one for one in open_store(read_environment().database_url).audit.recent(limit) if one.at >= begin]
     for one in entries:

@@ -92,6 +92,12 @@ class Alarms:
         with self._reader.connect() as connection:
             return connection.execute(query).scalar_one_or_none()
 
+    def text(self, desk: str, kind: str) -> str:
+        """Return what the desk's alarm of this kind says, nothing while there is none."""
+        query = select(alarms.c.text).where(alarms.c.desk == desk, alarms.c.kind == kind, alarms.c.ticket_id == "")
+        with self._reader.connect() as connection:
+            return connection.execute(query).scalar_one_or_none() or ""
+
     def clear(self, desk: str, kind: str, ticket_id: str = "") -> None:
         """Take an alarm back: its cause is gone, or an admin has seen it."""
         same = alarms.c.desk == desk, alarms.c.kind == kind, alarms.c.ticket_id == ticket_id
