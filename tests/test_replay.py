@@ -46,12 +46,8 @@ def state(store: Store, number: int) -> str:
 
 
 def test_those_of_a_time(store: Store) -> None:
-    old, dead, done, other = (
-        add(store, DEAD, 9),
-        add(store, DEAD, 3),
-        add(store, DONE, 2),
-        add(store, DEAD, 1, "globex"),
-    )
+    old, dead, done = add(store, DEAD, 9), add(store, DEAD, 3), add(store, DONE, 2)
+    other = add(store, DEAD, 1, "globex")
     assert json.loads(run("--since", "6h", "--dry-run", "--json").output) == {"dry_run": True, "chosen": 3, "sent": []}
     assert "1 of 1" in run("--since", "6h", "--state", "dead", "--desk", "acme").output
     assert [state(store, one) for one in (old, dead, done, other)] == [DEAD, RECEIVED, DONE, DEAD]
