@@ -18,10 +18,11 @@ from sqlalchemy import text
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import SQLAlchemyError
 
+from triage.controlled import held_desks
 from triage.environment import Environment
 from triage.store import Store
 from triage.store.engine import reader_of
-from triage.store.marks import BEAT, EVERY_DESK, READY
+from triage.store.marks import BEAT, EVERY_DESK, READY, RESTART_NEEDED, SETTINGS_FILE
 from triage.store.migrate import is_current
 from workers.names import SWEEP_QUEUE
 
@@ -76,6 +77,7 @@ def database(store: Store, now: float) -> Iterator[Finding]:
             yield skew("clock of the database", time.time() - theirs)
         yield workers(store, now)
         yield inbox(store, now)
+        yield from switches(store)
     except (SQLAlchemyError, OSError, ValueError) as error:
         # An address that cannot be one is a ValueError, a folder that cannot be made an OSError.
         yield Finding("database", State.BROKEN, type(error).__name__, "start the database or correct DATABASE_URL")
@@ -91,6 +93,19 @@ def workers(store: Store, now: float) -> Finding:
         remedy = "start python manage.py worker and beat again; what waits is kept"
         return Finding("worker and beat", State.BROKEN, f"last seen {age:.0f} s ago", remedy)
     return Finding("worker and beat", State.OK, f"last seen {age:.0f} s ago")
+
+
+def switches(store: Store) -> Iterator[Finding]:
+    """Yield what people hold up, and what is wrong with settings that were changed while everything runs."""
+    held = held_desks(store.controls.all())
+    if EVERY_DESK in held:
+        yield Finding("writing", State.WARNING, "stopped on every desk", "python manage.py mode --go")
+    for desk in sorted(held - {EVERY_DESK}):
+        yield Finding("writing", State.WARNING, f"desk {desk} is paused", f"python manage.py mode --resume {desk}")
+    for kind in (SETTINGS_FILE, RESTART_NEEDED):
+        if said := store.alarms.text(EVERY_DESK, kind):
+            state = State.BROKEN if kind == SETTINGS_FILE else State.WARNING
+            yield Finding("running settings", state, said, "correct it, or restart web, worker and beat")
 
 
 def inbox(store: Store, now: float) -> Finding:

@@ -18,11 +18,13 @@ from triage.store.effects import Effects
 from triage.store.engine import PATIENCE_SECONDS, open_engine
 from triage.store.exchanges import Exchanges
 from triage.store.feedback import Feedback
+from triage.store.forgetting import Forgetting
 from triage.store.knowledge import Knowledge
 from triage.store.marks import Alarms, Cursors
 from triage.store.models import Models
 from triage.store.outcomes import Outcomes
 from triage.store.questions import Questions
+from triage.store.retention import Retention
 from triage.store.runs import Runs
 from triage.store.undone import Undone
 
@@ -51,6 +53,8 @@ class Store:
     undone: Undone
     feedback: Feedback
     questions: Questions
+    forgetting: Forgetting
+    retention: Retention
 
 
 def open_store(url: str, patience: float = PATIENCE_SECONDS) -> Store:
@@ -77,4 +81,6 @@ def open_store(url: str, patience: float = PATIENCE_SECONDS) -> Store:
         undone=Undone(engine),
         feedback=Feedback(engine),
         questions=Questions(engine),
+        forgetting=Forgetting(engine),
+        retention=Retention(engine),
     )

@@ -272,7 +272,11 @@ class Runs:
 
     def drop_details(self, before: float, limit: int = 1000) -> int:
         """Forget what was said of tickets in runs that ended before `before`; returns how many."""
-        old = select(runs.c.id).where(runs.c.finished_at < before, runs.c.policy != "").limit(limit)
+        # One that was given up may have said something before it had a policy.
+        says = or_(
+            runs.c.policy != "", *(runs.c[name].is_not(null()) for name in ("classification", "decision", "draft"))
+        )
+        old = select(runs.c.id).where(runs.c.finished_at < before, says).limit(limit)
         nothing = {name: null() for name in ("classification", "decision", "draft")}
         with self._engine.begin() as connection:
             ids = list(connection.execute(old).scalars())
