@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -14,15 +15,18 @@ from sqlalchemy import text
 from test_connector_recordings import VENDORS
 from test_connector_sandbox import CREDENTIALS
 
+from connectors.base import Changed
 from sandbox.config import SandboxConfig
 from sandbox.testing import Running, running
-from tests.fakes import Killed, answer
+from tests.fakes import Killed, answer, changed
 from triage.settings import Mode, Settings
 from triage.store import Store
-from triage.store.deliveries import ASK, CLOCK
+from triage.store.deliveries import ASK, CLOCK, RECEIVED
 from triage.store.effects import CONFIRMED, FAILED, NOTE, TAGS, UPDATE
 from triage.store.runs import DONE, SKIPPED
+from workers.clocks import tell_clocks
 from workers.deliver import deliver
+from workers.later import hear_asks
 
 
 @pytest.fixture(scope="module")
@@ -337,6 +341,26 @@ class TestAsked:
         with pytest.raises(AssertionError, match="later runs of this ticket within an hour"):
             living.work(3)
         assert [state for _, state in living.later(ticket_id)] == [DONE, DONE, "waiting"]
+
+
+class TestReconcile:
+    def test_finds_the_tag_on_a_ticket_nobody_follows(self, sqlite_store: Store, settings: Settings) -> None:
+        row = replace(changed("7", time.time()), tags=("vip", "ai_please"))
+        for _ in range(2):
+            hear_asks(settings, sqlite_store, "acme", [row, changed("8", time.time())])
+        (found,) = sqlite_store.deliveries.recent(10)
+        assert (found.ticket_id, found.occasion, found.state) == ("7", ASK, RECEIVED)
+
+    def test_and_a_message_whose_webhook_never_came(self, living: Living) -> None:
+        ticket_id = grumble(living)
+        time.sleep(1.1)  # a change is told from our reading by its second
+        living.says(ticket_id, "Hello?")
+        shown = living.box.connector.look(ticket_id)
+        assert shown.created_at and shown.updated_at
+        row = Changed(ticket_id, shown.status, shown.created_at, shown.updated_at)
+        tell_clocks(living.store, living.desk, [row])
+        living.work()
+        assert living.later(ticket_id) == [("message", DONE)]
 
 
 # In the order in which a later run reaches them.
