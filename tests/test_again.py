@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -14,15 +15,18 @@ from sqlalchemy import text
 from test_connector_recordings import VENDORS
 from test_connector_sandbox import CREDENTIALS
 
+from connectors.base import Changed
 from sandbox.config import SandboxConfig
 from sandbox.testing import Running, running
-from tests.fakes import Killed, answer
+from tests.fakes import Killed, answer, changed
 from triage.settings import Mode, Settings
 from triage.store import Store
-from triage.store.deliveries import ASK, CLOCK
+from triage.store.deliveries import ASK, CLOCK, RECEIVED
 from triage.store.effects import CONFIRMED, FAILED, NOTE, TAGS, UPDATE
 from triage.store.runs import DONE, SKIPPED
+from workers.clocks import tell_clocks
 from workers.deliver import deliver
+from workers.later import hear_asks
 
 
 @pytest.fixture(scope="module")
@@ -218,8 +222,7 @@ class TestAsked:
         living.poke(ticket_id)
         assert len(living.runs(ticket_id)) == 2
 
-    def test_the_tag_is_answered_and_taken_away(self, everywhere: Living) -> None:
-        living = everywhere
+    def test_the_tag_is_answered_and_taken_away(self, living: Living) -> None:
         ticket_id = living.born()
         for count in (1, 2):
             living.box.act(ticket_id, tags_add=["ai_please"])
@@ -340,6 +343,26 @@ class TestAsked:
         assert [state for _, state in living.later(ticket_id)] == [DONE, DONE, "waiting"]
 
 
+class TestReconcile:
+    def test_finds_the_tag_on_a_ticket_nobody_follows(self, sqlite_store: Store, settings: Settings) -> None:
+        row = replace(changed("7", time.time()), tags=("vip", "ai_please"))
+        for _ in range(2):
+            hear_asks(settings, sqlite_store, "acme", [row, changed("8", time.time())])
+        (found,) = sqlite_store.deliveries.recent(10)
+        assert (found.ticket_id, found.occasion, found.state) == ("7", ASK, RECEIVED)
+
+    def test_and_a_message_whose_webhook_never_came(self, living: Living) -> None:
+        ticket_id = grumble(living)
+        time.sleep(1.1)  # a change is told from our reading by its second
+        living.says(ticket_id, "Hello?")
+        shown = living.box.connector.look(ticket_id)
+        assert shown.created_at and shown.updated_at
+        row = Changed(ticket_id, shown.status, shown.created_at, shown.updated_at)
+        tell_clocks(living.store, living.desk, [row])
+        living.work()
+        assert living.later(ticket_id) == [("message", DONE)]
+
+
 # In the order in which a later run reaches them.
 STEPS = ("after_read", "after_classify", "before_note", "after_note", "before_tags", "after_tags", "before_finish")
 
@@ -350,9 +373,12 @@ class TestWhateverHappens:
         with living.store.engine.begin() as connection:
             connection.execute(text("UPDATE runs SET lease_until = 1 WHERE state = 'running'"))
 
-    @pytest.mark.parametrize("step", STEPS)
-    def test_a_worker_killed_at_any_step_leaves_one_update(self, everywhere: Living, step: str) -> None:
-        living = everywhere
+    @pytest.mark.parametrize("step", ["before_note", "after_note", "after_tags"])
+    def test_a_worker_killed_while_writing_leaves_one_update(self, everywhere: Living, step: str) -> None:
+        self.test_a_worker_killed_at_another_step_leaves_one_update(everywhere, step)
+
+    @pytest.mark.parametrize("step", ["after_read", "after_classify", "before_tags", "before_finish"])
+    def test_a_worker_killed_at_another_step_leaves_one_update(self, living: Living, step: str) -> None:
         ticket_id = grumble(living)
         living.checkpoint = kill_once(step)
         with pytest.raises(Killed):
