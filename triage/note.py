@@ -7,16 +7,19 @@ Parts without data are left out.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 
 from triage.classification import NO_TEAM, Classification
 from triage.clock_sources import clocks_of
 from triage.decision import Decision
-from triage.note_parts import Link, Part, short
+from triage.draft import Draft
+from triage.note_parts import Link, Part, named, quoted, short
 from triage.settings import Settings
 from triage.sla_words import note_line
 from triage.sources import SHOWN, Source, Sources
+from triage.speech import Speech
+from triage.speech_parts import closing, speech_parts
 from triage.ticket import Ticket
 
 CLOSING = "AI suggestion: nothing was sent to the customer."
@@ -47,6 +50,8 @@ class Material:
     now: datetime
     """Only used to say how long is left."""
     sources: Sources = NOTHING_FOUND
+    draft: Draft = field(default_factory=Draft)
+    speech: Speech | None = None
 
 
 def compose(material: Material) -> list[Part]:
@@ -56,7 +61,7 @@ def compose(material: Material) -> list[Part]:
     if decision.escalate:
         parts.append(Part(f"Escalate: {short(decision.escalation_reason).rstrip('.')}.", strong=True))
     if answer.evidence:
-        parts.append(Part("Why: the customer writes", items=tuple(f"“{short(q)}”" for q in answer.evidence[:QUOTES])))
+        parts.append(Part("Why: the customer writes", items=tuple(quoted(q) for q in answer.evidence[:QUOTES])))
     parts += [Part(line) for line in (_customer(ticket), _sla(material)) if line]
     if answer.context_for_agent:
         parts.append(Part(short(answer.context_for_agent, 400)))
@@ -65,7 +70,8 @@ def compose(material: Material) -> list[Part]:
         parts.append(Part(f"The language model did not answer ({reason}); the built-in classifier did."))
     parts += [*_listed(SIMILAR, sources.tickets), *_listed(SOURCES, sources.articles)]
     parts += _draft(answer, decision, sources)
-    parts += [Part(CLOSING), Part(REFERENCE_LINE.format(reference=material.reference))]
+    parts += speech_parts(material.speech)
+    parts += [Part(closing(material.speech) or CLOSING), Part(REFERENCE_LINE.format(reference=material.reference))]
     return parts
 
 
@@ -105,13 +111,13 @@ def _words(label: str) -> str:
 
 def _customer(ticket: Ticket) -> str:
     organization = ticket.organization
-    facts = [organization.name and short(organization.name, 80)]
-    facts.append(organization.tier and f"tier {short(organization.tier, 40)}")
-    facts.append(organization.plan and f"plan {short(organization.plan, 40)}")
+    facts = [organization.name and named(organization.name, 80)]
+    facts.append(organization.tier and f"tier {named(organization.tier, 40)}")
+    facts.append(organization.plan and f"plan {named(organization.plan, 40)}")
     facts.append(f"MRR {organization.mrr:,.0f}" if organization.mrr is not None else "")
     if ticket.earlier:
         latest = ticket.earlier[0]
-        facts.append(f"{_count(ticket.ticket_count_30d)} in 30 days, latest: “{short(latest.subject, 80)}”")
+        facts.append(f"{_count(ticket.ticket_count_30d)} in 30 days, latest: {quoted(latest.subject, 80)}")
     known = [fact for fact in facts if fact]
     return "Customer: " + " · ".join(known) if known else ""
 

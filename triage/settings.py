@@ -1,7 +1,7 @@
 """Everything an admin can set: the shape of `tandem.yaml` and its defaults (`settings_file.py` reads the file).
 
 Durations are written `15m`, `4h`, `7d` (or a number of minutes) and held in minutes. The parts: `settings_base.py`,
-`settings_hours.py` (weekly hours), `settings_sla.py`, `settings_knowledge.py`.
+`settings_hours.py` (weekly hours), `settings_sla.py`, `settings_knowledge.py`, `settings_speech.py`.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from pydantic import Field, SecretStr, field_validator, model_validator
 from triage.settings_base import Minutes, Section, Target
 from triage.settings_knowledge import Knowledge
 from triage.settings_sla import PriorityName, Sla
+from triage.settings_speech import SpeechRules
 
 DecidedField = Literal["primary_team", "priority", "sentiment", "churn_risk"]
 LOOPBACK = {"localhost", "127.0.0.1", "::1"}
@@ -105,6 +106,8 @@ class Desk(Section):
     """Calls per minute of the account until its own headers say better."""
     reconcile_every: Minutes = 5
     knowledge: Knowledge = Knowledge()
+    speech: SpeechRules | None = None
+    """What this desk has otherwise than the others."""
 
     @field_validator("url")
     @classmethod
@@ -288,6 +291,7 @@ class Settings(Section):
     llm: Llm = Llm()
     retention: Retention = Retention()
     sla: Sla = Sla()
+    speech: SpeechRules = SpeechRules()
 
     @field_validator("desks", "teams")
     @classmethod
@@ -324,6 +328,10 @@ class Settings(Section):
     def unknown_teams(self) -> list[tuple[str, str]]:
         """Return (desk, team) of every mode that is set for a team which does not exist."""
         return [(name, team) for name, desk in self.desks.items() for team in desk.teams if team not in self.teams]
+
+    def speech_of(self, desk: Desk) -> SpeechRules:
+        """Return who may speak on `desk`."""
+        return desk.speech.over(self.speech) if desk.speech else self.speech
 
     def thresholds_of(self, desk: str) -> Thresholds:
         """Return the thresholds in force for `desk`; none is below the target precision.

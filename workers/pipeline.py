@@ -13,7 +13,7 @@ import logging
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 
 from pydantic import ValidationError
@@ -23,11 +23,13 @@ from triage.classification import Classification, KbArticle
 from triage.classify.base import Classifier
 from triage.clocks import Judged
 from triage.decision import Decision, decide
+from triage.draft import Draft, Wishes
 from triage.errors import Conflict, Gone, Refused, Retry
 from triage.note import Material, compose
 from triage.note_parts import render_html
 from triage.settings import Desk, Mode, Settings
 from triage.sources import Sources
+from triage.speech import REPLY, SILENT, Speech, speak
 from triage.store import Store
 from triage.store.effects import CONFIRMED, NOTE, PLANNED, TAGS, Effect
 from triage.store.effects import FIELDS as FIELDS_EFFECT
@@ -36,6 +38,7 @@ from triage.store.runs import DONE, SKIPPED, Run
 from triage.ticket import Status, Ticket
 from workers.clocks import follow
 from workers.leases import LEASE_SECONDS
+from workers.reply import Turn, speak_up
 
 logger = logging.getLogger(__name__)
 OVER = {
@@ -77,6 +80,8 @@ class Tools:
     """Called after each step; tests end the process there."""
     find: Callable[[Ticket], Sources] = lambda _ticket: Sources()
     """Finds what the desk knows about a ticket."""
+    draft: Callable[[Ticket, Classification, Decision, Sources, Wishes], Draft] = lambda *_: Draft()
+    """Writes a reply for a person to edit."""
 
 
 @dataclass
@@ -116,12 +121,19 @@ def triage(run: Run, tools: Tools) -> None:
         answer, sources = _look_up(ticket, answer, run, tools)
     decision = decide(ticket, answer, tools.settings, tools.desk)
     _follow(ticket, tools, decision.judged(answer))
+    with steps.timed("note"):
+        draft = tools.draft(ticket, answer, decision, sources, Wishes())
+        ticket, speech = speak_up(_turn(run, answer, decision, draft, sources, tools), ticket)
+    decision.steps += speech.reasons
+    decision.note = decision.note and (speech.level != SILENT or NOTE in effects)
     if NOTE not in effects or effects[NOTE].state == PLANNED:
         # Later attempts see what the first one set as set by somebody: their decision is not the one to keep.
-        _hold(tools.store.runs.save(run, decision=decision.model_dump(), policy=tools.settings.policy_version()))
+        told = {"decision": decision.model_dump(), "draft": draft.model_dump(), "speech": speech.level}
+        _hold(tools.store.runs.save(run, policy=tools.settings.policy_version(), **told))
     with steps.timed("note"):
         if decision.note:
-            decision = _write_note(run, ticket, answer, sources, decision, tools)
+            material = Material(ticket, answer, decision, tools.settings, run.reference, datetime.now(UTC), sources)
+            decision = _write_note(run, replace(material, draft=draft, speech=speech), tools)
         else:
             _write_fields(run, ticket, decision, tools)
     with steps.timed("tags"):
@@ -185,34 +197,41 @@ def _look_up(ticket: Ticket, answer: Classification, run: Run, tools: Tools) -> 
     return answer, found
 
 
-def _write_note(
-    run: Run, ticket: Ticket, answer: Classification, sources: Sources, decision: Decision, tools: Tools
-) -> Decision:
+def _turn(run: Run, answer: Classification, decision: Decision, draft: Draft, sources: Sources, tools: Tools) -> Turn:
+    def hold(step: str) -> None:
+        now = time.time()
+        _hold(tools.store.runs.save(run, lease_until=now + LEASE_SECONDS))
+        tools.checkpoint(step)
+        if time.time() - now > PAUSE_SECONDS:
+            raise Retry(HELD_UP)
+
+    mine = (tools.connector, tools.store, tools.settings, tools.desk, hold, tools.checkpoint)
+    return Turn(run, answer, decision, draft, sources, *mine)
+
+
+def _write_note(run: Run, material: Material, tools: Tools) -> Decision:
     """Make sure that the note and the fields stand on the ticket; return the decision that was carried out."""
-    effects = tools.store.effects
+    effects, decision = tools.store.effects, material.decision
     effect = effects.plan(run.id, NOTE, _intent(decision), time.time())
     if effect.state == CONFIRMED:
         return decision
     doubtful = effect.state != PLANNED
     for _ in range(CONFLICTS):
+        ticket, decision = material.ticket, material.decision
         if doubtful and (found := tools.connector.find_note(ticket.id, run.reference)):
             if found.leak is None:
                 # In this order: once the note is confirmed, no later attempt comes back for the fields.
                 _write_fields(run, ticket, decision, tools)
             _record_note(run, effect, found, tools)
             return decision
-        now = datetime.now(UTC)
-        material = Material(ticket, answer, decision, tools.settings, run.reference, now, sources)
-        note = render_html(compose(material))
+        note = render_html(compose(replace(material, now=datetime.now(UTC))))
         _announce(run, effect, decision, tools)
         try:
             written = tools.connector.post(ticket, note, run.reference, _fields(decision))
         except Conflict:
             # Somebody was faster: look at what they did, then decide and try again.
             doubtful = True
-            ticket = tools.connector.read(run.ticket_id)
-            _check_open(ticket, tools, begun=True)
-            decision = decide(ticket, answer, tools.settings, tools.desk)
+            material = _again(tools.connector.read(run.ticket_id), material, tools)
             continue
         except Refused as error:
             effects.fail(effect, {"note": str(error)})
@@ -221,6 +240,18 @@ def _write_note(
         _record_note(run, effect, written, tools)
         return decision
     raise Retry("the ticket was changed by others each time a note was to be written")
+
+
+def _again(ticket: Ticket, material: Material, tools: Tools) -> Material:
+    """Return the material of a ticket that others have changed; what the customer was sent stays sent."""
+    _check_open(ticket, tools, begun=True)
+    decision = decide(ticket, material.answer, tools.settings, tools.desk)
+    speech: Speech | None = material.speech
+    if speech is None or speech.level != REPLY:
+        known = (material.draft, tools.settings, tools.desk, material.sources)
+        speech = speak(ticket, material.answer, decision, *known)
+    decision.steps += speech.reasons
+    return replace(material, ticket=ticket, decision=decision, speech=speech)
 
 
 def _announce(run: Run, effect: Effect, decision: Decision, tools: Tools) -> None:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from sqlalchemy import Engine
 
 from triage.store.acts import Acts
+from triage.store.answered import Answered
 from triage.store.audit import Audit
 from triage.store.backtests import Backtests
 from triage.store.calibrations import Calibrations
@@ -41,6 +42,7 @@ class Store:
     backtests: Backtests
     knowledge: Knowledge
     audit: Audit
+    answered: Answered
 
 
 def open_store(url: str, patience: float = PATIENCE_SECONDS) -> Store:
@@ -62,4 +64,5 @@ def open_store(url: str, patience: float = PATIENCE_SECONDS) -> Store:
         backtests=Backtests(engine),
         knowledge=Knowledge(engine),
         audit=Audit(engine),
+        answered=Answered(engine),
     )

@@ -12,7 +12,7 @@ from triage.store.engine import insert_into, reader_of
 from triage.store.tables import effects
 
 PLANNED, SENT, CONFIRMED, FAILED, UNDONE = "planned", "sent", "confirmed", "failed", "undone"
-NOTE, FIELDS, TAGS = "note", "fields", "tags"
+NOTE, FIELDS, TAGS, REPLY = "note", "fields", "tags", "reply"
 
 
 @dataclass(frozen=True)

@@ -94,7 +94,7 @@ effects = Table(
     metadata,
     Column("id", Id, primary_key=True, autoincrement=True),
     Column("run_id", Id, ForeignKey("runs.id"), nullable=False),
-    Column("kind", String(12), nullable=False),  # note, fields, tags
+    Column("kind", String(12), nullable=False),  # note, fields, tags, update, reply
     Column("state", String(12), nullable=False),  # planned, sent, confirmed, failed, undone
     Column("intent", JSON, nullable=False),
     Column("before", JSON),
@@ -405,6 +405,16 @@ exchanges = Table(
     Column("cost_usd", Float, nullable=False),
     Index(None, "run_id"),
     Index(None, "at"),
+)
+
+# Whom Tandem has answered by itself within a day: none of them a second time. A requester is an id.
+answered = Table(
+    "answered",
+    metadata,
+    Column("desk", String(40), primary_key=True),
+    Column("requester", String(40), primary_key=True),
+    Column("run_id", Id, nullable=False),
+    Column("at", Float, nullable=False),
 )
 
 # One fact that a person was asked for in a note.
