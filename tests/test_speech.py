@@ -27,7 +27,7 @@ from triage.stake_words import stake_words
 from triage.ticket import Author, Message, Organization, Requester, Status, Ticket
 
 ASKED = "Hello, where can I change the language of my account? I looked at the menu and did not find it."
-TEXT = "Hello Ada,\nopen Settings and choose Language [1]. The page then loads again in the new language [1].\nKind regards"
+TEXT = "Hello Ada,\nopen Settings and choose Language [1]. The page loads again in that language [1].\nBest regards"
 AUTO = """
 speech:
   silent: true
