@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from triage.classification import NO_TEAM, Classification
+from triage.clean import html_to_text
 from triage.clock_sources import clocks_of
 from triage.decision import Decision
 from triage.draft import Draft
@@ -20,6 +21,7 @@ from triage.sla_words import note_line
 from triage.sources import SHOWN, Source, Sources
 from triage.speech import Speech
 from triage.speech_parts import closing, speech_parts
+from triage.summary import fit_summary
 from triage.ticket import Ticket
 
 CLOSING = "AI suggestion: nothing was sent to the customer."
@@ -63,16 +65,25 @@ def compose(material: Material) -> list[Part]:
     if answer.evidence:
         parts.append(Part("Why: the customer writes", items=tuple(quoted(q) for q in answer.evidence[:QUOTES])))
     parts += [Part(line) for line in (_customer(ticket), _sla(material)) if line]
-    if answer.context_for_agent:
-        parts.append(Part(short(answer.context_for_agent, 400)))
+    if told := _fit(answer.context_for_agent, material):
+        parts.append(Part(short(told, 400)))
     if answer.fallback_reason:
         reason = short(answer.fallback_reason)
         parts.append(Part(f"The language model did not answer ({reason}); the built-in classifier did."))
     parts += [*_listed(SIMILAR, sources.tickets), *_listed(SOURCES, sources.articles)]
-    parts += _draft(answer, decision, sources)
+    parts += _draft(material)
     parts += speech_parts(material.speech)
     parts += [Part(closing(material.speech) or CLOSING), Part(REFERENCE_LINE.format(reference=material.reference))]
     return parts
+
+
+def _fit(text: str, material: Material) -> str:
+    """Return what the classifier says; a model's words only where they may be read as ours."""
+    if not material.answer.model:
+        return text
+    ticket = material.ticket
+    bodies = [html_to_text(one.body) if one.html else one.body for one in ticket.messages]
+    return fit_summary(text, "\n".join([ticket.subject, ticket.organization.name, ticket.requester.name, *bodies]))
 
 
 def _verdict(answer: Classification, decision: Decision) -> str:
@@ -139,11 +150,12 @@ def _listed(line: str, found: Sequence[Source]) -> list[Part]:
     return [Part(line, links)] if links else []
 
 
-def _draft(answer: Classification, decision: Decision, sources: Sources) -> list[Part]:
+def _draft(material: Material) -> list[Part]:
+    decision, sources = material.decision, material.sources
+    draft = material.draft.text or _fit(material.answer.auto_response_draft, material)
     if decision.needs_triage:
         return [Part(NOT_SURE)]
-    if answer.auto_response_draft:
-        draft = answer.auto_response_draft
+    if draft:
         cut = draft if len(draft) <= DRAFT_LENGTH else draft[: DRAFT_LENGTH - 1].rstrip() + "…"
         return [Part(DRAFT_TITLE, quote=cut)]
     return [Part(SOURCES_ONLY if sources.articles or sources.tickets else NO_DRAFT)]
