@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 
 _SCHEME = re.compile(r":(?=//)|\b(mailto|javascript|vbscript|data|tel|sms|callto|skype):(?=\S)", re.IGNORECASE)
-_AT = re.compile(r"(?<=\S)[@\uff20](?=\S)")
+_AT = re.compile(r"(?<=[^\s\[])[@\uff20](?=\S)")
 _DOT = re.compile(r"[.\uff0e\uff61\u3002]")
 _LABEL = r"[\w\u00ad\u200c\u200d-]+"
 # The ideographic full stop ends sentences, too: it counts where Latin letters follow.

@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import re
 
-SHINGLE = 6
+SHINGLE = 8
 """So many words in a row that stand in the ticket too are the customer's, not a summary."""
 SHORTEST = 3
 """A summary of fewer words says nothing that could be followed."""
 _WORD = re.compile(r"[^\W_]+")
+_LINK = re.compile(r"\[link removed\]|://|www\.", re.IGNORECASE)
 _LIKE_US = re.compile(
     r"\bTDM-|\btandem\b|\bAI suggestion\b|\bsafe to send\b|\bdraft\b|\bready to edit\b|·", re.IGNORECASE
 )
@@ -52,6 +53,7 @@ _PROMISE = re.compile(
     re.IGNORECASE,
 )
 _REASONS = (
+    (_LINK, "brings a link along"),
     (_LIKE_US, "speaks like Tandem"),
     (_MACHINE, "speaks of instructions"),
     (_ORDER, "gives an order"),
