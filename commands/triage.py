@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 import time
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -12,10 +13,12 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from commands.shared import check_desk, database_errors, find_embedded_redis
 from triage.decision import decide
+from triage.draft import Wishes
 from triage.logs import configure_logging
 from triage.note import Material, compose
 from triage.note_parts import render_text
 from triage.sources import Sources
+from triage.speech import speak
 from triage.store.deliveries import DONE
 from triage.store.runs import DONE as RUN_DONE
 from workers.deliver import deliver
@@ -59,12 +62,16 @@ def _show(runtime: Runtime, desk: str, ticket_id: str) -> None:
     except SQLAlchemyError:
         # A dry run needs no database, and then there is no index.
         sources = Sources()
-    note = compose(Material(ticket, answer, decision, tools.settings, DRY_REFERENCE, datetime.now(UTC), sources))
+    draft = tools.draft(ticket, answer, decision, sources, Wishes())
+    speech = speak(ticket, answer, decision, draft, tools.settings, tools.desk, sources)
+    material = Material(ticket, answer, decision, tools.settings, DRY_REFERENCE, datetime.now(UTC), sources)
+    note = compose(replace(material, draft=draft, speech=speech))
     click.echo(render_text(note))
     click.echo("\nTags:   " + (" ".join(decision.tags) or "none"))
     fields = {"priority": decision.priority, "group": decision.group, **decision.custom}
     click.echo("Fields: " + (", ".join(f"{key}={value}" for key, value in fields.items() if value) or "none"))
-    click.echo("Why:\n" + "\n".join(f"  - {step}" for step in decision.steps))
+    click.echo(f"Speech: {speech.level}")
+    click.echo("Why:\n" + "\n".join(f"  - {step}" for step in (*decision.steps, *speech.reasons)))
     click.echo("\nDry run: nothing was written. Add --write to write it.")
 
 

@@ -20,7 +20,7 @@ from triage.note_parts import render_html, render_text
 from triage.reply import AUTOMATED, compose_reply, faults, fully_sourced
 from triage.settings import DEFAULT_TEAMS, Settings
 from triage.settings_file import parse_settings
-from triage.sources import ARTICLE, Source, Sources
+from triage.sources import ARTICLE, TICKET, Source, Sources
 from triage.speech import NOTE, REPLY, SAFE, SILENT, Speech, speak
 from triage.speech_parts import speech_parts
 from triage.stake_words import stake_words
@@ -186,6 +186,10 @@ DANGEROUS: dict[str, dict[str, Any]] = {
     "a far source": {"sources": Sources((replace(PAGE, close=False),))},
     "a source without a page": {"sources": Sources((replace(PAGE, url=""),))},
     "only a ticket": {"sources": Sources((), (PAGE,))},
+    "rests on a ticket": {"sources": Sources((PAGE,), (replace(PAGE, kind=TICKET),))},
+    "rests on nothing": {"draft": Draft(text=TEXT.replace("[1]", "[2]"), language="en")},
+    "a question left open": {"draft": GOOD_DRAFT.model_copy(update={"open": ["And the price?"]})},
+    "a sentence taken out": {"draft": GOOD_DRAFT.model_copy(update={"removed": ["no source"]})},
     "security": {"said": answer("security", 0.97, priority="P3_low", sentiment="neutral", churn_risk="low")},
     "data privacy": {"said": answer("data_privacy", 0.97, priority="P3_low", sentiment="neutral", churn_risk="low")},
     "security second": {"said": calm(secondary_team="security")},
@@ -400,7 +404,7 @@ class TestReplyText:
         assert fully_sourced(text) is fine
 
     def test_a_good_draft_has_no_faults(self) -> None:
-        assert faults(GOOD_DRAFT) == []
+        assert faults(GOOD_DRAFT, SOURCES) == []
 
 
 class TestNoteLine:
@@ -409,8 +413,12 @@ class TestNoteLine:
         assert part.line.startswith("Safe to send as is: sure (97%), every sentence sourced")
 
     def test_says_that_the_reply_was_sent(self) -> None:
-        (part,) = speech_parts(speech_of())
+        (part,) = speech_parts(replace(speech_of(), sent=True))
         assert part.line.startswith("An automated public reply was sent to the customer")
+
+    def test_never_says_so_before(self) -> None:
+        (part,) = speech_parts(speech_of())
+        assert part.line.startswith("Safe to send as is")
 
     def test_is_left_out_otherwise(self) -> None:
         assert speech_parts(speech_of(draft=Draft())) == []

@@ -24,6 +24,10 @@ class Draft(BaseModel):
     quotes: list[Quote] = Field(default_factory=list)
     withheld: list[str] = Field(default_factory=list)
     """Why a model's draft is not shown."""
+    removed: list[str] = Field(default_factory=list)
+    """Why sentences of the shown draft were taken out."""
+    open: list[str] = Field(default_factory=list)
+    """Questions of the ticket that the draft does not answer."""
     question: str = ""
     options: list[str] = Field(default_factory=list)
     language: str = ""

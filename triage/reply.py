@@ -61,13 +61,18 @@ def good_sources(sources: Sources) -> list[Source]:
     return [one for one in sources.articles if one.close and one.url][:SHOWN]
 
 
-def faults(draft: Draft) -> list[str]:
+def faults(draft: Draft, sources: Sources) -> list[str]:
     """Return why the draft cannot stand without a person, nothing where it can."""
     found = []
     if not draft.text.strip():
         found.append("there is no draft")
-    if draft.withheld:
+    if draft.withheld or draft.removed:
         found.append("a part of the draft was withheld")
+    if draft.open:
+        found.append("a question of the ticket is not answered")
+    public = {number for number, one in sources.numbered() if one in good_sources(sources)}
+    if not {int(number) for number in NUMBER.findall(draft.text)} <= public:
+        found.append("the draft rests on something that is no close help article")
     if draft.question or draft.options:
         found.append("a fact only a person knows is missing")
     if draft.text.strip() and not fully_sourced(draft.text):

@@ -42,6 +42,10 @@ class Sources:
     """Help-centre articles and Markdown files."""
     tickets: tuple[Source, ...] = ()
 
+    def numbered(self) -> list[tuple[int, Source]]:
+        """Return what a note shows with the number by which a draft cites it: solved tickets first."""
+        return list(enumerate((*self.tickets[:SHOWN], *self.articles[:SHOWN]), start=1))
+
     def ids(self) -> dict[str, list[dict[str, object]]]:
         """Return kind, key and score of each, for the record: no text."""
         return {

@@ -48,6 +48,8 @@ class Speech:
     """The name of the auto-reply category that allows a reply."""
     language: str = ""
     """The customer's, in which a reply says who writes."""
+    sent: bool = False
+    """The customer has been sent the reply; only `workers/reply.py` says so."""
 
 
 @dataclass(frozen=True)
@@ -166,7 +168,7 @@ def _nothing_to_say(case: _Case) -> str:
 def _never_sure(case: _Case) -> list[str]:
     """Return the doubts that no setting can lift."""
     ticket, decision, answer = case.ticket, case.decision, case.answer
-    found = faults(case.draft)
+    found = faults(case.draft, case.sources)
     if decision.needs_triage or answer.primary_team not in case.settings.teams:
         found.append("team or priority is not sure")
     if not good_sources(case.sources):

@@ -15,9 +15,9 @@ def speech_parts(speech: Speech | None) -> list[Part]:
     if speech is None or not speech.reasons or speech.level not in (SAFE, REPLY):
         return []
     why = speech.reasons[0].partition(": ")[2]
-    return [Part((REPLIED if speech.level == REPLY else SAFE_LINE).format(why=why), strong=True)]
+    return [Part((REPLIED if speech.sent else SAFE_LINE).format(why=why), strong=True)]
 
 
 def closing(speech: Speech | None) -> str:
     """Return the line that says that the customer has been sent something, else an empty text."""
-    return CLOSING if speech is not None and speech.level == REPLY else ""
+    return CLOSING if speech is not None and speech.sent else ""

@@ -29,7 +29,7 @@ from triage.note import Material, compose
 from triage.note_parts import render_html
 from triage.settings import Desk, Mode, Settings
 from triage.sources import Sources
-from triage.speech import REPLY, SILENT, Speech, speak
+from triage.speech import SILENT, Speech, speak
 from triage.store import Store
 from triage.store.effects import CONFIRMED, NOTE, PLANNED, TAGS, Effect
 from triage.store.effects import FIELDS as FIELDS_EFFECT
@@ -247,7 +247,7 @@ def _again(ticket: Ticket, material: Material, tools: Tools) -> Material:
     _check_open(ticket, tools, begun=True)
     decision = decide(ticket, material.answer, tools.settings, tools.desk)
     speech: Speech | None = material.speech
-    if speech is None or speech.level != REPLY:
+    if speech is None or not speech.sent:
         known = (material.draft, tools.settings, tools.desk, material.sources)
         speech = speak(ticket, material.answer, decision, *known)
     decision.steps += speech.reasons

@@ -60,7 +60,7 @@ def speak_up(turn: Turn, ticket: Ticket) -> tuple[Ticket, Speech]:
     effects = turn.store.effects
     effect = next((one for one in effects.of_run(turn.run.id) if one.kind == REPLY_EFFECT), None)
     if effect and _has_gone_out(effect, turn, ticket):
-        return ticket, Speech(REPLY, [effect.intent["why"]], effect.intent["category"])
+        return ticket, Speech(REPLY, [effect.intent["why"]], effect.intent["category"], sent=True)
     speech = turn.speak(ticket)
     if speech.level != REPLY:
         if effect and effect.state != FAILED:
@@ -116,7 +116,7 @@ def _send(effect: Effect, turn: Turn, ticket: Ticket, speech: Speech) -> tuple[T
         turn.checkpoint("after_reply")
         effects.confirm(effect, time.time(), note_id=written.note_id)
         # Our own comment has changed the ticket: the note needs its new stamp.
-        return turn.connector.read(ticket.id), speech
+        return turn.connector.read(ticket.id), replace(speech, sent=True)
     effects.fail(effect, {"reply": why})
     return ticket, _held_back(speech, why)
 

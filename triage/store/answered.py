@@ -26,10 +26,15 @@ class Answered:
         with self._reader.connect() as connection:
             return bool(connection.execute(query).scalar_one())
 
+    def drop(self, now: float) -> int:
+        """Forget the turns that have come back; returns how many."""
+        with self._engine.begin() as connection:
+            return int(connection.execute(delete(answered).where(answered.c.at < now - DAY_SECONDS)).rowcount)
+
     def take_turn(self, desk: str, requester: str, run_id: int, now: float) -> bool:
         """Say whether this run may answer `requester` now; true for one run in a day, however often it asks.
 
-        One statement decides between workers that ask at once. Turns of days before are forgotten.
+        One statement decides between workers that ask at once.
         """
         with self._engine.begin() as connection:
             connection.execute(delete(answered).where(answered.c.at < now - DAY_SECONDS))
