@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Literal
 from urllib.parse import urlsplit
 
 from dotenv import dotenv_values
@@ -46,6 +47,7 @@ class Environment(BaseModel):
     console_password: SecretStr = SecretStr("")
     port: int = Field(default=8000, ge=1, le=65535)
     log_level: str = "INFO"
+    log_format: Literal["text", "json"] = "text"
     trusted_proxies: int = Field(default=0, ge=0, le=10)
     """How many reverse proxies of yours stand before the web process and set X-Forwarded-For and -Proto."""
 

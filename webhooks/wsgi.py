@@ -10,6 +10,7 @@ from triage.environment import read_environment, variables
 from triage.logs import configure_logging
 from triage.settings_file import load_settings
 from triage.store import open_store
+from triage.traces import set_up_traces
 from webhooks.app import create_app
 from webhooks.wakeup import Wakeup
 
@@ -20,6 +21,7 @@ PATIENCE_SECONDS = 5.0
 def build() -> Flask:
     """Return the application of this process."""
     environment = read_environment()
-    configure_logging(environment.log_level)
+    configure_logging(environment.log_level, environment.log_format)
+    set_up_traces("tandem-web", variables())
     settings = load_settings(Path(environment.tandem_config), variables())
     return create_app(environment, settings, open_store(environment.database_url, PATIENCE_SECONDS), Wakeup())
