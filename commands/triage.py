@@ -17,6 +17,7 @@ from triage.logs import configure_logging
 from triage.note import Material, compose
 from triage.note_parts import render_text
 from triage.sources import Sources
+from triage.speech import speak
 from triage.store.deliveries import DONE
 from triage.store.runs import DONE as RUN_DONE
 from workers.deliver import deliver
@@ -63,13 +64,15 @@ def _show(runtime: Runtime, desk: str, ticket_id: str) -> None:
         sources, moods = Sources(), {}
     # What would be said, also on a desk that only watches and so drafts nothing.
     draft = tools.draft(ticket, answer, decision.model_copy(update={"note": True}), sources, Wishes())
-    now = datetime.now(UTC)
-    note = compose(Material(ticket, answer, decision, tools.settings, DRY_REFERENCE, now, sources, draft, moods))
+    speech = speak(ticket, answer, decision, draft, tools.settings, tools.desk, sources)
+    known = (tools.settings, DRY_REFERENCE, datetime.now(UTC), sources, draft, moods)
+    note = compose(Material(ticket, answer, decision, *known, speech=speech))
     click.echo(render_text(note))
     click.echo("\nTags:   " + (" ".join(decision.tags) or "none"))
     fields = {"priority": decision.priority, "group": decision.group, **decision.custom}
     click.echo("Fields: " + (", ".join(f"{key}={value}" for key, value in fields.items() if value) or "none"))
-    click.echo("Why:\n" + "\n".join(f"  - {step}" for step in decision.steps))
+    click.echo(f"Speech: {speech.level}")
+    click.echo("Why:\n" + "\n".join(f"  - {step}" for step in (*decision.steps, *speech.reasons)))
     click.echo("\nDry run: nothing was written. Add --write to write it.")
 
 

@@ -1,7 +1,7 @@
 """What every helpdesk connector does, in our words; `zendesk.py` and `freshdesk.py` hold the differences.
 
-Reads normalize, writes are additive and repeatable. Only `post` is not: the helpdesks take no idempotency key for
-notes, so after any doubt call `find_note` first.
+Reads normalize, writes are additive and repeatable. Only `post` and `reply` are not: the helpdesks take no idempotency
+key for comments, so after any doubt call `find_note` or `find_reply` first.
 """
 
 from __future__ import annotations
@@ -159,6 +159,15 @@ class Connector(Protocol):
 
     def post(self, ticket: Ticket, note_html: str, reference: str, fields: Fields) -> Written:
         """Add one private note and set `fields`; a refused field never costs the note. Conflict if read is stale."""
+
+    def reply(self, ticket: Ticket, html: str, reference: str) -> Written:
+        """Answer the customer in public. Looks right before: Conflict if anybody has written since `ticket` was read.
+
+        Refused if the helpdesk kept it private. After any doubt call `find_reply` first.
+        """
+
+    def find_reply(self, ticket_id: str, reference: str) -> Written | None:
+        """Return our public reply that carries `reference`, or None."""
 
     def update_note(self, ticket_id: str, note_id: str, note_html: str, reference: str) -> Written:
         """Replace the text of our note; FeatureOff where the helpdesk has no such thing."""

@@ -14,7 +14,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any, ClassVar
 
-from connectors import freshdesk_clocks, freshdesk_schedules, freshdesk_solutions, freshdesk_ticket
+from connectors import freshdesk_clocks, freshdesk_reply, freshdesk_schedules, freshdesk_solutions, freshdesk_ticket
 from connectors.base import Account, Articles, Changes, Fields, History, Leak, Past, Written
 from connectors.budget import ACCOUNT, BULK_SPARE, Need
 from connectors.freshdesk_customer import Customers
@@ -42,6 +42,7 @@ TICKETS = "/tickets"
 TICKET = "/tickets/{id}"
 CONVERSATIONS = "/tickets/{id}/conversations"
 NOTES = "/tickets/{id}/notes"
+REPLY = "/tickets/{id}/reply"
 CONVERSATION = "/conversations/{id}"
 GROUPS = "/groups"
 ME = "/agents/me"
@@ -66,6 +67,7 @@ LIST_WITH_TEXT = 5.0
 SCOPES = {1: "global access", 2: "group access", 3: "restricted access"}
 NOBODY = "Freshdesk answers without saying who we are: check this desk's `auth` and `url`"
 NOT_OURS = "the ticket is deleted, or outside of what the bot's agent may see"
+NO_REPLY_ID = "Freshdesk took the reply but named no id"
 NO_NOTE_ID = "Freshdesk took the note but named no id"
 REMOVED_TEXT = "<p>Removed.</p>"
 NOTE_REMOVED = "it came back public and was removed at once; Tandem does not write it again on its own"
@@ -190,6 +192,23 @@ class Freshdesk(Helpdesk):
         except Gone as error:
             more = dict.fromkeys(wanted, str(error))
         return Written(note_id, self._before(ticket, after), after, refused | more)
+
+    def reply(self, ticket: Ticket, html: str, reference: str) -> Written:
+        """Answer the customer by mail; Conflict if anybody has written up to right before."""
+        check_reference(html, reference)
+        freshdesk_ticket.living(self._api.get(TICKET, ticket.id))
+        freshdesk_reply.check_unanswered(ticket, self._listed(CONVERSATIONS, ticket.id))
+        sent = as_dict(self._api.send("POST", REPLY, ticket.id, body={"body": html}))
+        reply_id = ident(sent.get("id"))
+        if not reply_id:
+            raise UnknownOutcome(NO_REPLY_ID)
+        if sent.get("private") is True:
+            raise Refused(freshdesk_reply.KEPT_PRIVATE)
+        return Written(reply_id)
+
+    def find_reply(self, ticket_id: str, reference: str) -> Written | None:
+        """Return our public reply that carries `reference`, or None. The list starts at the oldest."""
+        return freshdesk_reply.found_reply(self._listed(CONVERSATIONS, ticket_id), reference, self.account().user_id)
 
     def update_note(self, ticket_id: str, note_id: str, note_html: str, reference: str) -> Written:
         """Replace the text of our note; Gone if somebody has deleted it. Only the text can be changed."""

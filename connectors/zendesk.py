@@ -13,7 +13,7 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Any, ClassVar
 
-from connectors import zendesk_guide, zendesk_schedules, zendesk_ticket
+from connectors import zendesk_guide, zendesk_reply, zendesk_schedules, zendesk_ticket
 from connectors.base import Account, Articles, Changes, Fields, History, Leak, Past, Written
 from connectors.budget import ACCOUNT, BULK_SPARE, SPARE, Need
 from connectors.helpdesk import (
@@ -76,7 +76,7 @@ TICKET_UPDATES = 2.0
 LOOK_CALLS = 3.0
 NOBODY = "Zendesk answers, but the credential signs in nobody: check this desk's `auth`"
 NO_FIELD = "'{}' is no Zendesk field id (a number)"
-NO_COMMENT = "Zendesk took the note but shows no comment"
+NO_COMMENT = "Zendesk took the comment but does not show it"
 NO_EDITING = "Zendesk cannot change a comment"
 CHANGED_MEANWHILE = "somebody changed the ticket since Tandem read it"
 
@@ -173,8 +173,7 @@ class Zendesk(Helpdesk):
 
     def find_note(self, ticket_id: str, reference: str) -> Written | None:
         """Return our note that carries `reference` among the newest 100 comments, or None; a public one is hidden."""
-        page = next(self._comment_pages(ticket_id))
-        for comment in rows(page.get("comments")):
+        for comment in self._newest_comments(ticket_id):
             if reference not in text(comment.get("html_body")) + text(comment.get("plain_body") or comment.get("body")):
                 continue
             comment_id = text(comment.get("id"))
@@ -228,6 +227,26 @@ class Zendesk(Helpdesk):
             # Never lost in an exception: the caller must still learn that the note is there and was public.
             self._alarm(ticket_id, comment_id, f"STILL PUBLIC, make it private by hand ({error})")
             return Leak.PUBLIC
+
+    def reply(self, ticket: Ticket, html: str, reference: str) -> Written:
+        """Answer the customer by one public comment, guarded by the ticket's stamp; Conflict if anybody has written."""
+        check_reference(html, reference)
+        self._look_again(ticket, {})
+        # The stamp has whole seconds: the comments themselves say whether somebody was faster within this one.
+        zendesk_reply.check_unanswered(ticket, self._newest_comments(ticket.id))
+        answer = self._put(ticket, ticket.stamp, {"comment": {"html_body": html, "public": True}})
+        sent = zendesk_reply.sent_reply(answer) or self.find_reply(ticket.id, reference)
+        if sent is None:
+            raise UnknownOutcome(NO_COMMENT)
+        return sent
+
+    def find_reply(self, ticket_id: str, reference: str) -> Written | None:
+        """Return our public reply that carries `reference` among the newest 100 comments, or None."""
+        comments = self._newest_comments(ticket_id)
+        return zendesk_reply.found_reply(comments, reference, self.account().user_id)
+
+    def _newest_comments(self, ticket_id: str) -> list[dict[str, Any]]:
+        return rows(next(self._comment_pages(ticket_id)).get("comments"))
 
     def update_note(self, ticket_id: str, note_id: str, note_html: str, reference: str) -> Written:
         """Refuse: a comment cannot be changed."""

@@ -10,6 +10,7 @@ from typing import Any
 from connectors.base import Changed, Past
 from connectors.ticket_rows import Others, changed
 from connectors.values import as_dict, as_list, facts, ident, organization, rows, text, when
+from connectors.zendesk_reply import is_automatic
 from triage.errors import Gone, Retry
 from triage.settings import Desk
 from triage.ticket import Author, Background, Message, Rating, Requester, Status, Ticket
@@ -108,7 +109,7 @@ def message(comment: dict[str, Any], raw: dict[str, Any], known: People) -> Mess
         public=public,
         author_id=author_id,
         created_at=when(comment.get("created_at")),
-        automatic=author_id == SYSTEM_ID or channel in MACHINE_CHANNELS,
+        automatic=author_id == SYSTEM_ID or channel in MACHINE_CHANNELS or is_automatic(comment),
         attachments=tuple(text(one.get("file_name")) for one in rows(comment.get("attachments"))),
     )
 

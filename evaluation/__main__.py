@@ -6,7 +6,7 @@ import argparse
 import sys
 from pathlib import Path
 
-from evaluation import injection, own
+from evaluation import hostile_notes, injection, own
 from evaluation.baselines import Baseline
 from evaluation.cache import CACHE, CachedEncoder
 from evaluation.items import Role, Source, sample
@@ -26,6 +26,7 @@ TITLES = {
 }
 OWN_TITLE = "### Our own example tickets, held out by group of neighbours\n\n"
 AGREEMENT_TITLE = "\n### The same held-out ticket in five languages\n\n"
+NOTES_TITLE = "\n### Attack texts in the note\n\n"
 INJECTION_TITLE = "\n### Attack texts beside a ticket\n\n"
 
 
@@ -56,7 +57,8 @@ def own_figures(data: Path) -> str:
     answers = own.held_out(encoder, data)
     classifier = EmbeddedClassifier(DEFAULT_TEAMS, DEFAULT_PRIORITIES, encoder)
     parts = [OWN_TITLE, own.figures(answers), AGREEMENT_TITLE, own.agreement(answers)]
-    return "".join([*parts, INJECTION_TITLE, injection.table(classifier, data), "\n"])
+    parts += [INJECTION_TITLE, injection.table(classifier, data), NOTES_TITLE, hostile_notes.table(classifier, data)]
+    return "".join([*parts, "\n"])
 
 
 def main() -> None:

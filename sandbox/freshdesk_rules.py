@@ -43,6 +43,7 @@ UNKNOWN = "Unexpected/invalid field in request"
 MISSING = "It should not be blank as this is a mandatory field"
 INTEGER = "It should be a/an Positive Integer"
 LONGEST_TAG = 32
+REPLY_KEYS = frozenset(["body", "attachments", "from_email", "user_id", "cc_emails", "bcc_emails"])
 
 
 def unknown_keys(given: dict[str, Any], known: frozenset[str]) -> list[Problem]:
@@ -69,6 +70,17 @@ def note(given: dict[str, Any], desk: Desk) -> None:
         wrong += [
             problem("notify_emails", f"There is no agent with {e}", "invalid_value") for e in emails if e not in staff
         ]
+    if "user_id" in given and given["user_id"] not in desk.people:
+        wrong.append(problem("user_id", "There is no user matching the given user_id", "invalid_value"))
+    if wrong:
+        raise invalid(*wrong)
+
+
+def reply(given: dict[str, Any], desk: Desk) -> None:
+    """Check a new public reply."""
+    wrong = unknown_keys(given, REPLY_KEYS)
+    if not isinstance(given.get("body"), str) or not given["body"].strip():
+        wrong.append(problem("body", MISSING, "missing_field"))
     if "user_id" in given and given["user_id"] not in desk.people:
         wrong.append(problem("user_id", "There is no user matching the given user_id", "invalid_value"))
     if wrong:

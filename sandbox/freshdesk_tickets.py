@@ -88,6 +88,26 @@ def add_note(ticket_id: int) -> ResponseReturnValue:
     return answer
 
 
+@route("/tickets/<int:ticket_id>/reply", "POST")
+def add_reply(ticket_id: int) -> ResponseReturnValue:
+    """Answer the customer; the answer to the call says nothing of privacy, and names whom it went to."""
+    ticket = _writable(ticket_id)
+    given = body()
+    rules.reply(given, desk())
+    author = given.get("user_id", desk().bot.id)
+    comment = desk().write(ticket, author, {}, NewComment(markup.clean(given["body"]), True, author)).comment
+    assert comment is not None
+    shown = shapes.conversation(comment, ticket.id, desk())
+    left = ("private", "incoming", "source", "category", "support_email", "last_edited_at")
+    answer = jsonify({key: value for key, value in shown.items() if key not in left} | {"replied_to": _to(ticket)})
+    answer.status_code = 201
+    return answer
+
+
+def _to(ticket: Ticket) -> list[str | None]:
+    return [desk().people[ticket.requester_id].email]
+
+
 @route("/tickets/<int:ticket_id>/conversations")
 def list_conversations(ticket_id: int) -> ResponseReturnValue:
     """List everything said after the description, oldest first."""

@@ -86,6 +86,7 @@ class Pretend:
 
     ticket: Ticket
     notes: list[Note] = field(default_factory=list)
+    replies: list[Note] = field(default_factory=list)
     version: int = 1
 
     def change(self, **values: Any) -> None:
@@ -204,6 +205,31 @@ class FakeConnector:
             return Leak.PUBLIC
         note.public = False
         return Leak.HIDDEN
+
+    def reply(self, ticket: Ticket, html: str, reference: str) -> Written:
+        """Add a public comment unless anybody has written since `ticket` was read."""
+        assert reference in html
+
+        def apply(_: str) -> Written:
+            shown = self.tickets[ticket.id]
+            if ticket.stamp != str(shown.version):
+                raise Conflict("the ticket was changed meanwhile")
+            reply = Note(f"reply-{len(shown.replies) + 1}", html, public=True)
+            shown.replies.append(reply)
+            message = Message(reply.id, Author.AGENT, html, html=True, author_id="777")
+            shown.change(messages=(*shown.ticket.messages, message))
+            return Written(reply.id)
+
+        return self._call("reply", ticket.id, apply)  # type: ignore[no-any-return]
+
+    def find_reply(self, ticket_id: str, reference: str) -> Written | None:
+        """Return our public reply."""
+
+        def look(_: str) -> Written | None:
+            found = [one for one in self.tickets[ticket_id].replies if reference in one.html]
+            return Written(found[0].id) if found else None
+
+        return self._call("find_reply", ticket_id, look)  # type: ignore[no-any-return]
 
     def update_note(self, ticket_id: str, note_id: str, note_html: str, reference: str) -> Written:
         """Replace the text of a note."""

@@ -24,7 +24,7 @@ from triage.store.runs import Run
 from triage.ticket import Ticket
 from workers.deliver import deliver
 from workers.leases import Leases
-from workers.pipeline import Tools
+from workers.tools import Tools
 
 CALM = answer(sentiment="neutral", churn_risk="low", priority="P2_medium")
 ANGRY = answer(

@@ -23,8 +23,9 @@ from triage.store.questions import ANSWERED, BY_LINK, DROPPED, OPEN
 from triage.store.runs import Run
 from triage.ticket import Author, Message, Status, Ticket
 from workers.asking import ask, close_questions, facts_of, take_answer
-from workers.pipeline import Tools, triage
+from workers.pipeline import triage
 from workers.runtime import Runtime
+from workers.tools import Tools
 
 KEY = "a-secret-key-for-tests"
 LINKS = Links("https://tandem.example.com", KEY, 30)

@@ -51,7 +51,7 @@ from workers.deliver import (
     pause_after,
 )
 from workers.leases import LEASE_SECONDS, Leases
-from workers.pipeline import Tools
+from workers.tools import Tools
 
 T0 = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
 PRIVATE = "my card is 4111-1111"

@@ -18,7 +18,7 @@ from ruamel.yaml import YAML
 
 from manage import Commands
 from triage import settings as settings_module
-from triage import settings_feedback, settings_knowledge, settings_sla
+from triage import settings_feedback, settings_knowledge, settings_sla, settings_speech
 from triage.classification import CHURN_RISKS, PRIORITIES, SENTIMENTS
 from triage.decision import decide
 from triage.environment import Environment
@@ -64,6 +64,9 @@ HEADINGS = {
     "Action": "At risk",
     "BreachAction": "Breach",
     "QuietHours": "Quiet hours",
+    "SpeechRules": "Speech",
+    "SafeToSend": "Safe to send",
+    "AutoReply": "Auto-reply",
 }
 FENCE = re.compile(r"^[ ]*```(\w*)\n(.*?)^[ ]*```", re.MULTILINE | re.DOTALL)
 LINK = re.compile(r"!?\[[^\]]*\]\(([^)\s]+)\)")
@@ -105,6 +108,9 @@ TESTED_BY = {
     "connectors.lock": ("test_connector_sandbox.py", "two writers on one ticket"),
     "connectors.ticket_rows": ("test_connector_contract.py", "earlier and changed tickets of both vendors"),
     "connectors.values": ("test_connector_contract.py", "through both connectors"),
+    "connectors.freshdesk_reply": ("test_reply.py", "through the connector, against the sandbox helpdesk"),
+    "connectors.zendesk_reply": ("test_reply.py", "through the connector, against the sandbox helpdesk"),
+    "workers.reply": ("test_reply.py", "through the pipeline"),
     "connectors.zendesk": ("test_connector_contract.py", "opened by platform, as production does"),
     "connectors.zendesk_guide": ("test_connector_contract.py", "through the connector; and in test_knowledge_sync.py"),
     "connectors.zendesk_pages": ("test_connector_zendesk.py", "through the connector"),
@@ -194,7 +200,7 @@ def plain_default(field: Any) -> str | None:
 
 SECTIONS = [
     each
-    for module in (settings_module, settings_feedback, settings_knowledge, settings_sla)
+    for module in (settings_module, settings_feedback, settings_knowledge, settings_sla, settings_speech)
     for each in vars(module).values()
     if isinstance(each, type) and issubclass(each, Section) and each.__module__ == module.__name__
 ]

@@ -26,7 +26,8 @@ from triage.sources import ARTICLE, TICKET, Source, Sources
 from triage.store import Store
 from triage.store.exchanges import NO_ANSWER_YET
 from triage.ticket import Author, Message, Requester, Ticket
-from workers.pipeline import Tools, triage
+from workers.pipeline import triage
+from workers.tools import Tools
 
 KEY = "sk-very-secret"
 SEATS = (

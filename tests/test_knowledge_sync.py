@@ -28,7 +28,8 @@ from triage.store import Store
 from triage.ticket import Author, Message, Ticket
 from workers.knowledge import Room, forget_reopened, put_all, sync, sync_due
 from workers.lookup import LOOK_EVERY_SECONDS, Lookup
-from workers.pipeline import Tools, triage
+from workers.pipeline import triage
+from workers.tools import Tools
 
 NAME = "desk"
 SECRET_WORDS = ("INTERNAL-ONLY", "DRAFT-ONLY", "SIGNED-IN-ONLY", "ENTWURF")

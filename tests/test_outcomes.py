@@ -31,8 +31,9 @@ from triage.store.runs import Run
 from triage.ticket import Status
 from webhooks.metrics import StoreCollector
 from workers.outcomes import observe
-from workers.pipeline import Tools, triage
+from workers.pipeline import triage
 from workers.sweep import DAY_SECONDS, forget, reconcile, reconcile_due
+from workers.tools import Tools
 
 START = 1_795_000_000.0
 # Whole seconds pass between what we write and what people do.

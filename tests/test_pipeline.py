@@ -20,7 +20,9 @@ from triage.store.effects import CONFIRMED, FIELDS, NOTE, SENT, TAGS
 from triage.store.marks import PUBLIC_NOTE
 from triage.store.runs import DONE, RUNNING, Run
 from triage.ticket import Status
-from workers.pipeline import LeaseLostError, Tools, triage
+from workers.pipeline import triage
+from workers.tools import Tools
+from workers.writing import LeaseLostError
 
 TAGS_OF_THE_ANSWER = ("ai_triaged", "ai_team_billing", "ai_priority_p1", "ai_sentiment_frustrated", "ai_churn_medium")
 
@@ -169,7 +171,7 @@ class TestWhatTheHelpdeskShows:
     def test_a_worker_that_stood_still_before_writing_looks_again_first(
         self, bench: Bench, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr("workers.pipeline.PAUSE_SECONDS", -1.0)
+        monkeypatch.setattr("workers.writing.PAUSE_SECONDS", -1.0)
         with pytest.raises(Retry):
             bench.run()
         assert bench.shown.notes == []

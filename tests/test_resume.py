@@ -27,7 +27,7 @@ from triage.store.questions import ANSWERED, DROPPED, OPEN
 from triage.store.runs import DONE
 from webhooks.app import create_app
 from workers.asking import facts_of
-from workers.pipeline import Tools
+from workers.tools import Tools
 
 KEY = "a-secret-key-for-tests"
 PUBLIC = "https://tandem.example.com"

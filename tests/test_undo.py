@@ -31,8 +31,8 @@ from workers import tasks
 from workers.deliver import TAKEN_BACK, deliver
 from workers.leases import Leases
 from workers.outcomes import judge
-from workers.pipeline import Tools
 from workers.runtime import Runtime
+from workers.tools import Tools
 from workers.undo import Result, undo_some, undo_ticket
 from workers.undo_plan import REPLY_STAYS, plan
 

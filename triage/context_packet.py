@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import date, datetime
 
 from triage.classification import SENTIMENTS
-from triage.note_parts import short
+from triage.note_parts import named, quoted, short
 from triage.ticket import Author, Rating, Ticket
 
 ARROW = " → "
@@ -61,9 +61,9 @@ def _customer(ticket: Ticket, now: datetime) -> tuple[str, ...]:
     since = one.created_at or ticket.requester.created_at
     return _known(
         (
-            short(one.name, NAME_LENGTH),
-            one.tier and f"tier {short(one.tier, VALUE_LENGTH)}",
-            one.plan and f"plan {short(one.plan, VALUE_LENGTH)}",
+            one.name and named(one.name, NAME_LENGTH),
+            one.tier and f"tier {named(one.tier, VALUE_LENGTH)}",
+            one.plan and f"plan {named(one.plan, VALUE_LENGTH)}",
             f"MRR {one.mrr:,.0f}" if one.mrr is not None else "",
             _age(since, now) if since else "",
             _renewal(one.renewal, now.date()) if one.renewal else "",
@@ -94,7 +94,7 @@ def _days(days: int) -> str:
 
 
 def _history(ticket: Ticket, path: list[str]) -> tuple[str, ...]:
-    latest = f", latest: “{short(ticket.earlier[0].subject, SUBJECT_LENGTH)}”" if ticket.earlier else ""
+    latest = f", latest: {quoted(ticket.earlier[0].subject, SUBJECT_LENGTH)}" if ticket.earlier else ""
     count, opened = ticket.ticket_count_30d, ticket.background.open_tickets
     return _known(
         (
@@ -125,10 +125,10 @@ def _path(ticket: Ticket, moods: Mapping[str, str], mood: str, prefix: str) -> l
 
 
 def _details(ticket: Ticket) -> tuple[str, ...]:
-    told = [f"{label}: {short(value, VALUE_LENGTH)}" for label, value in ticket.background.facts[:MAX_FACTS]]
+    told = [f"{label}: {named(value, VALUE_LENGTH)}" for label, value in ticket.background.facts[:MAX_FACTS]]
     sent = files(ticket)
     if sent:
         more = f" and {len(sent) - MAX_FILES} more" if len(sent) > MAX_FILES else ""
-        names = ", ".join(short(name, VALUE_LENGTH) for name in sent[:MAX_FILES])
+        names = ", ".join(named(name, VALUE_LENGTH) for name in sent[:MAX_FILES])
         told.append(f"attached: {names}{more}")
     return tuple(told)

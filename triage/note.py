@@ -14,17 +14,20 @@ from datetime import datetime
 from triage.ask import Ask, ask_parts
 from triage.changes import News
 from triage.classification import NO_TEAM, Classification
-from triage.clean import clean_ticket
+from triage.clean import clean_ticket, html_to_text
 from triage.clock_sources import clocks_of
 from triage.context_packet import files, packet
 from triage.decision import Decision
 from triage.draft import Draft
 from triage.draft_parts import draft_parts
 from triage.missing import missing
-from triage.note_parts import BETWEEN, Link, Part, fit, short
+from triage.note_parts import BETWEEN, Link, Part, fit, quoted, short
 from triage.settings import Settings
 from triage.sla_words import note_line
 from triage.sources import TICKET, Source, Sources
+from triage.speech import Speech
+from triage.speech_parts import closing, speech_parts
+from triage.summary import fit_summary
 from triage.ticket import Ticket
 
 LINES_BEFORE_DRAFT = 8
@@ -64,6 +67,7 @@ class Material:
     """The feedback links."""
     news: News | None = None
     """What has changed since the note was first written, where it is written anew."""
+    speech: Speech | None = None
 
 
 def compose(material: Material) -> list[Part]:
@@ -81,8 +85,18 @@ def compose(material: Material) -> list[Part]:
     return [
         *fit(before, LINES_BEFORE_DRAFT),
         *draft_parts(material.draft, material.answer, material.decision, material.sources),
+        *speech_parts(material.speech),
         *closing_parts(material),
     ]
+
+
+def _told(text: str, material: Material) -> str:
+    """Return what the classifier says; a model's words only where they may be read as ours."""
+    if not material.answer.model:
+        return text
+    ticket = material.ticket
+    bodies = [html_to_text(one.body) if one.html else one.body for one in ticket.messages]
+    return fit_summary(text, "\n".join([ticket.subject, ticket.organization.name, ticket.requester.name, *bodies]))
 
 
 def _verdict(material: Material) -> list[Part]:
@@ -137,10 +151,10 @@ def _why(material: Material) -> list[Part]:
     answer, parts = material.answer, []
     if answer.evidence:
         length = QUOTE_LENGTH if len(answer.evidence) == 1 else HALF_QUOTE_LENGTH
-        quotes = " ".join(f"“{short(quote, length)}”" for quote in answer.evidence[:QUOTES])
+        quotes = " ".join(quoted(quote, length) for quote in answer.evidence[:QUOTES])
         parts.append(Part(quotes, label="Why:", rank=1))
-    if answer.context_for_agent:
-        parts.append(Part(short(answer.context_for_agent, SUMMARY_LENGTH), label="In short:", rank=5))
+    if told := _told(answer.context_for_agent, material):
+        parts.append(Part(short(told, SUMMARY_LENGTH), label="In short:", rank=5))
     return parts
 
 
@@ -195,4 +209,8 @@ def closing_parts(material: Material) -> list[Part]:
     if reason := material.answer.fallback_reason:
         said = short(reason, REASON_LENGTH)
         parts.append(Part(f"The language model did not answer ({said}); the built-in classifier did."))
-    return [*parts, Part(CLOSING), Part(REFERENCE_LINE.format(reference=material.reference))]
+    return [
+        *parts,
+        Part(closing(material.speech) or CLOSING),
+        Part(REFERENCE_LINE.format(reference=material.reference)),
+    ]

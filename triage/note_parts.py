@@ -11,6 +11,8 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
+from triage.defang import defanged, unclosed
+
 QUOTE_LENGTH = 200
 WORD_LENGTH = 20
 BETWEEN = " · "
@@ -20,6 +22,8 @@ LINE_LENGTH = 125
 CONTROL = re.compile(
     r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200b\u200e\u200f\u202a-\u202e\u2060-\u2069\ufeff\U000e0000-\U000e007f]"
 )
+# As companies, tiers and plans are called: at most five words, no colon and no dot between lines of ours.
+NAME = re.compile(r"[^\W_][\w&+'’.,/()-]{0,30}(?: [\w&+'’.,/()-]{1,30}){0,4}")
 
 
 @dataclass(frozen=True)
@@ -137,7 +141,7 @@ def _line_text(part: Part) -> str:
 def _item_html(item: str | Link) -> str:
     if isinstance(item, str) or not item.url:
         return _escape(_item_text(item))
-    return f'<a href="{_escape(item.url)}">{_escape(item.text)}</a>'
+    return f'<a href="{html.escape(clean(item.url), quote=True)}">{_escape(item.text)}</a>'
 
 
 def _item_text(item: str | Link) -> str:
@@ -147,12 +151,24 @@ def _item_text(item: str | Link) -> str:
 
 
 def _escape(text: str) -> str:
-    return html.escape(clean(text), quote=True)
+    # Everything that is shown: a link of ours is a Link, any other address is somebody else's.
+    return html.escape(defanged(clean(text)), quote=True)
 
 
 def clean(text: str) -> str:
     """Return `text` without control and direction characters, which can make a line read as something else."""
     return CONTROL.sub("", text.encode("utf-8", "replace").decode("utf-8"))
+
+
+def quoted(text: str, length: int = QUOTE_LENGTH) -> str:
+    """Return somebody else's words on one line, in quotation marks that they cannot close."""
+    return f"“{unclosed(short(text, length))}”"
+
+
+def named(text: str, length: int = QUOTE_LENGTH) -> str:
+    """Return a name or a field's value as it is; in quotation marks what is more than a few plain words."""
+    flat = short(text, length)
+    return flat if NAME.fullmatch(flat) else quoted(text, length)
 
 
 def short(text: str, length: int = QUOTE_LENGTH) -> str:

@@ -1,7 +1,8 @@
 """Everything an admin can set: the shape of `tandem.yaml` and its defaults (`settings_file.py` reads the file).
 
 Durations are written `15m`, `4h`, `7d` (or a number of minutes) and held in minutes. The parts: `settings_base.py`,
-`settings_hours.py` (weekly hours), `settings_sla.py`, `settings_knowledge.py`, `settings_feedback.py`.
+`settings_hours.py` (weekly hours), `settings_sla.py`, `settings_knowledge.py`, `settings_feedback.py`,
+`settings_speech.py`.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from triage.settings_feedback import Feedback, Question
 from triage.settings_knowledge import Knowledge
 from triage.settings_living import Living
 from triage.settings_sla import PriorityName, Sla
+from triage.settings_speech import SpeechRules
 
 DecidedField = Literal["primary_team", "priority", "sentiment", "churn_risk"]
 LOOPBACK = {"localhost", "127.0.0.1", "::1"}
@@ -111,6 +113,8 @@ class Desk(Section):
     """Calls per minute of the account until its own headers say better."""
     reconcile_every: Minutes = 5
     knowledge: Knowledge = Knowledge()
+    speech: SpeechRules | None = None
+    """What this desk has otherwise than the others."""
 
     @field_validator("url")
     @classmethod
@@ -309,6 +313,7 @@ class Settings(Section):
     questions: dict[str, Question] = Field(default_factory=dict)
     """What a note asks a person, the first that fits."""
     living: Living = Living()
+    speech: SpeechRules = SpeechRules()
 
     @field_validator("desks", "teams", "questions")
     @classmethod
@@ -356,6 +361,10 @@ class Settings(Section):
         return [
             (name, team) for name, one in self.questions.items() for team in one.when.teams if team not in self.teams
         ]
+
+    def speech_of(self, desk: Desk) -> SpeechRules:
+        """Return who may speak on `desk`."""
+        return desk.speech.over(self.speech) if desk.speech else self.speech
 
     def thresholds_of(self, desk: str) -> Thresholds:
         """Return the thresholds in force for `desk`; none is below the target precision.

@@ -31,6 +31,7 @@ from triage.settings import (
 )
 from triage.settings_feedback import Feedback, Question, When
 from triage.settings_sla import Action, BreachAction, Calendar, Override, QuietHours, Sla
+from triage.settings_speech import ESCALATED, UNKNOWN_TEAM, AutoReply, SafeToSend, SpeechRules
 
 # A settings file of a thousand teams has some ten thousand.
 MAX_NODES = 100_000
@@ -68,6 +69,9 @@ SECTIONS: dict[str, type[BaseModel]] = {
     "feedback": Feedback,
     "questions": Question,
     "when": When,
+    "speech": SpeechRules,
+    "safe": SafeToSend,
+    "auto_reply": AutoReply,
 }
 
 
@@ -105,6 +109,7 @@ def parse_settings(text: str, environment: Mapping[str, str], name: str = "tande
         raise SettingsError(_explain(error, tree, name)) from None
     _check_teams(settings, tree, name)
     _check_sla(settings, tree, name)
+    _check_speech(settings, tree, name)
     return settings
 
 
@@ -151,6 +156,20 @@ def _check_sla(settings: Settings, tree: CommentedMap, name: str) -> None:
     for path, text in settings.sla.faults(settings.teams):
         line, trail = _place(tree, ("sla", *path))
         raise SettingsError(f"{name} line {line}: {'.'.join(trail)}: {text}")
+
+
+def _check_speech(settings: Settings, tree: CommentedMap, name: str) -> None:
+    """Raise SettingsError for an auto-reply to a team that is none, or whose tickets are always a person's."""
+    own = [(("desks", key, "speech"), desk.speech) for key, desk in settings.desks.items() if desk.speech]
+    for path, rules in [(("speech",), settings.speech), *own]:
+        for key, category in rules.auto_reply.items():
+            team = settings.teams.get(category.team)
+            if team and not team.escalate:
+                continue
+            text = ESCALATED if team else UNKNOWN_TEAM
+            line, trail = _place(tree, (*path, "auto_reply", key, "team"))
+            said = text.format(team=category.team, known=", ".join(sorted(settings.teams)))
+            raise SettingsError(f"{name} line {line}: {'.'.join(trail)}: {said}")
 
 
 def _fill(node: Any, environment: Mapping[str, str], name: str, line: int) -> Any:

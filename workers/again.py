@@ -12,6 +12,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from functools import partial
 
 from connectors.base import Written
 from triage.changes import Change, Labels, News, changes, path, quote, retag, stand
@@ -23,33 +24,23 @@ from triage.draft import Draft
 from triage.errors import Gone, Refused, Wait
 from triage.later import CREATED, for_judging, new_words, newest_id
 from triage.note import Material, compose
-from triage.note_parts import Part, render_html
+from triage.note_parts import render_html
 from triage.settings import Mode
 from triage.sla_words import note_line
 from triage.sources import Sources
+from triage.speech import REPLY, Speech
 from triage.store.effects import CONFIRMED, FAILED, NOTE, PLANNED, SENT, TAGS, UPDATE, Effect
+from triage.store.effects import REPLY as REPLY_EFFECT
 from triage.store.runs import DONE, RUNNING, WAITING, Run
 from triage.ticket import Ticket
 from workers.asking import ask, votes
 from workers.clocks import follow
 from workers.later import notice
 from workers.moods import moods_of
-from workers.pipeline import (
-    OFF,
-    Steps,
-    Tools,
-    announce,
-    classify,
-    confirm,
-    draft_reply,
-    hold,
-    look_up,
-    record_note,
-    still_ours,
-    write_fields,
-    write_note,
-)
+from workers.pipeline import OFF, classify, draft_reply, look_up
 from workers.scene import Scene, read_scene
+from workers.tools import Steps, Tools
+from workers.writing import announce, confirm, hold, record_note, still_ours, write_fields, write_note
 from workers.wrote import PRINT, as_if_untouched, fingerprint
 
 HOUR = 3600.0
@@ -234,26 +225,25 @@ def _add_note(scene: Scene, made: Judgement, news: News) -> None:
     """Write this run's own note, once."""
     tools, run = scene.tools, scene.run
 
-    def page(ticket: Ticket, decision: Decision) -> list[Part]:
-        now, then = replace(scene, ticket=ticket), replace(made, decision=decision)
-        if not scene.verdicts:
-            # Asked about a ticket nobody has judged yet: there is no note this one could follow.
-            return compose(_material(now, then, run.reference, None, repeat=True))
-        return delta_note(_material(now, then, run.reference, news, repeat=False), with_draft=scene.is_asked)
+    # Asked about a ticket nobody has judged yet: there is no note this one could follow.
+    is_first = not scene.verdicts
+    page = compose if is_first else partial(delta_note, with_draft=scene.is_asked)
 
-    def look_again() -> tuple[Ticket, Decision]:
+    def look_again(material: Material) -> Material:
         ticket = tools.connector.read(run.ticket_id)
         if reason := scene.no_longer(ticket):
             raise Gone(reason)
-        return ticket, _decide(scene, ticket, made.answer)
+        return replace(material, ticket=ticket, decision=_decide(scene, ticket, made.answer))
 
-    write_note(run, scene.ticket, made.decision, tools, page, look_again)
+    material = _material(scene, made, run.reference, None if is_first else news, repeat=is_first)
+    write_note(run, material, tools, page, look_again)
 
 
 def _material(scene: Scene, made: Judgement, reference: str, news: News | None, *, repeat: bool) -> Material:
     """Return what the note is made of; `repeat` says again what earlier notes ask, for it takes their place."""
     ticket, tools, draft = scene.ticket, scene.tools, made.draft
     question = draft.question, draft.options
+    has_replied = any(one.kind == REPLY_EFFECT and one.state == CONFIRMED for one in scene.effects)
     return Material(
         ticket,
         made.answer,
@@ -267,6 +257,8 @@ def _material(scene: Scene, made: Judgement, reference: str, news: News | None, 
         ask(scene.run, ticket, made.answer, tools.settings, tools.store, tools.links, drafted=question, repeat=repeat),
         votes(tools.links, reference, drafted=bool(draft.text or draft.quotes)),
         news,
+        # Said by no line but the last: what was sent then was another draft.
+        Speech(REPLY, sent=True) if has_replied else None,
     )
 
 

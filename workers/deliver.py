@@ -26,7 +26,9 @@ from workers.again import judge_again
 from workers.clocks import follow, let_go
 from workers.later import notice
 from workers.leases import LEASE_SECONDS, Leases
-from workers.pipeline import LeaseLostError, Tools, skip, triage
+from workers.pipeline import skip, triage
+from workers.tools import Tools
+from workers.writing import LeaseLostError
 
 logger = logging.getLogger(__name__)
 # Web and worker may run on two machines, whose clocks differ a little.

@@ -1,6 +1,6 @@
 """One ticket from delivery to note. Read this page first.
 
-read ─▶ start clocks ─▶ classify ─▶ look up ─▶ decide ─▶ clocks again ─▶ draft
+read ─▶ start clocks ─▶ classify ─▶ look up ─▶ decide ─▶ clocks again ─▶ draft ─▶ who may speak
 ─▶ compose ─▶ record intent ─▶ write ─▶ record outcome
 
 Everything it needs is handed in. It may be killed after any line and be run again: a classification and a draft are
@@ -12,41 +12,37 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field
+from contextlib import suppress
+from dataclasses import replace
 from datetime import UTC, datetime
+from functools import partial
 
 from pydantic import ValidationError
 
-from connectors.base import Connector, Fields, Leak, Written
+from triage.ask import Ask
 from triage.classification import Classification, KbArticle
-from triage.classify.base import Classifier
 from triage.clocks import Judged
 from triage.decision import Decision, decide
 from triage.draft import Draft, Wishes
-from triage.draft_quotes import no_model_draft
-from triage.errors import Conflict, Gone, Refused, Retry
+from triage.errors import Gone
 from triage.exchange import recorded
 from triage.later import newest_id
-from triage.links import Links
 from triage.note import Material, compose
-from triage.note_parts import Part, render_html
-from triage.settings import Desk, Mode, Settings
+from triage.note_parts import Link
+from triage.settings import Mode
 from triage.sources import Sources
+from triage.speech import SILENT, speak
 from triage.store import Store
-from triage.store.effects import CONFIRMED, NOTE, PLANNED, TAGS, Effect
-from triage.store.effects import FIELDS as FIELDS_EFFECT
-from triage.store.marks import PUBLIC_NOTE
+from triage.store.effects import NOTE, PLANNED
 from triage.store.runs import DONE, SKIPPED, Run
 from triage.ticket import Status, Ticket
-from triage.traces import span
 from workers.asking import ask, votes
 from workers.clocks import follow
 from workers.later import notice
-from workers.leases import LEASE_SECONDS
 from workers.moods import moods_of
-from workers.wrote import PRINT, fingerprint
+from workers.reply import Turn, speak_up
+from workers.tools import Steps, Tools
+from workers.writing import hold, hold_for, write_fields, write_note, write_tags
 
 logger = logging.getLogger(__name__)
 OVER = {
@@ -55,62 +51,10 @@ OVER = {
     Status.SPAM: "the ticket is spam",
     Status.SOLVED: "the ticket is solved",
 }
-CONFLICTS = 3
 # A ticket that is late already when it is triaged: its own note and fields first, what the SLA asks for after them.
 SLA_WAIT_SECONDS = 20.0
-# Between the last look at the lease and the call; longer means that this process stood still and the lease may be gone.
-# With connectors.http.WRITE_LIMITS this stays below a lease.
-PAUSE_SECONDS = 4.0
 OFF = "mode off: this desk's tickets are left alone"
 ALREADY = "the ticket carries {tag} already"
-HELD_UP = "this worker was held up right before writing; the ticket is looked at again first"
-LEAKS = {
-    Leak.HIDDEN: "a note came back public and was made private at once; check the ticket and the bot's permissions",
-    Leak.REMOVED: "a note came back public and was removed at once, the ticket has none; check the bot's permissions",
-    Leak.PUBLIC: "a note is PUBLIC and could not be hidden: hide it by hand now; Tandem goes on trying",
-}
-
-
-class LeaseLostError(Exception):
-    """Another worker has taken the run over: this one must not write."""
-
-
-@dataclass(frozen=True)
-class Tools:
-    """What one triage needs."""
-
-    connector: Connector
-    classifier: Classifier
-    store: Store
-    settings: Settings
-    desk: Desk
-    checkpoint: Callable[[str], None] = lambda _step: None
-    """Called after each step; tests end the process there."""
-    find: Callable[[Ticket], Sources] = lambda _ticket: Sources()
-    """Finds what the desk knows about a ticket."""
-    draft: Callable[[Ticket, Classification, Decision, Sources, Wishes], Draft] = no_model_draft
-    """Drafts a reply from what was found."""
-    facts: Callable[[Run], tuple[str, ...]] = lambda _run: ()
-    """Returns what people have answered about this run's ticket."""
-    links: Links | None = None
-    """Makes the links of notes; None where there can be none."""
-
-
-@dataclass
-class Steps:
-    """Seconds spent per step."""
-
-    seconds: dict[str, float] = field(default_factory=dict)
-
-    @contextmanager
-    def timed(self, step: str) -> Iterator[None]:
-        """Add the time of the block to `step`."""
-        start = time.perf_counter()
-        try:
-            with span(step):
-                yield
-        finally:
-            self.seconds[step] = round(self.seconds.get(step, 0.0) + time.perf_counter() - start, 4)
 
 
 def triage(run: Run, tools: Tools) -> None:
@@ -136,19 +80,37 @@ def triage(run: Run, tools: Tools) -> None:
         answer, sources = look_up(ticket, answer, run, tools)
     decision = decide(ticket, answer, tools.settings, tools.desk)
     _follow(ticket, tools, decision.judged(answer))
-    if NOTE not in effects or effects[NOTE].state == PLANNED:
-        # Later attempts see what the first one set as set by somebody: their decision is not the one to keep.
-        hold(tools.store.runs.save(run, decision=decision.model_dump(), policy=tools.settings.policy_version()))
     with steps.timed("draft"):
         draft = draft_reply(ticket, answer, decision, sources, Wishes(), run, tools)
     tools.checkpoint("after_draft")
+    with steps.timed("reply"):
+        holding = partial(hold_for, run, tools)
+        mine = (tools.connector, tools.store, tools.settings, tools.desk, holding, tools.checkpoint)
+        ticket, speech = speak_up(Turn(run, answer, decision, draft, sources, *mine), ticket)
+    decision.steps += speech.reasons
+    decision.note = decision.note and (speech.level != SILENT or NOTE in effects)
+    if NOTE not in effects or effects[NOTE].state == PLANNED:
+        # Later attempts see what the first one set as set by somebody: their decision is not the one to keep.
+        policy = tools.settings.policy_version()
+        hold(tools.store.runs.save(run, decision=decision.model_dump(), speech=speech.level, policy=policy))
     with steps.timed("note"):
         if decision.note:
-            decision = _first_note(run, ticket, answer, sources, draft, decision, tools)
+            now, moods = datetime.now(UTC), moods_of(ticket, tools.store)
+            known = (
+                tools.settings,
+                run.reference,
+                now,
+                sources,
+                draft,
+                moods,
+                *_asked(run, ticket, answer, draft, tools),
+            )
+            material = Material(ticket, answer, decision, *known, speech=speech)
+            decision = write_note(run, material, tools, compose, partial(_look_again, run, tools))
         else:
             write_fields(run, ticket, decision, tools)
     with steps.timed("tags"):
-        _write_tags(run, ticket, decision, tools)
+        write_tags(run, ticket, decision, tools)
     tools.checkpoint("before_finish")
     hold(tools.store.runs.save(run, timings=steps.seconds))
     tools.store.runs.finish(run, DONE, time.time())
@@ -241,141 +203,25 @@ def draft_reply(
     return draft
 
 
-def _first_note(
-    run: Run, ticket: Ticket, answer: Classification, sources: Sources, draft: Draft, decision: Decision, tools: Tools
-) -> Decision:
-    def page(ticket: Ticket, decision: Decision) -> list[Part]:
-        now, moods = datetime.now(UTC), moods_of(ticket, tools.store)
-        question = ask(
-            run, ticket, answer, tools.settings, tools.store, tools.links, drafted=(draft.question, draft.options)
-        )
-        links = votes(tools.links, run.reference, drafted=bool(draft.text or draft.quotes))
-        known = (tools.settings, run.reference, now, sources, draft, moods, question, links)
-        return compose(Material(ticket, answer, decision, *known))
-
-    def look_again() -> tuple[Ticket, Decision]:
-        ticket = tools.connector.read(run.ticket_id)
-        _check_open(ticket, tools, begun=True)
-        return ticket, decide(ticket, answer, tools.settings, tools.desk)
-
-    return write_note(run, ticket, decision, tools, page, look_again)
+def _asked(
+    run: Run, ticket: Ticket, answer: Classification, draft: Draft, tools: Tools
+) -> tuple[Ask | None, tuple[Link, ...]]:
+    """Return the question of the note and its feedback links."""
+    drafted = draft.question, draft.options
+    question = ask(run, ticket, answer, tools.settings, tools.store, tools.links, drafted=drafted)
+    return question, votes(tools.links, run.reference, drafted=bool(draft.text or draft.quotes))
 
 
-def write_note(
-    run: Run,
-    ticket: Ticket,
-    decision: Decision,
-    tools: Tools,
-    page: Callable[[Ticket, Decision], list[Part]],
-    look_again: Callable[[], tuple[Ticket, Decision]],
-) -> Decision:
-    """Make sure that the note of `run` and the fields stand on the ticket; return the decision that was carried out.
-
-    `page` composes the note; `look_again` reads and decides anew where somebody was faster.
-    """
-    effects = tools.store.effects
-    effect = effects.plan(run.id, NOTE, intent_of(decision), time.time())
-    if effect.state == CONFIRMED:
-        return decision
-    doubtful = effect.state != PLANNED
-    for _ in range(CONFLICTS):
-        if doubtful and (found := tools.connector.find_note(ticket.id, run.reference)):
-            if found.leak is None:
-                # In this order: once the note is confirmed, no later attempt comes back for the fields.
-                write_fields(run, ticket, decision, tools)
-            record_note(run, effect, found, tools)
-            return decision
-        note = render_html(page(ticket, decision))
-        announce(run, effect, decision, tools, intent_of(decision) | {PRINT: fingerprint(note)})
-        try:
-            written = tools.connector.post(ticket, note, run.reference, fields_of(decision))
-        except Conflict:
-            # Somebody was faster: look at what they did, then decide and try again.
-            doubtful = True
-            ticket, decision = look_again()
-            continue
-        except Refused as error:
-            effects.fail(effect, {"note": str(error)})
-            tools.store.questions.drop_of_run(run.id)
-            raise
-        tools.checkpoint("after_note")
-        record_note(run, effect, written, tools)
-        return decision
-    raise Retry("the ticket was changed by others each time a note was to be written")
-
-
-def announce(
-    run: Run, effect: Effect, decision: Decision, tools: Tools, intent: dict[str, object] | None = None
-) -> None:
-    """Write down that the note is about to leave, with a lease that outlasts the call."""
-    now = time.time()
-    hold(tools.store.runs.save(run, decision=decision.model_dump(), lease_until=now + LEASE_SECONDS))
-    tools.store.effects.sent(effect, now, intent or intent_of(decision))
-    tools.checkpoint("before_note")
-    if time.time() - now > PAUSE_SECONDS:
-        raise Retry(HELD_UP)
-
-
-def record_note(run: Run, effect: Effect, written: Written, tools: Tools) -> None:
-    """Record the outcome, and an alarm where the note was public."""
-    if written.leak:
-        tools.store.alarms.raise_(run.desk, PUBLIC_NOTE, LEAKS[written.leak], time.time(), run.ticket_id)
-    if written.leak is Leak.PUBLIC:
-        # The effect stays in doubt, so the next attempt finds the note and tries to hide it again.
-        raise Retry(LEAKS[Leak.PUBLIC])
-    confirm(effect, written, tools)
-
-
-def write_fields(run: Run, ticket: Ticket, decision: Decision, tools: Tools) -> None:
-    """Set the fields without a note: none is wanted, or that of an earlier attempt was found."""
-    fields = fields_of(decision)
-    if fields:
-        still_ours(run, tools)
-        effect = tools.store.effects.plan(run.id, FIELDS_EFFECT, intent_of(decision), time.time())
-        confirm(effect, tools.connector.set_fields(ticket, fields), tools)
-
-
-def _write_tags(run: Run, ticket: Ticket, decision: Decision, tools: Tools) -> None:
-    if not decision.tags:
-        return
-    effect = tools.store.effects.plan(run.id, TAGS, {"tags": decision.tags}, time.time())
-    if effect.state != CONFIRMED:
-        still_ours(run, tools)
-        tools.store.effects.sent(effect, time.time())
-        confirm(effect, tools.connector.add_tags(ticket, tuple(decision.tags)), tools)
-
-
-def confirm(effect: Effect, written: Written, tools: Tools) -> None:
-    """Record what the helpdesk confirmed."""
-    tools.store.effects.confirm(
-        effect,
-        time.time(),
-        before=written.before,
-        after=written.after,
-        refused=written.refused,
-        note_id=written.note_id,
-    )
-
-
-def intent_of(decision: Decision) -> dict[str, object]:
-    """Return the fields a decision sets, as plain data."""
-    return decision.model_dump(include={"priority", "group", "custom"}, exclude_none=True)
-
-
-def fields_of(decision: Decision) -> Fields:
-    """Return the fields a decision sets."""
-    return Fields(priority=decision.priority, group=decision.group, custom=decision.custom)
-
-
-def still_ours(run: Run, tools: Tools) -> None:
-    """Make sure, right before a write, that no other worker has the run."""
-    hold(tools.store.runs.save(run, owner=run.owner))
-
-
-def hold(saved: bool) -> None:
-    """End this attempt where a write to the run found that it is another worker's now."""
-    if not saved:
-        raise LeaseLostError
+def _look_again(run: Run, tools: Tools, material: Material) -> Material:
+    """Return the material of a ticket that others have changed; what the customer was sent stays sent."""
+    ticket = tools.connector.read(run.ticket_id)
+    _check_open(ticket, tools, begun=True)
+    decision = decide(ticket, material.answer, tools.settings, tools.desk)
+    speech = material.speech
+    if speech is None or not speech.sent:
+        speech = speak(ticket, material.answer, decision, material.draft, tools.settings, tools.desk, material.sources)
+    decision.steps += speech.reasons
+    return replace(material, ticket=ticket, decision=decision, speech=speech)
 
 
 def skip(run: Run, store: Store, reason: str) -> None:

@@ -39,8 +39,8 @@ from workers.knowledge import Room
 from workers.leases import Leases
 from workers.lookup import Lookup
 from workers.notify import check_channels, send
-from workers.pipeline import Tools
 from workers.sla_tools import SlaTools
+from workers.tools import Tools
 
 logger = logging.getLogger(__name__)
 # For the tests of what a killed worker leaves behind: the process ends itself, as by kill -9, at this step.

@@ -19,7 +19,7 @@ from triage.store.runs import DONE, Run
 from triage.ticket import Ticket
 from workers.asking import take_answer
 from workers.later import bot_of, handled
-from workers.pipeline import Tools
+from workers.tools import Tools
 from workers.wrote import Wrote, wrote_of
 
 

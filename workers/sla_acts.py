@@ -36,8 +36,8 @@ from workers.deliver import describe, pause_after
 from workers.escalation import escalated, escalation
 from workers.foresight import outlook
 from workers.later import notice
-from workers.pipeline import CONFLICTS, HELD_UP, LEAKS, PAUSE_SECONDS
 from workers.sla_tools import LEASE_SECONDS, SlaTools, View
+from workers.writing import CONFLICTS, HELD_UP, LEAKS, PAUSE_SECONDS
 
 # Note and fields first: on Zendesk tags would make the reading stale that guards them.
 ORDER = (NOTE, FIELDS, TAGS)

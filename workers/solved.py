@@ -10,6 +10,7 @@ from triage.clean import clean_message, clean_ticket
 from triage.errors import TandemError
 from triage.knowledge.documents import MAX_TITLE, Document
 from triage.redact import Masks
+from triage.reply import REFERENCE
 from triage.sources import TICKET
 from triage.store import Store
 from triage.store.marks import FORGOTTEN
@@ -69,7 +70,9 @@ def document_of(past: Past, replies: Sequence[Message], desk_url: str, mask: Mas
     """
     ticket = past.ticket
     said = clean_ticket(ticket)
-    answers = [one for one in replies if one.author is Author.AGENT and one.public and not one.automatic]
+    people = [one for one in replies if one.author is Author.AGENT and one.public and not one.automatic]
+    # What Tandem wrote by itself would come back as if a person had said it.
+    answers = [one for one in people if not REFERENCE.search(one.body)]
     answer = clean_message(answers[-1].body, answers[-1].html) if answers else ""
     useful = len(answer) >= LEAST_REPLY and not said.automatic and bool(said.text)
     texts = [said.subject, said.text, answer] if useful else ["", "", ""]

@@ -130,6 +130,7 @@ def forget(settings: Settings, store: Store, now: float) -> int:
         dropped += some
     while some := store.clocks.drop(now - kept.run_details * DAY_SECONDS):
         dropped += some
+    dropped += store.answered.drop(now)
     dropped += store.backtests.drop(now - kept.run_details * DAY_SECONDS)
     return dropped + store.retention.apply(kept, now)
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from sqlalchemy import Engine
 
 from triage.store.acts import Acts
+from triage.store.answered import Answered
 from triage.store.audit import Audit
 from triage.store.backtests import Backtests
 from triage.store.calibrations import Calibrations
@@ -55,6 +56,7 @@ class Store:
     questions: Questions
     forgetting: Forgetting
     retention: Retention
+    answered: Answered
 
 
 def open_store(url: str, patience: float = PATIENCE_SECONDS) -> Store:
@@ -83,4 +85,5 @@ def open_store(url: str, patience: float = PATIENCE_SECONDS) -> Store:
         questions=Questions(engine),
         forgetting=Forgetting(engine),
         retention=Retention(engine),
+        answered=Answered(engine),
     )

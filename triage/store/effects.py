@@ -12,7 +12,7 @@ from triage.store.engine import insert_into, reader_of
 from triage.store.tables import effects, runs
 
 PLANNED, SENT, CONFIRMED, FAILED, UNDONE = "planned", "sent", "confirmed", "failed", "undone"
-NOTE, UPDATE, FIELDS, TAGS = "note", "update", "fields", "tags"
+NOTE, UPDATE, FIELDS, TAGS, REPLY = "note", "update", "fields", "tags", "reply"
 
 
 @dataclass(frozen=True)

@@ -413,6 +413,16 @@ exchanges = Table(
     Index(None, "at"),
 )
 
+# Whom Tandem has answered by itself within a day: none of them a second time. A requester is an id.
+answered = Table(
+    "answered",
+    metadata,
+    Column("desk", String(40), primary_key=True),
+    Column("requester", String(40), primary_key=True),
+    Column("run_id", Id, nullable=False),
+    Column("at", Float, nullable=False),
+)
+
 # One fact that a person was asked for in a note.
 questions = Table(
     "questions",

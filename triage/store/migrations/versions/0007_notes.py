@@ -33,6 +33,14 @@ def upgrade() -> None:
     op.create_index(op.f("ix_audit_at"), "audit", ["at"], unique=False)
     op.create_index(op.f("ix_audit_desk_at"), "audit", ["desk", "at"], unique=False)
     op.create_table(
+        "answered",
+        sa.Column("desk", sa.String(length=40), nullable=False),
+        sa.Column("requester", sa.String(length=40), nullable=False),
+        sa.Column("run_id", Id, nullable=False),
+        sa.Column("at", sa.Float(), nullable=False),
+        sa.PrimaryKeyConstraint("desk", "requester", name=op.f("pk_answered")),
+    )
+    op.create_table(
         "controls",
         sa.Column("desk", sa.String(length=40), nullable=False),
         sa.Column("name", sa.String(length=40), nullable=False),
@@ -101,7 +109,7 @@ def upgrade() -> None:
 
 def downgrade() -> None:
     """Take back."""
-    for table in ("audit", "controls", "exchanges", "feedback", "questions"):
+    for table in ("answered", "audit", "controls", "exchanges", "feedback", "questions"):
         op.drop_table(table)
     with op.batch_alter_table("deliveries") as rows:
         rows.alter_column("occasion", type_=sa.String(length=10), existing_nullable=False)

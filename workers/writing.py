@@ -1,0 +1,164 @@
+"""The writes of a run: intent, one guarded call, outcome. Each may be broken off after any line and be done again."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import UTC, datetime
+
+from connectors.base import Fields, Leak, Written
+from triage.decision import Decision
+from triage.errors import Conflict, Refused, Retry
+from triage.note import Material
+from triage.note_parts import Part, render_html
+from triage.store.effects import CONFIRMED, NOTE, PLANNED, TAGS, Effect
+from triage.store.effects import FIELDS as FIELDS_EFFECT
+from triage.store.marks import PUBLIC_NOTE
+from triage.store.runs import Run
+from triage.ticket import Ticket
+from workers.leases import LEASE_SECONDS
+from workers.tools import Tools
+from workers.wrote import PRINT, fingerprint
+
+CONFLICTS = 3
+# Between the last look at the lease and the call; longer means that this process stood still and the lease may be gone.
+# With connectors.http.WRITE_LIMITS this stays below a lease.
+PAUSE_SECONDS = 4.0
+HELD_UP = "this worker was held up right before writing; the ticket is looked at again first"
+LEAKS = {
+    Leak.HIDDEN: "a note came back public and was made private at once; check the ticket and the bot's permissions",
+    Leak.REMOVED: "a note came back public and was removed at once, the ticket has none; check the bot's permissions",
+    Leak.PUBLIC: "a note is PUBLIC and could not be hidden: hide it by hand now; Tandem goes on trying",
+}
+
+
+class LeaseLostError(Exception):
+    """Another worker has taken the run over: this one must not write."""
+
+
+def write_note(
+    run: Run,
+    material: Material,
+    tools: Tools,
+    page: Callable[[Material], list[Part]],
+    look_again: Callable[[Material], Material],
+) -> Decision:
+    """Make sure that the note of `run` and the fields stand on the ticket; return the decision that was carried out.
+
+    `page` composes the note; `look_again` reads and decides anew where somebody was faster.
+    """
+    effects = tools.store.effects
+    effect = effects.plan(run.id, NOTE, intent_of(material.decision), time.time())
+    if effect.state == CONFIRMED:
+        return material.decision
+    doubtful = effect.state != PLANNED
+    for _ in range(CONFLICTS):
+        ticket, decision = material.ticket, material.decision
+        if doubtful and (found := tools.connector.find_note(ticket.id, run.reference)):
+            if found.leak is None:
+                # In this order: once the note is confirmed, no later attempt comes back for the fields.
+                write_fields(run, ticket, decision, tools)
+            record_note(run, effect, found, tools)
+            return decision
+        note = render_html(page(replace(material, now=datetime.now(UTC))))
+        announce(run, effect, decision, tools, intent_of(decision) | {PRINT: fingerprint(note)})
+        try:
+            written = tools.connector.post(ticket, note, run.reference, fields_of(decision))
+        except Conflict:
+            # Somebody was faster: look at what they did, then decide and try again.
+            doubtful = True
+            material = look_again(material)
+            continue
+        except Refused as error:
+            effects.fail(effect, {"note": str(error)})
+            tools.store.questions.drop_of_run(run.id)
+            raise
+        tools.checkpoint("after_note")
+        record_note(run, effect, written, tools)
+        return decision
+    raise Retry("the ticket was changed by others each time a note was to be written")
+
+
+def announce(
+    run: Run, effect: Effect, decision: Decision, tools: Tools, intent: dict[str, object] | None = None
+) -> None:
+    """Write down that the note is about to leave, with a lease that outlasts the call."""
+    now = time.time()
+    hold(tools.store.runs.save(run, decision=decision.model_dump(), lease_until=now + LEASE_SECONDS))
+    tools.store.effects.sent(effect, now, intent or intent_of(decision))
+    tools.checkpoint("before_note")
+    if time.time() - now > PAUSE_SECONDS:
+        raise Retry(HELD_UP)
+
+
+def hold_for(run: Run, tools: Tools, step: str) -> None:
+    """Lengthen the lease right before a call that must not be made twice, or raise: another worker has the run."""
+    now = time.time()
+    hold(tools.store.runs.save(run, lease_until=now + LEASE_SECONDS))
+    tools.checkpoint(step)
+    if time.time() - now > PAUSE_SECONDS:
+        raise Retry(HELD_UP)
+
+
+def record_note(run: Run, effect: Effect, written: Written, tools: Tools) -> None:
+    """Record the outcome, and an alarm where the note was public."""
+    if written.leak:
+        tools.store.alarms.raise_(run.desk, PUBLIC_NOTE, LEAKS[written.leak], time.time(), run.ticket_id)
+    if written.leak is Leak.PUBLIC:
+        # The effect stays in doubt, so the next attempt finds the note and tries to hide it again.
+        raise Retry(LEAKS[Leak.PUBLIC])
+    confirm(effect, written, tools)
+
+
+def write_fields(run: Run, ticket: Ticket, decision: Decision, tools: Tools) -> None:
+    """Set the fields without a note: none is wanted, or that of an earlier attempt was found."""
+    fields = fields_of(decision)
+    if fields:
+        still_ours(run, tools)
+        effect = tools.store.effects.plan(run.id, FIELDS_EFFECT, intent_of(decision), time.time())
+        confirm(effect, tools.connector.set_fields(ticket, fields), tools)
+
+
+def write_tags(run: Run, ticket: Ticket, decision: Decision, tools: Tools) -> None:
+    """Add the tags of `decision`."""
+    if not decision.tags:
+        return
+    effect = tools.store.effects.plan(run.id, TAGS, {"tags": decision.tags}, time.time())
+    if effect.state != CONFIRMED:
+        still_ours(run, tools)
+        tools.store.effects.sent(effect, time.time())
+        confirm(effect, tools.connector.add_tags(ticket, tuple(decision.tags)), tools)
+
+
+def confirm(effect: Effect, written: Written, tools: Tools) -> None:
+    """Record what the helpdesk confirmed."""
+    tools.store.effects.confirm(
+        effect,
+        time.time(),
+        before=written.before,
+        after=written.after,
+        refused=written.refused,
+        note_id=written.note_id,
+    )
+
+
+def intent_of(decision: Decision) -> dict[str, object]:
+    """Return the fields a decision sets, as plain data."""
+    return decision.model_dump(include={"priority", "group", "custom"}, exclude_none=True)
+
+
+def fields_of(decision: Decision) -> Fields:
+    """Return the fields a decision sets."""
+    return Fields(priority=decision.priority, group=decision.group, custom=decision.custom)
+
+
+def still_ours(run: Run, tools: Tools) -> None:
+    """Make sure, right before a write, that no other worker has the run."""
+    hold(tools.store.runs.save(run, owner=run.owner))
+
+
+def hold(saved: bool) -> None:
+    """End this attempt where a write to the run found that it is another worker's now."""
+    if not saved:
+        raise LeaseLostError
