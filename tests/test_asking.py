@@ -11,6 +11,7 @@ import pytest
 from connectors.base import Changed
 from tests.fakes import FakeClassifier, FakeConnector, answer
 from triage.ask import Ask, answer_of_note, ask_parts, question_of, used_line
+from triage.draft import Draft
 from triage.environment import Environment
 from triage.errors import Refused, UnknownOutcome
 from triage.links import Links, read
@@ -136,11 +137,12 @@ class Bench:
     def tools(self, links: Links | None = LINKS) -> Tools:
         return Tools(
             self.connector,
-            FakeClassifier(answer(auto_response_draft="Dear Ada")),
+            FakeClassifier(answer()),
             self.store,
             self.settings,
             self.settings.desks["acme"],
             links=links,
+            draft=lambda *_: Draft(text="Dear Ada"),
         )
 
     def ask(self, run: Run, text: str = "", *options: str) -> Ask | None:

@@ -133,7 +133,7 @@ def knowledge_of(connector: Connector, store: Store, settings: Settings) -> Call
     room = Room("desk", settings.desks["desk"], connector, store, shared_encoder())
     while not sync(room, ARTICLE):
         pass
-    return partial(Lookup(store, settings, room.encoder).find, "desk")
+    return partial(Lookup(store, lambda: settings, room.encoder).find, "desk")
 
 
 def triaged(box: Box, store: Store, lack: Lack, monkeypatch: pytest.MonkeyPatch) -> tuple[str, Any, Any]:

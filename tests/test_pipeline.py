@@ -103,7 +103,7 @@ class TestWhatTheHelpdeskShows:
         assert run.decision is not None
         assert run.decision["tags"] == list(TAGS_OF_THE_ANSWER)
         assert run.timings is not None
-        assert set(run.timings) == {"read", "classify", "knowledge", "draft", "note", "tags"}
+        assert set(run.timings) == {"read", "classify", "knowledge", "draft", "reply", "note", "tags"}
         (note, _tags) = store.effects.of_run(run.id)
         assert note.note_id == bench.shown.notes[0].id
 

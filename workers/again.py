@@ -187,7 +187,7 @@ def _standing_note(scene: Scene) -> Effect | None:
     note = next((one for one in reversed(earlier) if one.kind == NOTE and one.state == CONFIRMED and one.note_id), None)
     if note is None:
         return None
-    updates = [one for one in scene.effects if one.kind == UPDATE and one.intent["note_id"] == note.note_id]
+    updates = [one for one in scene.effects if one.kind == UPDATE and one.intent.get("note_id") == note.note_id]
     if any(one.state == FAILED for one in updates):
         return None
     # What is in doubt may stand there or not; both are ours.

@@ -95,17 +95,9 @@ def triage(run: Run, tools: Tools) -> None:
         hold(tools.store.runs.save(run, decision=decision.model_dump(), speech=speech.level, policy=policy))
     with steps.timed("note"):
         if decision.note:
-            now, moods = datetime.now(UTC), moods_of(ticket, tools.store)
-            known = (
-                tools.settings,
-                run.reference,
-                now,
-                sources,
-                draft,
-                moods,
-                *_asked(run, ticket, answer, draft, tools),
-            )
-            material = Material(ticket, answer, decision, *known, speech=speech)
+            known = (tools.settings, run.reference, datetime.now(UTC), sources, draft, moods_of(ticket, tools.store))
+            asked = _asked(run, ticket, answer, draft, tools)
+            material = Material(ticket, answer, decision, *known, *asked, speech=speech)
             decision = write_note(run, material, tools, compose, partial(_look_again, run, tools))
         else:
             write_fields(run, ticket, decision, tools)

@@ -30,6 +30,7 @@ from triage.store.runs import DONE as RUN_DONE
 from triage.store.tables import (
     acts,
     alarms,
+    answered,
     backtest_tickets,
     backtests,
     clocks,
@@ -48,7 +49,7 @@ from triage.store.tables import (
 FORGOTTEN = "forgotten"
 BATCH = 500
 # Rows that go with a run, and rows that name the ticket themselves.
-OF_RUN = (outcomes, exchanges, questions, feedback)
+OF_RUN = (outcomes, exchanges, questions, feedback, answered)
 OF_TICKET = (acts, clocks, watches, alarms)
 DETAILS = ("classification", "decision", "draft", "sources")
 # Where a person may be named: column -> how its row names the ticket.

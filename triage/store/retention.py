@@ -46,6 +46,7 @@ RULES = {
     "knowledge_documents": "their source, and knowledge.tickets_days",
     "knowledge_passages": "with their document",
     "alarms": "alarms",
+    "answered": "a day",
     "audit": "audit",
 }
 KEPT = {
