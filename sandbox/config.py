@@ -71,6 +71,7 @@ class SandboxConfig:
 
     # accounts
     zendesk_role: Literal["admin", "agent"] = "admin"
+    zendesk_ticket_events: bool = True  # False: a plan whose webhooks know no events of tickets
     zendesk_slas: bool = False
     zendesk_help_center: HelpCenter = "there"
     zendesk_sla_sideload: bool = False  # True: `include=slas` brings them with the ticket
