@@ -19,6 +19,8 @@ HELPERS = {
     "backtest_screen",
     "calendar_yaml",
     "closed",
+    "connect_ask",
+    "connect_screen",
     "crew",
     "lessons",
     "past",

@@ -48,6 +48,11 @@ class Helpdesk(ABC):
         self._cache = Cache()
         self._api: Client = self._open()
 
+    @property
+    def api(self) -> Client:
+        """Return the client itself, for setting an account up."""
+        return self._api
+
     @abstractmethod
     def _open(self) -> Client:
         """Return the client that speaks to this desk."""

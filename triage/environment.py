@@ -65,10 +65,15 @@ class Environment(BaseModel):
         return (self.public_url or f"http://127.0.0.1:{self.port}").rstrip("/")
 
 
-def variables(env_file: Path = Path(".env")) -> dict[str, str]:
+def env_file() -> Path:
+    """Return the file the secrets are in: `.env`, or another one that `TANDEM_ENV_FILE` names."""
+    return Path(os.environ.get("TANDEM_ENV_FILE") or ".env")
+
+
+def variables(path: Path | None = None) -> dict[str, str]:
     """Return the process's variables over those of `.env`."""
     # As written: a secret may hold a "${...}" of its own.
-    written = dotenv_values(env_file, interpolate=False)
+    written = dotenv_values(path or env_file(), interpolate=False)
     values = {key: value for key, value in written.items() if value is not None}
     return values | dict(os.environ)
 
