@@ -100,7 +100,8 @@ class Door:
         except UnknownOutcome as error:
             raise Stop(f"{error}; {self._address()}") from None
         except (DeskLocked, Stop) as error:
-            raise Stop(f"{error}\n  -> {REMEDIES[self.plan.platform, self.plan.kind]}") from None
+            remedy = REMEDIES[self.plan.platform, self.plan.kind]
+            raise Stop(f"{error}\n  -> {remedy}\n  -> {self._address()}") from None
         except Retry as error:
             raise Stop(f"{error}\n  -> {self._address()}") from None
 

@@ -1,0 +1,49 @@
+"""`connect --remove`: takes webhook, desk and secrets away and keeps the database."""
+
+from __future__ import annotations
+
+import os
+
+from commands.connect_ask import Options, ask_plan
+from commands.connect_proof import Room
+from triage.desk_plan import checked, difference, without_desk
+from triage.env_edit import read_variables
+from triage.environment import variables
+from triage.errors import SettingsError, TandemError
+from workers.connect import Door, webhook_url
+
+UNCHANGED = "nothing was changed"
+
+
+def remove(room: Room, options: Options) -> None:
+    """Take everything of a desk away but the database, after asking."""
+    talk, files = room.talk, room.files
+    config, env = files.texts()
+    plan = ask_plan(options, talk, config, variables(), sure=True)
+    url = webhook_url(room.environment.public, plan)
+    new_config, new_env = without_desk(config, env, plan.name)
+    talk.title(f"Take desk '{plan.name}' away")
+    talk.say(difference(config, new_config, files.config.name))
+    gone = sorted(set(read_variables(env)) - set(read_variables(new_env)))
+    talk.say(f"\nfrom {files.env}: {', '.join(gone) or 'nothing'}")
+    talk.say(f"in {plan.platform}: what calls {url}")
+    talk.say("The database with deliveries, runs and the audit log stays.\n")
+    if not talk.may("Take all this away?", default=False):
+        raise SettingsError(UNCHANGED)
+    done: tuple[str, ...] = ()
+    try:
+        done = Door(plan, room.environment.redis_url).setup.unhook(url)
+        talk.say("\n".join(done) or "no webhook calls this address")
+    except TandemError as error:
+        room.leave(f"the webhook may still be there ({error}): remove it by hand")
+    room.left += [one for one in done if one.startswith("remove by hand")]
+    if closed := files.unwritable():
+        room.leave(f"take desk '{plan.name}' and {', '.join(gone)} by hand out of {' and '.join(map(str, closed))}")
+    else:
+        checked(new_config, new_env, dict(os.environ))
+        files.write(new_config, new_env)
+        # The copy would keep what was to go.
+        files.env.with_name(files.env.name + ".bak").unlink(missing_ok=True)
+        talk.say(f"gone: desk '{plan.name}' and its secrets", "green")
+    room.record("disconnect", plan.name)
+    talk.result |= {"desk": plan.name, "removed": list(done)}
