@@ -32,9 +32,9 @@ TEST_CHECKS = {
     0: "the helpdesk could not reach {url}: check DNS, certificate, proxy and firewall",
 }
 OTHER_INBOX = "{platform} was answered {status}, but nothing came into our inbox: is another Tandem at {url}?"
-NO_CALL = "no call has come yet: check that the rule is on and that its URL and header are as shown"
+NO_CALL = "no call has come yet: check that webhook or rule is on, its URL, and the secret on both sides"
 NO_RULE = "the rule for new tickets is not there yet: click it together and run this again"
-WRITE_NOW = "The key may not list rules. Write a ticket in Freshdesk now; waiting for it up to {wait:.0f} s ..."
+WRITE_NOW = "Write a ticket in {platform} now, as a customer; waiting for its call up to {wait:.0f} s ..."
 
 
 @dataclass
@@ -98,7 +98,19 @@ def test(room: Room, door: Door, hook: Hook, since: float) -> None:
         room.leave(f"the test was answered {tried.status or 'nothing'}: {check}")
 
 
-def rules(room: Room, door: Door, url: str, since: float, *, show_secret: bool) -> None:
+def first_call(room: Room, plan: Plan) -> None:
+    """Say whether a webhook made by hand has ever called us; where not, wait for it."""
+    arrived = room.arrived(plan.name, 0.0, 0.0)
+    if not arrived:
+        room.talk.say(WRITE_NOW.format(platform=plan.platform, wait=room.wait))
+        arrived = room.arrived(plan.name, 0.0, room.wait)
+    if arrived:
+        room.talk.say(f"The webhook has called us: delivery {arrived}.", "green")
+    else:
+        room.leave(NO_CALL)
+
+
+def rules(room: Room, door: Door, url: str, *, show_secret: bool) -> None:
     """Print the rules to click together, and look whether they are there."""
     talk, plan = room.talk, door.plan
     found = door.hook(url).rules
@@ -114,22 +126,19 @@ def rules(room: Room, door: Door, url: str, since: float, *, show_secret: bool) 
             break
         found = door.hook(url).rules
         talk.say(rules_table(found) if found else "no rule calls this address yet")
-    _judge(room, plan, found, since)
+    _judge(room, plan, found)
 
 
 def _are_right(found: tuple[RuleSeen, ...] | None) -> bool:
     return bool(found) and {"created"} <= {one.on for one in found or () if not one.faults}
 
 
-def _judge(room: Room, plan: Plan, found: tuple[RuleSeen, ...] | None, since: float) -> None:
+def _judge(room: Room, plan: Plan, found: tuple[RuleSeen, ...] | None) -> None:
     talk = room.talk
     talk.result["rules"] = None if found is None else {one.on: list(one.faults) for one in found}
     if found is None:
-        talk.say(WRITE_NOW.format(wait=room.wait))
-        if arrived := room.arrived(plan.name, since, room.wait):
-            talk.say(f"It arrived: delivery {arrived}.", "green")
-        else:
-            room.leave(NO_CALL)
+        talk.say("The key may not list automation rules.")
+        first_call(room, plan)
         return
     if found:
         talk.say(rules_table(found))

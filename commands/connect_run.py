@@ -10,7 +10,7 @@ from dataclasses import replace
 import click
 
 from commands.connect_ask import ASKED, Options, ask_plan
-from commands.connect_proof import Room, knows, rules, test
+from commands.connect_proof import Room, first_call, knows, rules, test
 from commands.connect_screen import WIDTH, clipped, matches_table, rights_said, rights_table, survey_table, wrapped
 from triage.desk_plan import WEBHOOK, Plan, difference
 from triage.env_edit import set_variables
@@ -39,6 +39,7 @@ PUT = (
     "{paths} cannot be written from here. Put this into {config}:\n\n{diff}\n\n"
     "and these variables into {env}: {names}.\nThen restart Tandem and run this command again to test."
 )
+SHARED = "kept: another desk has it, one name serves all"
 PUT_SECRET = "put the webhook's signing secret into {env} as {name}, and restart Tandem"  # noqa: S105 - a sentence
 
 
@@ -64,7 +65,7 @@ class Connecting:
         role = f" ({account.role})" if account.role else ""
         talk.say(f"signed in to {plan.url} as {account.name or account.user_id}{role}", "green")
         looked = self._look(door, plan, settings)
-        plan = replace(plan, groups=self._groups(looked, settings, maps), mode=self._mode(plan, config))
+        plan = replace(plan, groups=self._groups(plan.name, looked, settings, maps), mode=self._mode(plan, config))
         talk.result |= {"desk": plan.name, "platform": plan.platform, "url": plan.url, "user": account.name}
         if dry_run:
             talk.title("Settings (dry run: nothing is written)")
@@ -90,12 +91,18 @@ class Connecting:
         }
         return looked
 
-    def _groups(self, looked: Looked, settings: Settings, maps: dict[str, str]) -> dict[str, str]:
+    def _groups(self, desk: str, looked: Looked, settings: Settings, maps: dict[str, str]) -> dict[str, str]:
         """Return the group of each team, as proposed and as people say."""
         talk = self._talk
         talk.title("Teams and groups")
         groups = {one.team: one.group for one in looked.matches}
         whys = {one.team: one.why for one in looked.matches}
+        if set(settings.desks) - {desk}:
+            # One name serves every desk: what another one has is changed by a person only.
+            named = {team: settings.teams[team].group for team in groups}
+            kept = {team: group for team, group in named.items() if groups[team] != group}
+            groups |= kept
+            whys |= dict.fromkeys(kept, SHARED)
 
         def take(given: dict[str, str]) -> None:
             chosen = _checked_groups(given, settings, looked.survey.groups or ())
@@ -204,9 +211,12 @@ class Connecting:
         self._talk.title("Test" if door.setup.makes_hooks else "Automation rules")
         if not door.setup.makes_hooks:
             knows(self._room, url)
-            rules(self._room, door, url, since, show_secret=self._show_secret)
-        elif knows(self._room, url) and hooked.hook:
-            test(self._room, door, hooked.hook, since)
+            rules(self._room, door, url, show_secret=self._show_secret)
+        elif knows(self._room, url):
+            if hooked.hook:
+                test(self._room, door, hooked.hook, since)
+            else:
+                first_call(self._room, door.plan)
 
     def _end(self, plan: Plan, public: str) -> None:
         talk = self._talk

@@ -46,6 +46,7 @@ class SandboxConfig:
     deliver_to: str = ""  # empty: no webhooks are sent
     tickets: Path | None = None
     every: float = 2.0
+    own: bool = False  # an account for a visitor to connect: its page shows the credentials
     zendesk_desk: str = "acme"
     freshdesk_desk: str = "globex"
 

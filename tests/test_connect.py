@@ -20,7 +20,7 @@ from werkzeug.serving import make_server
 from commands import connect_run
 from manage import main
 from sandbox.config import SandboxConfig
-from sandbox.hooks import CREATION, UPDATES, Rule
+from sandbox.hooks import CREATION, UPDATES, Rule, Webhook
 from sandbox.testing import Running, running
 from triage import desk_plan
 from triage.env_edit import set_variables
@@ -281,7 +281,7 @@ def test_freshdesk_without_the_list_of_rules_waits_for_the_first_call(machine: M
     threading.Timer(1.0, machine.ticket).start()
     result = machine.freshdesk("--wait", "20")
     assert result.exit_code == 0, result.output
-    assert "It arrived: delivery" in result.output
+    assert "The webhook has called us: delivery" in result.output
 
 
 def test_an_agent_is_told_what_an_admin_clicks_together(machine: Machine) -> None:
@@ -297,7 +297,13 @@ def test_an_agent_is_told_what_an_admin_clicks_together(machine: Machine) -> Non
     # The desk works all the same, by asking; and an admin's secret is kept when it comes.
     text = set_variables(machine.env, {"ACME_WEBHOOK_SECRET": "the-secret-an-admin-copied"})
     (machine.folder / ".env").write_text(text)
-    assert machine.zendesk().exit_code == 0
+    assert machine.zendesk().exit_code == 1  # nothing has called yet
+    state, public = machine.box.state, machine.public
+    values = {"endpoint": f"{public}/webhooks/zendesk/acme", "subscriptions": ["zen:event-type:ticket.created"]}
+    by_hand = Webhook("01HANAKCC58D827GRTNDCKS5XG", "", "the-secret-an-admin-copied", {**values, "status": "active"})
+    state.hooks.webhooks[by_hand.id] = by_hand
+    threading.Timer(1.0, machine.ticket).start()
+    assert machine.zendesk("--wait", "20").exit_code == 0
     assert variables()["ACME_WEBHOOK_SECRET"] == "the-secret-an-admin-copied"
 
 
@@ -430,6 +436,32 @@ def test_groups_are_mapped_as_the_admin_says(machine: Machine) -> None:
     wrong = machine.zendesk("--map", "billing=Nowhere")
     assert "the helpdesk has no group 'Nowhere'" in str(wrong.exception)
     assert "'bills' is no team" in str(machine.zendesk("--map", "bills=Ideas").exception)
+
+
+def test_a_second_desk_does_not_take_the_groups_of_the_first(machine: Machine) -> None:
+    machine.zendesk()
+    for group in machine.box.state.desks["freshdesk"].groups.values():
+        group.name = {"Finance & Billing": "Billing Team", "Product": "Something"}.get(group.name, group.name)
+    machine.freshdesk()
+    teams = load_settings(Path("tandem.yaml"), variables()).teams
+    assert (teams["billing"].group, teams["feature_request"].group) == ("Finance & Billing", "Product")
+    machine.freshdesk("--map", "billing=Billing Team")
+    assert load_settings(Path("tandem.yaml"), variables()).teams["billing"].group == "Billing Team"
+
+
+def test_groups_without_a_name_like_a_team_are_known_by_their_tickets(machine: Machine) -> None:
+    desk = machine.box.state.desks["zendesk"]
+    for group in desk.groups.values():
+        group.name = {"Finance & Billing": "Elephants"}.get(group.name, group.name)
+    body = {"vendor": "zendesk", "subject": "Charged twice", "body": "I was charged twice, please refund one invoice"}
+    for _ in range(6):
+        made = requests.post(f"{machine.box.url}/sandbox/tickets", json=body, timeout=10).json()
+        done = {"group": "Elephants", "status": "solved"}
+        requests.post(f"{machine.box.url}/sandbox/agent/zendesk/{made['id']}", json=done, timeout=10)
+    for ticket in desk.tickets.values():
+        ticket.touched -= 120
+    machine.zendesk("--json")
+    assert load_settings(Path("tandem.yaml"), variables()).teams["billing"].group == "Elephants"
 
 
 def test_files_that_cannot_be_written_are_told_what_to_hold(machine: Machine) -> None:

@@ -10,7 +10,7 @@ import json
 import secrets
 import time
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
@@ -22,9 +22,9 @@ from triage.classify import build_classifier
 from triage.classify.base import Classifier
 from triage.desk_plan import WEBHOOK, Files, Plan, checked, with_desk, with_secrets
 from triage.env_edit import set_variables
-from triage.errors import DeskLocked, FeatureOff, ModelError, Retry, SettingsError, Stop, TandemError, UnknownOutcome
+from triage.errors import DeskLocked, FeatureOff, ModelError, Retry, Stop, TandemError, UnknownOutcome
 from triage.settings import Settings
-from triage.settings_file import parse_settings
+from triage.settings_file import VARIABLE, parse_settings
 from triage.store import Store
 from triage.store.deliveries import Delivery
 from triage.team_groups import Match, propose
@@ -164,12 +164,9 @@ def webhook_url(public: str, plan: Plan) -> str:
     return f"{public}/webhooks/{plan.platform}/{plan.name}"
 
 
-def settings_of(config: str, values: dict[str, str]) -> Settings:
-    """Return what tandem.yaml says without its desks: half a set of secrets is no reason not to go on."""
-    try:
-        return parse_settings(config, values)
-    except SettingsError:
-        return Settings()
+def settings_of(config: str, values: Mapping[str, str]) -> Settings:
+    """Return what tandem.yaml says; a variable that is not set yet is no reason not to go on."""
+    return parse_settings(config, dict.fromkeys(VARIABLE.findall(config), "-" * 24) | dict(values))
 
 
 def new_texts(files: Files, plan: Plan, settings: Settings) -> tuple[str, str]:
