@@ -622,7 +622,7 @@ class TestReplay:
     def test_more_than_one_press_can_take_says_how_many_are_left(
         self, admin: FlaskClient, sqlite_store: Store, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr("webhooks.console.REPLAY_LIMIT", 2)
+        monkeypatch.setattr("webhooks.pages.dead.REPLAY_LIMIT", 2)
         for number in range(5):
             bury(sqlite_store, f"k{number}")
         press(admin, "/console/dead/replay")

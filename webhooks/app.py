@@ -16,7 +16,7 @@ from triage.settings import Settings
 from triage.store import Store
 from triage.store.marks import EVERY_DESK, READY
 from triage.store.migrate import is_current
-from webhooks.console import Console
+from webhooks import console
 from webhooks.edge import Edge
 from webhooks.metrics import StoreCollector
 from webhooks.wakeup import Wakeup
@@ -34,7 +34,7 @@ def create_app(environment: Environment, settings: Settings, store: Store, wakeu
         # Else anybody could name another address than their own and escape the console's lock-out.
         app.wsgi_app = ProxyFix(app.wsgi_app, x_for=proxies, x_proto=proxies)  # type: ignore[method-assign]
     app.register_blueprint(Edge(settings, store, wakeup).blueprint())
-    app.register_blueprint(Console(environment, settings, store, wakeup).blueprint())
+    app.register_blueprint(console.blueprint(environment, settings, store, wakeup))
     registry = CollectorRegistry()
     registry.register(StoreCollector(store))
 

@@ -10,6 +10,7 @@ import ipaddress
 import secrets
 import threading
 import time
+from dataclasses import dataclass
 
 from flask import request, session
 from flask.sansio.app import App
@@ -24,6 +25,26 @@ LOCK_SECONDS = 300.0
 COOKIE = "tandem_console"
 COOKIE_PATH = "/console/"
 SINCE, ID, TOKEN = "since", "id", "csrf"
+NAME, ROLE = "name", "role"
+ADMIN, VIEWER = "admin", "viewer"
+
+
+@dataclass(frozen=True)
+class User:
+    """Who is signed in; a viewer changes nothing and sees no raw bodies."""
+
+    name: str
+    role: str
+
+    @property
+    def is_admin(self) -> bool:
+        """Say whether this person may change things."""
+        return self.role == ADMIN
+
+    @property
+    def actor(self) -> str:
+        """Return the name in the audit log."""
+        return f"console:{self.name}"
 
 
 class Lockout:
@@ -42,6 +63,12 @@ class Lockout:
                 return False
             self._tries[source] = tries + 1, now
             return True
+
+    def is_closed(self, source: str, now: float) -> bool:
+        """Say whether the next try of `source` would be refused."""
+        with self._lock:
+            tries, last = self._tries.get(source, (0, now))
+            return tries >= WRONG_TRIES and now - last < LOCK_SECONDS
 
     def forgive(self, source: str) -> None:
         """Forget the tries of `source`: it knew the password."""
@@ -84,14 +111,23 @@ class Login:
             ended = session.get(ID) in self._ended
         return ID in session and not ended and time.time() - session[SINCE] < SESSION_SECONDS
 
+    def user(self) -> User:
+        """Return who is signed in."""
+        return User(str(session.get(NAME, "")), str(session.get(ROLE, VIEWER)))
+
     def sign_in(self, password: str) -> bool:
         """Begin a new session when the password is right."""
         if not hmac.compare_digest(self._digest("console password", password), self._password):
             return False
+        self.begin(User(ADMIN, ADMIN))
+        return True
+
+    def begin(self, user: User) -> None:
+        """Begin a new session for `user`, whose identity was proven."""
         session.clear()
         session.permanent = True
         session[ID], session[SINCE] = secrets.token_urlsafe(16), time.time()
-        return True
+        session[NAME], session[ROLE] = user.name, user.role
 
     def sign_out(self) -> None:
         """End this session; a copy of its cookie is of no use either."""
