@@ -12,16 +12,15 @@ from werkzeug.wrappers import Response as BaseResponse
 from triage.environment import Environment
 from triage.settings import Settings
 from triage.store import Store
-from webhooks import sla_page
+from webhooks import sla_page, words
 from webhooks.frame import Console, message, to
 from webhooks.login import form_is_ours, form_token
-from webhooks.overview import age, duration, utc
-from webhooks.pages import dead, home, sign_in, sla
+from webhooks.pages import activity, audit, dead, home, sign_in, sla, ticket
 from webhooks.wakeup import Wakeup
 
 logger = logging.getLogger(__name__)
 # In the order of the navigation.
-PAGES = (home, dead, sla, sign_in)
+PAGES = (home, activity, dead, sla, ticket, audit, sign_in)
 # What asks for nothing; every other page asks for the password, the login page itself aside.
 OPEN_ENDPOINTS = {"console.static", "console.root"}
 LOGIN_ENDPOINTS = {"console.login"}
@@ -50,8 +49,8 @@ def blueprint(environment: Environment, settings: Settings, store: Store, wakeup
     routes.before_request(lambda: _gate(console))
     routes.after_request(_protect)
     routes.context_processor(lambda: {"form_token": form_token, "navigation": console.links(), "user": console.user})
-    for name, words in ({"age": age, "duration": duration, "utc": utc} | sla_page.FILTERS).items():
-        routes.add_app_template_filter(words, name)
+    for name, each in (words.FILTERS | sla_page.FILTERS).items():
+        routes.add_app_template_filter(each, name)
     routes.register_error_handler(HTTPException, _http_error)
     routes.register_error_handler(SQLAlchemyError, _database_error)
     routes.register_error_handler(Exception, _any_error)

@@ -19,6 +19,8 @@ from triage.environment import Environment
 from triage.settings import Desk, Settings
 from triage.store import Store
 from webhooks.login import Login, User
+from webhooks.searching import text
+from webhooks.shown import ticket_url
 from webhooks.wakeup import Wakeup
 
 Answer = str | Response | tuple[str, int]
@@ -95,6 +97,28 @@ class Console:
         if name not in self.settings.desks:
             raise NotFound
         return self.settings.desks[name]
+
+    def held(self) -> frozenset[str]:
+        """Return the desks that are paused, with `*` where everything is stopped."""
+        return frozenset()
+
+    def show(self, template: str, now: float, **values: Any) -> str:
+        """Return a page at `now`; its tables link each ticket to its own page and to the helpdesk's."""
+        settings = self.settings
+        return render_template(
+            f"console/{template}.html", now=now, helpdesk=lambda desk, one: ticket_url(settings, desk, one), **values
+        )
+
+    def field(self, name: str) -> str:
+        """Return a field of the posted form."""
+        return text(request.form, name)
+
+    def desk_of_form(self) -> str:
+        """Return the desk of the posted form, empty for all. Raises NotFound where there is no such desk."""
+        name = self.field("desk")
+        if name:
+            self.desk(name)
+        return name
 
     def desk_asked_for(self) -> str:
         """Return the desk of the address's query, empty where it names none that exists."""

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import time
 
-from flask import Blueprint, render_template, request
+from flask import Blueprint
 from werkzeug.wrappers import Response
 
+from webhooks import overview
 from webhooks.frame import Console, to
-from webhooks.overview import look
 
 
 def register(routes: Blueprint, console: Console) -> None:
@@ -16,13 +16,11 @@ def register(routes: Blueprint, console: Console) -> None:
 
     def home() -> str:
         now = time.time()
-        state = request.args.get("state", "")
-        overview = look(console.store, console.settings, console.environment.public, state, now)
-        return render_template("console/home.html", page=overview, now=now)
+        page = overview.look(console.store, console.settings, console.held(), now)
+        return console.show("home", now, page=page)
 
     def dismiss() -> Response:
-        form = request.form
-        desk, kind, ticket_id = (form.get(name, "") for name in ("desk", "kind", "ticket_id"))
+        desk, kind, ticket_id = (console.field(name) for name in ("desk", "kind", "ticket_id"))
         console.store.alarms.clear(desk, kind, ticket_id)
         console.record("alarm dismissed", desk=desk, subject=f"{kind} {ticket_id}".strip())
         return to("home")

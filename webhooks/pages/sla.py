@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 
-from flask import Blueprint, render_template
+from flask import Blueprint
 
 from webhooks import sla_page
 from webhooks.frame import Console
@@ -17,6 +17,6 @@ def register(routes: Blueprint, console: Console) -> None:
         now = time.time()
         place = sla_page.Place(console.desk_asked_for())
         page = sla_page.look(console.store, console.settings, place, now)
-        return render_template("console/sla.html", page=page, now=now, missed=sla_page.MISSED)
+        return console.show("sla", now, page=page, missed=sla_page.MISSED)
 
     console.page(routes, "sla", "sla", sla, label="SLA")
