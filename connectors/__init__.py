@@ -5,12 +5,18 @@ from __future__ import annotations
 from connectors.base import Connector
 from connectors.budget import Budget
 from connectors.freshdesk import Freshdesk
+from connectors.http import Guard
 from connectors.zendesk import Zendesk
 from triage.settings import Desk
 
 PLATFORMS: dict[str, type[Freshdesk] | type[Zendesk]] = {"zendesk": Zendesk, "freshdesk": Freshdesk}
 
 
-def open_connector(name: str, desk: Desk, budget: Budget, *, own_clocks: bool = True) -> Connector:
-    """Return the connector of desk `name`; `own_clocks` says whether to read the helpdesk's SLA clocks."""
-    return PLATFORMS[desk.platform](name, desk, budget, own_clocks=own_clocks)
+def open_connector(
+    name: str, desk: Desk, budget: Budget, *, own_clocks: bool = True, guard: Guard = lambda: None
+) -> Connector:
+    """Return the connector of desk `name`; `own_clocks` says whether to read the helpdesk's SLA clocks.
+
+    `guard` is called right before each write and raises Wait while nothing may be written.
+    """
+    return PLATFORMS[desk.platform](name, desk, budget, own_clocks=own_clocks, guard=guard)

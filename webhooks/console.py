@@ -10,7 +10,7 @@ from werkzeug.exceptions import BadRequest, HTTPException, NotFound
 from werkzeug.wrappers import Response as BaseResponse
 
 from triage.environment import Environment
-from triage.settings import Settings
+from triage.live import Current
 from triage.store import Store
 from webhooks import sla_page, words
 from webhooks.frame import Console, message, to
@@ -41,9 +41,9 @@ NOT_SET = (
 )
 
 
-def blueprint(environment: Environment, settings: Settings, store: Store, wakeup: Wakeup) -> Blueprint:
+def blueprint(environment: Environment, current: Current, store: Store, wakeup: Wakeup) -> Blueprint:
     """Return the console's routes; all but the open ones ask for the password first."""
-    console = Console(environment, settings, store, wakeup)
+    console = Console(environment, current, store, wakeup)
     routes = Blueprint("console", __name__, static_folder="static", static_url_path="/console/static")
     routes.record_once(lambda state: console.login.prepare(state.app))
     routes.before_request(lambda: _gate(console))

@@ -15,7 +15,9 @@ from flask import Blueprint, redirect, render_template, request, url_for
 from werkzeug.exceptions import Forbidden, NotFound
 from werkzeug.wrappers import Response
 
+from triage.controlled import held_desks
 from triage.environment import Environment
+from triage.live import Current
 from triage.settings import Desk, Settings
 from triage.store import Store
 from webhooks.login import Login, User
@@ -41,9 +43,9 @@ class Entry:
 class Console:
     """What the pages share."""
 
-    def __init__(self, environment: Environment, settings: Settings, store: Store, wakeup: Wakeup) -> None:
+    def __init__(self, environment: Environment, current: Current, store: Store, wakeup: Wakeup) -> None:
         self.environment = environment
-        self.settings = settings
+        self._current = current
         self.store = store
         self.wakeup = wakeup
         self.login = Login(environment)
@@ -78,6 +80,11 @@ class Console:
             raise Forbidden(NOT_YOURS)
 
     @property
+    def settings(self) -> Settings:
+        """Return the settings in force: the file's, with what people have switched."""
+        return self._current()
+
+    @property
     def user(self) -> User:
         """Return who is signed in; nobody is a viewer without a name."""
         return self.login.user()
@@ -100,7 +107,7 @@ class Console:
 
     def held(self) -> frozenset[str]:
         """Return the desks that are paused, with `*` where everything is stopped."""
-        return frozenset()
+        return held_desks(self.store.controls.all())
 
     def show(self, template: str, now: float, **values: Any) -> str:
         """Return a page at `now`; its tables link each ticket to its own page and to the helpdesk's."""

@@ -13,6 +13,7 @@ from triage.store.browse import Browse
 from triage.store.calibrations import Calibrations
 from triage.store.clock_views import ClockViews
 from triage.store.clocks import Clocks
+from triage.store.controls import Controls
 from triage.store.days import Days
 from triage.store.deliveries import Deliveries
 from triage.store.effects import Effects
@@ -47,6 +48,7 @@ class Store:
     browse: Browse
     days: Days
     tickets: Tickets
+    controls: Controls
 
 
 def open_store(url: str, patience: float = PATIENCE_SECONDS) -> Store:
@@ -71,4 +73,5 @@ def open_store(url: str, patience: float = PATIENCE_SECONDS) -> Store:
         browse=Browse(engine),
         days=Days(engine),
         tickets=Tickets(engine),
+        controls=Controls(engine),
     )

@@ -6,13 +6,14 @@ message is only a wake-up, so a lost one costs a little time and nothing else.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Connection, Engine, RowMapping, Select, case, func, select, update
+from sqlalchemy import Connection, Engine, RowMapping, Select, case, false, func, or_, select, update
 
 from triage.store.engine import insert_into, reader_of
+from triage.store.marks import EVERY_DESK
 from triage.store.tables import deliveries
 
 # What a delivery is for: to triage a new ticket, or to look at the clocks of one that is followed.
@@ -143,15 +144,16 @@ class Deliveries:
                 .values(state=QUEUED, due_at=now + UNCLAIMED_SECONDS)
             )
 
-    def claim_due(self, now: float, limit: int) -> list[int]:
-        """Return ids whose time has come and push each ahead, so that no other sweeper sends it too."""
-        due = (
-            select(deliveries.c.id, deliveries.c.wakeups)
-            .where(deliveries.c.due_at <= now)
-            .order_by(deliveries.c.due_at)
-            .limit(limit)
-            .with_for_update(skip_locked=True)
-        )
+    def claim_due(self, now: float, limit: int, held: Collection[str] = ()) -> list[int]:
+        """Return ids whose time has come and push each ahead, so that no other sweeper sends it too.
+
+        Of desks that are `held` ("*" is all) only those about clocks, which write nothing.
+        """
+        query = select(deliveries.c.id, deliveries.c.wakeups).where(deliveries.c.due_at <= now)
+        if held:
+            free = false() if EVERY_DESK in held else deliveries.c.desk.notin_(held)
+            query = query.where(or_(deliveries.c.occasion == CLOCK, free))
+        due = query.order_by(deliveries.c.due_at).limit(limit).with_for_update(skip_locked=True)
         with self._engine.begin() as connection:
             rows = connection.execute(due).all()
             for row in rows:
