@@ -10,17 +10,17 @@ from werkzeug.exceptions import BadRequest, HTTPException, NotFound
 from werkzeug.wrappers import Response as BaseResponse
 
 from triage.environment import Environment
-from triage.live import Current
+from triage.live import Live
 from triage.store import Store
 from webhooks import sla_page, words
 from webhooks.frame import Console, message, to
 from webhooks.login import form_is_ours, form_token
-from webhooks.pages import activity, audit, dead, home, sign_in, sla, ticket
+from webhooks.pages import activity, audit, dead, desks, home, policy, quality, secret, sign_in, sla, ticket
 from webhooks.wakeup import Wakeup
 
 logger = logging.getLogger(__name__)
 # In the order of the navigation.
-PAGES = (home, activity, dead, sla, ticket, audit, sign_in)
+PAGES = (home, activity, dead, sla, quality, desks, policy, audit, ticket, secret, sign_in)
 # What asks for nothing; every other page asks for the password, the login page itself aside.
 OPEN_ENDPOINTS = {"console.static", "console.root"}
 LOGIN_ENDPOINTS = {"console.login"}
@@ -41,9 +41,9 @@ NOT_SET = (
 )
 
 
-def blueprint(environment: Environment, current: Current, store: Store, wakeup: Wakeup) -> Blueprint:
+def blueprint(environment: Environment, live: Live, store: Store, wakeup: Wakeup) -> Blueprint:
     """Return the console's routes; all but the open ones ask for the password first."""
-    console = Console(environment, current, store, wakeup)
+    console = Console(environment, live, store, wakeup)
     routes = Blueprint("console", __name__, static_folder="static", static_url_path="/console/static")
     routes.record_once(lambda state: console.login.prepare(state.app))
     routes.before_request(lambda: _gate(console))

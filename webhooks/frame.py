@@ -17,7 +17,7 @@ from werkzeug.wrappers import Response
 
 from triage.controlled import held_desks
 from triage.environment import Environment
-from triage.live import Current
+from triage.live import Live
 from triage.settings import Desk, Settings
 from triage.store import Store
 from webhooks.login import Login, User
@@ -43,9 +43,9 @@ class Entry:
 class Console:
     """What the pages share."""
 
-    def __init__(self, environment: Environment, current: Current, store: Store, wakeup: Wakeup) -> None:
+    def __init__(self, environment: Environment, live: Live, store: Store, wakeup: Wakeup) -> None:
         self.environment = environment
-        self._current = current
+        self._live = live
         self.store = store
         self.wakeup = wakeup
         self.login = Login(environment)
@@ -82,7 +82,12 @@ class Console:
     @property
     def settings(self) -> Settings:
         """Return the settings in force: the file's, with what people have switched."""
-        return self._current()
+        return self._live.settings()
+
+    @property
+    def file_settings(self) -> Settings:
+        """Return the settings as the file has them."""
+        return self._live.file_settings()
 
     @property
     def user(self) -> User:

@@ -14,12 +14,14 @@ from sqlalchemy import Column, ColumnElement, Engine, and_, func, or_, select
 from triage.store.deliveries import COLUMNS as DELIVERY_COLUMNS
 from triage.store.deliveries import Delivery
 from triage.store.engine import reader_of
-from triage.store.runs import Run
+from triage.store.runs import DONE, Run
 from triage.store.tables import deliveries, runs
 
 ROWS = 50
 SCANNED = 50_000
 """Rows looked at for one page."""
+# A database takes only so many parameters in one statement.
+CHUNK = 500
 Row = TypeVar("Row")
 Key = tuple[float, int]
 """Where a page ends: time and id of its last row."""
@@ -104,6 +106,23 @@ class Browse:
             found = [Run(**row) for row in rows]
         newest = sorted(found, key=lambda row: (row.created_at, row.id), reverse=True)
         return Page(newest, page.further, page.looked_back_to)
+
+    def sample(self, desk: str, since: float, limit: int) -> list[Run]:
+        """Return about `limit` done runs of `desk` begun since then, spread evenly, oldest first."""
+        begun = select(func.min(runs.c.id), func.max(runs.c.id)).where(runs.c.created_at >= since)
+        with self._reader.connect() as connection:
+            first, last = connection.execute(begun).one()
+            if first is None:
+                return []
+            step = max(1, (last - first + 1) // limit)
+            ids = range(first, last + 1, step)
+            found: list[Run] = []
+            for start in range(0, len(ids), CHUNK):
+                query = select(runs).where(
+                    runs.c.id.in_(ids[start : start + CHUNK]), runs.c.desk == desk, runs.c.state == DONE
+                )
+                found += [Run(**row) for row in connection.execute(query.order_by(runs.c.id)).mappings()]
+        return found[:limit]
 
     def _ticket_of(self, wanted: Wanted) -> tuple[str, str] | None:
         query = select(runs.c.desk, runs.c.ticket_id).where(runs.c.reference == wanted.reference)
