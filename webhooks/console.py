@@ -23,7 +23,9 @@ logger = logging.getLogger(__name__)
 PAGES = (home, activity, dead, sla, quality, desks, policy, audit, ticket, secret, sign_in)
 # What asks for nothing; every other page asks for the password, the login page itself aside.
 OPEN_ENDPOINTS = {"console.static", "console.root"}
-LOGIN_ENDPOINTS = {"console.login"}
+LOGIN_ENDPOINTS = {"console.login", "console.oidc_leave", "console.oidc_back"}
+# Comes from another site by design.
+BACK_ENDPOINT = "console.oidc_back"
 POLICY = (
     "default-src 'none'; style-src 'self'; img-src 'self'; form-action 'self'; frame-ancestors 'none'; base-uri 'none'"
 )
@@ -69,7 +71,8 @@ def _gate(console: Console) -> BaseResponse | tuple[str, int] | None:
         text = NOT_SET.format(names=" and ".join(console.login.missing))
         return message("Console is off", text, 503)
     if not console.login.is_signed_in():
-        if request.method == "GET" and request.headers.get("Sec-Fetch-Site") == "cross-site":
+        is_abroad = request.headers.get("Sec-Fetch-Site") == "cross-site" and request.endpoint != BACK_ENDPOINT
+        if request.method == "GET" and is_abroad:
             # Our cookie is not sent along a link from another site: step in once more, now from our own page.
             return render_template("console/enter.html"), 200
         if request.endpoint not in LOGIN_ENDPOINTS:
