@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import getpass
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -46,6 +47,14 @@ def find_embedded_redis() -> None:
     url = REDIS_FILE.read_text(encoding="utf-8").strip()
     if Path(url.removeprefix(SOCKET_SCHEME)).exists():
         os.environ["REDIS_URL"] = url
+
+
+def actor() -> str:
+    """Return who runs this command, for the audit log: the user of this machine."""
+    try:
+        return f"command:{getpass.getuser()}"
+    except (OSError, KeyError):
+        return "command:?"  # a container may run under a number that no user has
 
 
 @contextmanager

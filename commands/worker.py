@@ -6,9 +6,7 @@ import sys
 import click
 
 from commands.shared import checked_settings
-from triage.errors import Refused, SettingsError
-from triage.settings import Settings
-from workers.notify import check
+from workers.notify import check_channels
 
 
 @click.command()
@@ -29,12 +27,3 @@ def command(concurrency: int, queues: str) -> None:
         *("--without-gossip", "--without-mingle", "--without-heartbeat"),
     ]
     os.execv(sys.executable, arguments)  # noqa: S606 - fixed arguments
-
-
-def check_channels(settings: Settings, path: str) -> None:
-    """Raise SettingsError for a channel whose kind of address Apprise does not know; its messages would all be lost."""
-    for name in settings.sla.channels:
-        try:
-            check(settings.sla.channels, name)
-        except Refused as error:
-            raise SettingsError(f"{path}: sla.channels.{name}: {error}") from None

@@ -6,6 +6,7 @@ from connectors.base import Connector
 from connectors.budget import Budget
 from connectors.freshdesk import Freshdesk
 from connectors.freshdesk_setup import FreshdeskSetup
+from connectors.http import Guard
 from connectors.setup import Setup
 from connectors.zendesk import Zendesk
 from connectors.zendesk_setup import ZendeskSetup
@@ -22,6 +23,11 @@ def open_setup(name: str, desk: Desk, budget: Budget) -> tuple[Connector, Setup]
     return connector, SETUPS[desk.platform](connector.api)
 
 
-def open_connector(name: str, desk: Desk, budget: Budget, *, own_clocks: bool = True) -> Connector:
-    """Return the connector of desk `name`; `own_clocks` says whether to read the helpdesk's SLA clocks."""
-    return PLATFORMS[desk.platform](name, desk, budget, own_clocks=own_clocks)
+def open_connector(
+    name: str, desk: Desk, budget: Budget, *, own_clocks: bool = True, guard: Guard = lambda: None
+) -> Connector:
+    """Return the connector of desk `name`; `own_clocks` says whether to read the helpdesk's SLA clocks.
+
+    `guard` is called right before each write and raises Wait while nothing may be written.
+    """
+    return PLATFORMS[desk.platform](name, desk, budget, own_clocks=own_clocks, guard=guard)

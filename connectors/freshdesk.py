@@ -83,7 +83,7 @@ class Freshdesk(Helpdesk):
         pair = base64.b64encode(f"{desk.auth.api_key.get_secret_value()}:X".encode()).decode()
         self._dialect = FreshdeskDialect(desk.rate_limit)
         signed = StaticCredential(f"Basic {pair}")
-        return Client(f"{desk.url}/api/v2", signed, self._dialect, self._budget)
+        return Client(f"{desk.url}/api/v2", signed, self._dialect, self._budget, self._guard)
 
     def account(self) -> Account:
         """Return who we are; proves the credential."""
@@ -208,7 +208,7 @@ class Freshdesk(Helpdesk):
         # Freshdesk edits a note's body, never its privacy: delete it, else take its words away.
         for method, body in (("DELETE", None), ("PUT", {"body": REMOVED_TEXT})):
             try:
-                self._api.send(method, CONVERSATION, note_id, body=body, repeatable=True)
+                self._api.send(method, CONVERSATION, note_id, body=body, repeatable=True, urgent=True)
             except TandemError as error:
                 self._alarm(ticket_id, note_id, f"STILL PUBLIC, {method} failed ({error})")
             else:

@@ -14,7 +14,7 @@ from typing import Any, ClassVar
 from connectors.base import Fields, Written
 from connectors.budget import Budget
 from connectors.cache import Cache
-from connectors.http import Client
+from connectors.http import Client, Guard
 from triage.errors import Conflict, FeatureOff, Gone, Refused, TandemError
 from triage.settings import TAG_LENGTH, Desk
 from triage.ticket import Ticket
@@ -39,9 +39,12 @@ class Helpdesk(ABC):
     priorities: ClassVar[Mapping[str, Any]]
     """Our priority word -> the vendor's."""
 
-    def __init__(self, name: str, desk: Desk, budget: Budget, *, own_clocks: bool = True) -> None:
+    def __init__(
+        self, name: str, desk: Desk, budget: Budget, *, own_clocks: bool = True, guard: Guard = lambda: None
+    ) -> None:
         """Take the desk; `own_clocks` says whether to read the helpdesk's SLA clocks, where it keeps some."""
         self.desk = name
+        self._guard = guard
         self._own_clocks = own_clocks
         self._settings = desk
         self._budget = budget

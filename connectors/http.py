@@ -11,7 +11,7 @@ import json
 import logging
 import re
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from http.cookiejar import DefaultCookiePolicy
@@ -82,6 +82,10 @@ class _Signed(AuthBase):
         return request
 
 
+Guard = Callable[[], None]
+"""Called right before each write; raises `Wait` while nothing may be written."""
+
+
 class TooLong(Exception):
     """An answer passed the size or time cap."""
 
@@ -95,12 +99,14 @@ class Client:
         credential: Credential,
         dialect: Dialect,
         budget: Budget,
+        guard: Guard = lambda: None,
     ) -> None:
-        """Take the address all paths start from and the budget that the calls use up."""
+        """Take the address all paths start from, the budget that the calls use up, and who may hold up a write."""
         self._root = root
         self._credential = credential
         self._dialect = dialect
         self._budget = budget
+        self._guard = guard
         self._session = _session()
 
     def get(self, path: str, *ids: str, query: Mapping[str, str] | None = None, optional: bool = False) -> Any:
@@ -115,12 +121,16 @@ class Client:
             log.info("%s: going on without: %s", self._budget.account, error)
             return None
 
-    def send(self, method: str, path: str, *ids: str, body: Any = None, repeatable: bool = False) -> Any:
+    def send(
+        self, method: str, path: str, *ids: str, body: Any = None, repeatable: bool = False, urgent: bool = False
+    ) -> Any:
         """Return the decoded answer of a write; UnknownOutcome where it may have taken effect unseen."""
-        return self.call(Call(method, path, ids, body=body, repeatable=repeatable)).data
+        return self.call(Call(method, path, ids, body=body, repeatable=repeatable, urgent=urgent)).data
 
     def call(self, call: Call) -> Reply:
         """Return the good answer to `call`, or raise what to do next."""
+        if call.method != "GET" and not call.urgent:
+            self._guard()
         header = self._credential.header()
         reply = self._exchange(call, header)
         if reply.status == 401 and self._credential.renew(header):

@@ -55,6 +55,8 @@ class Call:
     """Tandem can do without the answer."""
     repeatable: bool = False
     """A write that may be sent twice without harm."""
+    urgent: bool = False
+    """Takes away what customers must not see: goes out even while writing is stopped."""
 
     @property
     def doubtful(self) -> bool:

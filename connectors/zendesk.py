@@ -90,17 +90,14 @@ class Zendesk(Helpdesk):
 
     def _open(self) -> Client:
         desk, dialect = self._settings, ZendeskDialect()
-
-        def client(root: str, signed: Any) -> Client:
-            return Client(root, signed, dialect, self._budget)
-
         # A token may be asked for twice without harm, and signing in needs no credential.
-        sign_in = client(desk.url, StaticCredential(""))
+        sign_in = Client(desk.url, StaticCredential(""), dialect, self._budget)
 
         def fetch(body: dict[str, str]) -> Any:
             return sign_in.send("POST", TOKENS, body=body, repeatable=True)
 
-        api = client(f"{desk.url}/api/v2", credential(desk.auth, fetch))
+        signed = credential(desk.auth, fetch)
+        api = Client(f"{desk.url}/api/v2", signed, dialect, self._budget, self._guard)
         self._sla = SlaProbe(api)
         return api
 
@@ -210,7 +207,7 @@ class Zendesk(Helpdesk):
 
     def _hide(self, ticket_id: str, comment_id: str) -> Leak:
         try:
-            self._api.send("PUT", MAKE_PRIVATE, ticket_id, comment_id, repeatable=True)
+            self._api.send("PUT", MAKE_PRIVATE, ticket_id, comment_id, repeatable=True, urgent=True)
             self._alarm(ticket_id, comment_id, "made private at once")
             return Leak.HIDDEN
         except TandemError as error:

@@ -338,7 +338,7 @@ class TestWorkers:
     ) -> None:
         targeted = settings.model_copy(update={"target_precision": 0.95})
         runtime = Runtime(read_environment(), targeted)
-        runtime.__dict__ |= {"store": sqlite_store, "classifier": FakeClassifier(answer(sure=0.99))}
+        runtime.__dict__ |= {"store": sqlite_store, "_build": lambda _: FakeClassifier(answer(sure=0.99))}
         ticket = Ticket(desk="acme", id="1")
         clock = time.monotonic()
         monkeypatch.setattr("workers.runtime.time.monotonic", lambda: clock)

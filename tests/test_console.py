@@ -30,8 +30,9 @@ from triage.store.runs import DONE as RUN_DONE
 from triage.store.runs import Run
 from webhooks.app import create_app
 from webhooks.login import COOKIE, LOCK_SECONDS, SESSION_SECONDS, WRONG_TRIES, WRONG_TRIES_IN_ALL, Lockout, source_of
-from webhooks.overview import age, duration, ticket_url, verdicts_of
 from webhooks.replay import CHUNK, replay
+from webhooks.shown import ticket_url, verdicts_of
+from webhooks.words import age, duration
 
 PASSWORD = "correct horse battery staple"
 KEY = "a-secret-key-of-this-installation"
@@ -287,7 +288,12 @@ class TestLockout:
 
 
 class TestForms:
-    PATHS = ("/console/logout", "/console/dead/replay", "/console/deliveries/1/replay", "/console/alarms/dismiss")
+    PATHS = (
+        "/console/logout",
+        "/console/dead/replay",
+        "/console/desks/acme/deliveries/1/replay",
+        "/console/alarms/dismiss",
+    )
 
     @pytest.mark.parametrize("form", [{}, {"csrf": ""}, {"csrf": "guess"}, {"csrf": "ü"}])
     @pytest.mark.parametrize("path", PATHS)
@@ -583,7 +589,7 @@ class TestReplay:
         self, admin: FlaskClient, sqlite_store: Store, wakeup: FakeWakeup
     ) -> None:
         first, second = bury(sqlite_store, "a"), bury(sqlite_store, "b")
-        answer = press(admin, f"/console/deliveries/{first}/replay")
+        answer = press(admin, f"/console/desks/acme/deliveries/{first}/replay")
         assert (answer.status_code, answer.headers["Location"]) == (303, "/console/")
         assert wakeup.sent == [first]
         assert sqlite_store.deliveries.get(first).state == QUEUED
@@ -596,18 +602,18 @@ class TestReplay:
     ) -> None:
         delivery_id = bury(sqlite_store, "a")
         for _ in range(2):
-            press(admin, f"/console/deliveries/{delivery_id}/replay")
+            press(admin, f"/console/desks/acme/deliveries/{delivery_id}/replay")
         assert wakeup.sent == [delivery_id]
         assert "Nothing to replay" in admin.get("/console/").text
 
     @pytest.mark.parametrize("delivery_id", ["99", "0", str(2**63 - 1)])
     def test_an_unknown_delivery_is_no_error(self, admin: FlaskClient, wakeup: FakeWakeup, delivery_id: str) -> None:
-        assert press(admin, f"/console/deliveries/{delivery_id}/replay").status_code == 303
+        assert press(admin, f"/console/desks/acme/deliveries/{delivery_id}/replay").status_code == 303
         assert wakeup.sent == []
 
     @pytest.mark.parametrize("delivery_id", [str(2**63), "-1", "x"])
     def test_a_number_that_can_be_none_is_refused(self, admin: FlaskClient, delivery_id: str) -> None:
-        assert press(admin, f"/console/deliveries/{delivery_id}/replay").status_code in {404, 405}
+        assert press(admin, f"/console/desks/acme/deliveries/{delivery_id}/replay").status_code in {404, 405}
 
     def test_all_dead_are_sent_through_again_and_nothing_else(
         self, admin: FlaskClient, sqlite_store: Store, wakeup: FakeWakeup
@@ -622,7 +628,7 @@ class TestReplay:
     def test_more_than_one_press_can_take_says_how_many_are_left(
         self, admin: FlaskClient, sqlite_store: Store, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr("webhooks.console.REPLAY_LIMIT", 2)
+        monkeypatch.setattr("webhooks.pages.dead.REPLAY_LIMIT", 2)
         for number in range(5):
             bury(sqlite_store, f"k{number}")
         press(admin, "/console/dead/replay")

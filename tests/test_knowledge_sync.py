@@ -61,7 +61,7 @@ def sync_all(room: Room, kind: str = ARTICLE) -> int:
 
 
 def lookup(room: Room) -> Lookup:
-    return Lookup(room.store, Settings(desks={NAME: room.desk}), room.encoder)
+    return Lookup(room.store, lambda: Settings(desks={NAME: room.desk}), room.encoder)
 
 
 def ask(room: Room, subject: str, body: str, ident: str = "999999") -> Sources:

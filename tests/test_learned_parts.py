@@ -336,7 +336,7 @@ def test_a_worker_uses_a_newly_activated_model_without_a_restart(
 ) -> None:
     monkeypatch.setattr("triage.classify.shared_encoder", lambda: ENCODER)
     worker = Runtime(Environment(), settings)
-    worker.__dict__ |= {"store": sqlite_store, "classifier": FakeClassifier(answer("billing"))}
+    worker.__dict__ |= {"store": sqlite_store, "_build": lambda _: FakeClassifier(answer("billing"))}
     before = worker.classifier_of("acme")
     assert before.classify(ticket("ocean")).primary_team == "billing"
     sqlite_store.models.activate("acme", new(blob=head.to_bytes()), time.time())

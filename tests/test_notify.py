@@ -11,10 +11,9 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 import pytest
 from pydantic import SecretStr
 
-from commands.worker import check_channels
 from triage.errors import Refused, Retry, SettingsError, UnknownOutcome
 from triage.settings import Settings
-from workers.notify import check, send
+from workers.notify import check, check_channels, send
 
 
 class Listener(ThreadingHTTPServer):

@@ -12,11 +12,12 @@ from werkzeug.exceptions import HTTPException
 from werkzeug.middleware.proxy_fix import ProxyFix
 
 from triage.environment import Environment
+from triage.live import Live
 from triage.settings import Settings
 from triage.store import Store
 from triage.store.marks import EVERY_DESK, READY
 from triage.store.migrate import is_current
-from webhooks.console import Console
+from webhooks import console
 from webhooks.edge import Edge
 from webhooks.metrics import StoreCollector
 from webhooks.wakeup import Wakeup
@@ -25,16 +26,17 @@ logger = logging.getLogger(__name__)
 MAX_BODY = 1024 * 1024
 
 
-def create_app(environment: Environment, settings: Settings, store: Store, wakeup: Wakeup) -> Flask:
-    """Return the web application; everything it needs is handed in."""
+def create_app(environment: Environment, settings: Settings | Live, store: Store, wakeup: Wakeup) -> Flask:
+    """Return the web application; everything it needs is handed in. `settings` may change while it runs."""
+    live = Live(settings, store) if isinstance(settings, Settings) else settings
     # The only files served are the console's, below its own address.
     app = Flask(__name__, static_folder=None)
     app.config["MAX_CONTENT_LENGTH"] = MAX_BODY
     if proxies := environment.trusted_proxies:
         # Else anybody could name another address than their own and escape the console's lock-out.
         app.wsgi_app = ProxyFix(app.wsgi_app, x_for=proxies, x_proto=proxies)  # type: ignore[method-assign]
-    app.register_blueprint(Edge(settings, store, wakeup).blueprint())
-    app.register_blueprint(Console(environment, settings, store, wakeup).blueprint())
+    app.register_blueprint(Edge(live.settings, store, wakeup).blueprint())
+    app.register_blueprint(console.blueprint(environment, live, store, wakeup))
     registry = CollectorRegistry()
     registry.register(StoreCollector(store))
 

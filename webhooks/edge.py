@@ -13,7 +13,8 @@ from dataclasses import dataclass, replace
 from flask import Blueprint, Response, jsonify, request
 from sqlalchemy.exc import SQLAlchemyError
 
-from triage.settings import Desk, Settings
+from triage.live import Current
+from triage.settings import Desk
 from triage.store import Store
 from triage.store.deliveries import CLOCK, CREATED, IGNORED, RECEIVED, UNREADABLE
 from triage.store.marks import BOT
@@ -45,8 +46,8 @@ VENDORS = {
 class Edge:
     """Stores and announces authenticated calls."""
 
-    def __init__(self, settings: Settings, store: Store, wakeup: Wakeup) -> None:
-        self._settings = settings
+    def __init__(self, current: Current, store: Store, wakeup: Wakeup) -> None:
+        self._current = current
         self._store = store
         self._wakeup = wakeup
         self._bots: dict[str, tuple[str, float]] = {}
@@ -58,7 +59,7 @@ class Edge:
         return routes
 
     def _receive(self, vendor: str, desk: str) -> tuple[Response, int]:
-        settings = self._settings.desks.get(desk)
+        settings = self._current().desks.get(desk)
         if settings is None or settings.platform != vendor or vendor not in VENDORS:
             return jsonify(error="no such desk"), 404
         now = time.time()

@@ -7,8 +7,10 @@ from pathlib import Path
 from flask import Flask
 
 from triage.environment import read_environment, variables
+from triage.live import Live
 from triage.logs import configure_logging
 from triage.settings_file import load_settings
+from triage.settings_reload import SettingsFile
 from triage.store import open_store
 from webhooks.app import create_app
 from webhooks.wakeup import Wakeup
@@ -21,5 +23,8 @@ def build() -> Flask:
     """Return the application of this process."""
     environment = read_environment()
     configure_logging(environment.log_level)
-    settings = load_settings(Path(environment.tandem_config), variables())
-    return create_app(environment, settings, open_store(environment.database_url, PATIENCE_SECONDS), Wakeup())
+    path = Path(environment.tandem_config)
+    settings = load_settings(path, variables())
+    store = open_store(environment.database_url, PATIENCE_SECONDS)
+    live = Live(settings, store, SettingsFile(path, settings, environment))
+    return create_app(environment, live, store, Wakeup())

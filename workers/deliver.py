@@ -40,14 +40,29 @@ ADOPTED = (RUN_DONE, RUN_DEAD, RUN_SKIPPED)
 POISON = (DataError, IntegrityError, ProgrammingError)
 
 
-def deliver(delivery_id: int, store: Store, leases: Leases, tools_for: Callable[[str], Tools]) -> None:
-    """Work on one delivery; returns quietly when there is nothing to do or somebody else is at it."""
+def deliver(
+    delivery_id: int,
+    store: Store,
+    leases: Leases,
+    tools_for: Callable[[str], Tools],
+    hold: Callable[[str], None] = lambda _desk: None,
+) -> None:
+    """Work on one delivery; returns quietly when there is nothing to do or somebody else is at it.
+
+    `hold` raises Wait for a desk that is held: its deliveries wait, and no attempt is counted.
+    """
     delivery = store.deliveries.get(delivery_id)
     if delivery is None or delivery.state not in OPEN_STATES:
         return
     now = time.time()
     if delivery.occasion == CLOCK:
         _follow_up(delivery, store, tools_for, now)
+        return
+    try:
+        hold(delivery.desk)
+    except Wait as error:
+        # From then on the sweep leaves it alone until the desk goes on.
+        store.deliveries.postpone(delivery_id, now + error.seconds, str(error))
         return
     locked_at = store.alarms.raised_at(delivery.desk, DESK_LOCKED)
     if locked_at is not None and now - locked_at < LOCKED_PAUSE_SECONDS:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import threading
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -35,9 +36,9 @@ class _Shelf:
 class Lookup:
     """Finds sources; one per process, shared by its threads."""
 
-    def __init__(self, store: Store, settings: Settings, encoder: Encoder) -> None:
+    def __init__(self, store: Store, settings: Callable[[], Settings], encoder: Encoder) -> None:
         self._store = store
-        self._settings = settings
+        self._current = settings
         self._encoder = encoder
         self._shelves: dict[str, _Shelf] = {}
         self._locks: dict[str, threading.Lock] = {}
@@ -89,7 +90,7 @@ class Lookup:
 
     def _sources(self, name: str, articles: list[Hit], tickets: list[Hit]) -> Sources:
         texts = self._store.knowledge.texts([hit.passage for hit in (*articles, *tickets)])
-        url = self._settings.desks[name].url
+        url = self._current().desks[name].url
         found = [
             tuple(_source(hit, url, texts[hit.passage]) for hit in hits if hit.passage in texts)
             for hits in (articles, tickets)

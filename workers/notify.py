@@ -10,7 +10,8 @@ from typing import Any
 
 from pydantic import SecretStr
 
-from triage.errors import Refused, Retry, UnknownOutcome
+from triage.errors import Refused, Retry, SettingsError, UnknownOutcome
+from triage.settings import Settings
 
 LIMIT_SECONDS = 15.0
 NO_CHANNEL = "channel '{}' is no longer in the settings"
@@ -22,6 +23,15 @@ TOO_SLOW = "channel '{}' did not answer in {:.0f} s; the message may have arrive
 def check(channels: Mapping[str, SecretStr], name: str) -> None:
     """Raise Refused where Apprise does not know the kind of address; nothing is sent."""
     _sender(channels, name)
+
+
+def check_channels(settings: Settings, path: str = "tandem.yaml") -> None:
+    """Raise SettingsError for a channel whose kind of address Apprise does not know; its messages would all be lost."""
+    for name in settings.sla.channels:
+        try:
+            check(settings.sla.channels, name)
+        except Refused as error:
+            raise SettingsError(f"{path}: sla.channels.{name}: {error}") from None
 
 
 def send(channels: Mapping[str, SecretStr], name: str, title: str, body: str, limit: float = LIMIT_SECONDS) -> None:

@@ -8,6 +8,7 @@ import os
 import signal
 import threading
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import cached_property, partial
@@ -22,14 +23,16 @@ from triage.classify import build_classifier, shared_encoder, with_learned
 from triage.classify.base import Classifier
 from triage.environment import Environment, read_environment, variables
 from triage.errors import Stop
-from triage.settings import Settings
+from triage.live import Live
+from triage.settings import Desk, Mode, Settings
 from triage.settings_file import load_settings
+from triage.settings_reload import SettingsFile
 from triage.store import Store, open_store
 from workers.corrections import with_corrections
 from workers.knowledge import Room
 from workers.leases import Leases
 from workers.lookup import Lookup
-from workers.notify import send
+from workers.notify import check_channels, send
 from workers.pipeline import Tools
 from workers.sla_tools import SlaTools
 
@@ -39,6 +42,7 @@ CRASH_VARIABLE = "TANDEM_CRASH_AT"
 # A model activated by `learn`, or a fit by `calibrate`, is used by every worker after this time at the latest, without
 # a restart.
 LOOK_EVERY_SECONDS = 30.0
+NOT_THERE = "desk '{name}' is not in the settings; add it again or replay nothing of it"
 
 
 @dataclass(frozen=True)
@@ -50,13 +54,24 @@ class _Learned:
     checked_at: float
 
 
+@dataclass(frozen=True)
+class _Open:
+    """A connector, and what it was opened for."""
+
+    desk: Desk
+    own_clocks: bool
+    connector: Connector
+
+
 class Runtime:
     """Everything a task needs; one per process, shared by its threads."""
 
     def __init__(self, environment: Environment, settings: Settings) -> None:
         self.environment = environment
-        self.settings = settings
-        self._connectors: dict[str, Connector] = {}
+        self._given = settings
+        self._file: SettingsFile | None = None
+        self._connectors: dict[str, _Open] = {}
+        self._answers: tuple[Settings, Classifier] | None = None
         self._learned: dict[str, _Learned] = {}
         self._lock = threading.RLock()
 
@@ -64,7 +79,20 @@ class Runtime:
     def from_environment(cls) -> Runtime:
         """Return a runtime from the process's variables and the settings file."""
         environment = read_environment()
-        return cls(environment, load_settings(Path(environment.tandem_config), variables()))
+        path = Path(environment.tandem_config)
+        here = cls(environment, load_settings(path, variables()))
+        here._file = SettingsFile(path, here._given, environment, check=check_channels)
+        return here
+
+    @cached_property
+    def live(self) -> Live:
+        """Return what is in force: the file as it is now, and what people have switched."""
+        return Live(self._given, self.store, self._file)
+
+    @property
+    def settings(self) -> Settings:
+        """Return the settings in force at this moment; a piece of work asks once and keeps them."""
+        return self.live.settings()
 
     @cached_property
     def store(self) -> Store:
@@ -76,11 +104,23 @@ class Runtime:
         """Return the keeper of this process's leases."""
         return Leases(self.store)
 
-    @cached_property
+    @property
     def classifier(self) -> Classifier:
-        """Return the classifier the environment and the settings ask for."""
+        """Return the classifier the environment and the settings ask for, a new one where the file asks for another."""
+        plain = self.live.file_settings()
+        with self._lock:
+            known = self._answers
+            if known and known[0] is plain:
+                return known[1]
+            if known is None or _without_modes(known[0]) != _without_modes(plain):
+                known = plain, self._build(plain)
+                self._learned.clear()
+            self._answers = plain, known[1]
+            return known[1]
+
+    def _build(self, settings: Settings) -> Classifier:
         return build_classifier(
-            self.settings,
+            settings,
             openai_base_url=self.environment.openai_base_url,
             openai_api_key=self.environment.openai_api_key.get_secret_value(),
             openai_model=self.environment.openai_model,
@@ -90,6 +130,7 @@ class Runtime:
     def classifier_of(self, name: str) -> Classifier:
         """Return the classifier of desk `name`: what the desk has taught stands over the one for all desks."""
         with self._lock:
+            base = self.classifier
             known = self._learned.get(name)
             if known is None or time.monotonic() - known.checked_at >= LOOK_EVERY_SECONDS:
                 try:
@@ -97,7 +138,7 @@ class Runtime:
                 except SQLAlchemyError as error:
                     # A dry run needs no database; whoever writes fails on it in a place that tries again.
                     logger.warning("desk %s: learned models cannot be read (%s)", name, type(error).__name__)
-            return known.classifier if known else self.classifier
+            return known.classifier if known else base
 
     def policy_of(self, name: str) -> str:
         """Return a short fingerprint of everything that answers and decides on desk `name` in this process."""
@@ -119,21 +160,30 @@ class Runtime:
 
     def connector(self, name: str) -> Connector:
         """Return the connector of desk `name`. Raises Stop when the settings no longer hold it."""
-        if name not in self.settings.desks:
-            raise Stop(f"desk '{name}' is not in the settings; add it again or replay nothing of it")
+        settings = self.live.file_settings()
+        desk = _desk_of(settings, name)
+        own = settings.sla.source == "helpdesk"
         with self._lock:
-            if name not in self._connectors:
-                desk = self.settings.desks[name]
-                own = self.settings.sla.source == "helpdesk"
-                # By address: two desks on one account share its limit.
-                budget = Budget(self.environment.redis_url, desk.url.partition("://")[2], desk.rate_limit)
-                self._connectors[name] = open_connector(name, desk, budget, own_clocks=own)
-        return self._connectors[name]
+            known = self._connectors.get(name)
+            if known is None or (known.desk, known.own_clocks) != (desk, own):
+                # Another address or another key: whoever is at work with the old one ends with it.
+                opened = self._open(name, desk, own, partial(self.live.check, name))
+                known = self._connectors[name] = _Open(desk, own, opened)
+        return known.connector
+
+    def unguarded(self, name: str) -> Connector:
+        """Return a connector of desk `name` that writes while writing is stopped too: for taking back."""
+        return self._open(name, _desk_of(self.live.file_settings(), name), own=False, guard=lambda: None)
+
+    def _open(self, name: str, desk: Desk, own: bool, guard: Callable[[], None]) -> Connector:
+        # By address: two desks on one account share its limit.
+        budget = Budget(self.environment.redis_url, desk.url.partition("://")[2], desk.rate_limit)
+        return open_connector(name, desk, budget, own_clocks=own, guard=guard)
 
     @cached_property
     def lookup(self) -> Lookup:
         """Return the finder of sources."""
-        return Lookup(self.store, self.settings, shared_encoder())
+        return Lookup(self.store, self.live.settings, shared_encoder())
 
     def room(self, name: str) -> Room:
         """Return what reading the knowledge of desk `name` needs."""
@@ -141,30 +191,46 @@ class Runtime:
 
     def tools(self, name: str) -> Tools:
         """Return what a triage on desk `name` needs."""
+        settings = self.settings
         return Tools(
             connector=self.connector(name),
             classifier=self.classifier_of(name),
             store=self.store,
-            settings=self.settings,
-            desk=self.settings.desks[name],
+            settings=settings,
+            desk=_desk_of(settings, name),
             checkpoint=crash_here,
             find=partial(self.lookup.find, name),
         )
 
-    @cached_property
+    @property
     def sla(self) -> SlaTools:
-        """Return what the SLA sweep needs."""
+        """Return what one SLA sweep needs."""
+        settings = self.settings
         return SlaTools(
-            settings=self.settings,
+            settings=settings,
             store=self.store,
             open_connector=self.connector,
-            notify=partial(send, self.settings.sla.channels),
+            notify=partial(send, settings.sla.channels),
+            held=self.live.held,
             checkpoint=crash_here,
         )
 
     def _spent_today(self) -> float:
         midnight = datetime.now(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
         return sum(one.spent_since(midnight.timestamp()) for one in (self.store.runs, self.store.backtests))
+
+
+def _without_modes(settings: Settings) -> Settings:
+    """Return `settings` as a classifier sees them: how far it may go changes no answer."""
+    nothing = {"mode": Mode.OFF, "fields": {}, "teams": {}}
+    desks = {name: desk.model_copy(update=nothing) for name, desk in settings.desks.items()}
+    return settings.model_copy(update={"desks": desks})
+
+
+def _desk_of(settings: Settings, name: str) -> Desk:
+    if name not in settings.desks:
+        raise Stop(NOT_THERE.format(name=name))
+    return settings.desks[name]
 
 
 def crash_here(step: str) -> None:

@@ -74,7 +74,9 @@ def sweep(tools: SlaTools, now: float) -> int:
             if len(due) < BATCH:
                 break
         while time.monotonic() < end:
-            acts = tools.store.acts.claim_due(time.time(), BATCH, time.time() + LEASE_SECONDS, messages=False)
+            acts = tools.store.acts.claim_due(
+                time.time(), BATCH, time.time() + LEASE_SECONDS, messages=False, held=tools.held()
+            )
             list(threads.map(lambda one: _act(one, tools), _by_ticket(acts)))
             if len(acts) < BATCH:
                 break
@@ -97,7 +99,12 @@ def _look(due: list[Due], tools: SlaTools, views: Views) -> None:
         view = views[desk, ticket_id] = look(desk, ticket_id, tools)
         tools.checkpoint("sla_decided")
         acts = store.acts.claim_due(
-            time.time(), BATCH, time.time() + LEASE_SECONDS, messages=False, ticket=(desk, ticket_id)
+            time.time(),
+            BATCH,
+            time.time() + LEASE_SECONDS,
+            messages=False,
+            ticket=(desk, ticket_id),
+            held=tools.held(),
         )
         if acts:
             carry_out(acts, tools, view)
@@ -143,7 +150,9 @@ def _send_channel(name: str, tools: SlaTools, views: Views, end: float) -> None:
     """Send what is due on one channel, batch by batch, until nothing is left, time is up or the channel fails."""
     while time.monotonic() < end:
         now = time.time()
-        claimed = tools.store.acts.claim_due(now, BATCH, now + LEASE_SECONDS, messages=True, channel=name)
+        claimed = tools.store.acts.claim_due(
+            now, BATCH, now + LEASE_SECONDS, messages=True, channel=name, held=tools.held()
+        )
         if not _send_all(claimed, tools, views, end) or len(claimed) < BATCH:
             return
 

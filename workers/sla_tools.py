@@ -29,6 +29,8 @@ class SlaTools:
     notify: Notify
     checkpoint: Callable[[str], None] = field(default=lambda _step: None)
     """Called after each step; tests end the process there."""
+    held: Callable[[], frozenset[str]] = field(default=frozenset)
+    """Returns the desks whose acts must wait now; "*" is all of them."""
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from functools import partial
 
 from connectors.base import Changed, Connector
@@ -31,11 +31,11 @@ NO_CATCH_UP = "tickets whose webhook is lost are not found: the bot may not list
 SLACK_SECONDS = 60.0
 
 
-def requeue(store: Store, send: Callable[[int], bool], now: float) -> int:
-    """Send a wake-up for every delivery that is due; returns how many."""
+def requeue(store: Store, send: Callable[[int], bool], now: float, held: Collection[str] = ()) -> int:
+    """Send a wake-up for every delivery that is due, but for those of `held` desks; returns how many."""
     store.cursors.set(EVERY_DESK, BEAT, "alive", now)
     sent = 0
-    due = store.deliveries.claim_due(now, REQUEUE_LIMIT)
+    due = store.deliveries.claim_due(now, REQUEUE_LIMIT, held)
     for delivery_id in due:
         if not send(delivery_id):
             # The broker is away: soon again, and not as if they had been sent.

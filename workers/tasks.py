@@ -71,14 +71,17 @@ def prepare(**_: Any) -> None:
 def triage_delivery(delivery_id: int) -> None:
     """Carry one delivery as far as it goes now."""
     crash_here("before_claim")
-    deliver(delivery_id, runtime().store, runtime().leases, runtime().tools)
+    deliver(delivery_id, runtime().store, runtime().leases, runtime().tools, runtime().live.check)
     crash_here("before_ack")
 
 
 @app.task(name=names.REQUEUE, shared=False)
 def requeue_due() -> None:
     """Wake the deliveries that are due."""
-    requeue(runtime().store, send, time.time())
+    here = runtime()
+    # Nobody else may ask for a while: a broken settings file is to be told at once.
+    here.live.settings()
+    requeue(here.store, send, time.time(), here.live.held())
 
 
 @app.task(name=names.RECONCILE, shared=False)

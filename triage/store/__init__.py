@@ -9,9 +9,12 @@ from sqlalchemy import Engine
 from triage.store.acts import Acts
 from triage.store.audit import Audit
 from triage.store.backtests import Backtests
+from triage.store.browse import Browse
 from triage.store.calibrations import Calibrations
 from triage.store.clock_views import ClockViews
 from triage.store.clocks import Clocks
+from triage.store.controls import Controls
+from triage.store.days import Days
 from triage.store.deliveries import Deliveries
 from triage.store.effects import Effects
 from triage.store.engine import PATIENCE_SECONDS, open_engine
@@ -20,6 +23,7 @@ from triage.store.marks import Alarms, Cursors
 from triage.store.models import Models
 from triage.store.outcomes import Outcomes
 from triage.store.runs import Runs
+from triage.store.tickets import Tickets
 
 
 @dataclass(frozen=True)
@@ -41,6 +45,10 @@ class Store:
     backtests: Backtests
     knowledge: Knowledge
     audit: Audit
+    browse: Browse
+    days: Days
+    tickets: Tickets
+    controls: Controls
 
 
 def open_store(url: str, patience: float = PATIENCE_SECONDS) -> Store:
@@ -62,4 +70,8 @@ def open_store(url: str, patience: float = PATIENCE_SECONDS) -> Store:
         backtests=Backtests(engine),
         knowledge=Knowledge(engine),
         audit=Audit(engine),
+        browse=Browse(engine),
+        days=Days(engine),
+        tickets=Tickets(engine),
+        controls=Controls(engine),
     )

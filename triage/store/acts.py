@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass, replace
 from typing import Any
 
 from sqlalchemy import Engine, select, update
 
 from triage.store.engine import reader_of
+from triage.store.marks import EVERY_DESK
 from triage.store.tables import acts
 
 PLANNED, SENT, CONFIRMED, FAILED, DROPPED = "planned", "sent", "confirmed", "failed", "dropped"
@@ -59,16 +61,21 @@ class Acts:
         messages: bool,
         ticket: tuple[str, str] | None = None,
         channel: str = "",
+        held: Collection[str] = (),
     ) -> list[Act]:
         """Return acts whose time has come, each counted as tried and pushed ahead to `lease_until`.
 
-        Messages or everything else; of one `ticket` (desk, id) or `channel` where it is given.
+        Messages or everything else; of one `ticket` (desk, id) or `channel` where it is given; none of `held` desks.
         """
+        if EVERY_DESK in held:
+            return []
         due = select(acts.c.id).where(acts.c.try_at <= now, (acts.c.kind == MESSAGE) == messages)
         if ticket:
             due = due.where(acts.c.desk == ticket[0], acts.c.ticket_id == ticket[1])
         if channel:
             due = due.where(acts.c.channel == channel)
+        if held:
+            due = due.where(acts.c.desk.notin_(held))
         due = due.order_by(acts.c.try_at, acts.c.id).limit(limit).with_for_update(skip_locked=True)
         with self._engine.begin() as connection:
             ids = list(connection.execute(due).scalars())

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Engine, insert, select
+from sqlalchemy import ColumnElement, Engine, func, insert, select
 
 from triage.store.engine import reader_of
 from triage.store.tables import audit
@@ -22,6 +22,18 @@ class Entry:
     desk: str
     subject: str
     detail: dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Sought:
+    """Which entries are looked for; empty is all. `actor`, `action` and `subject` by how they begin."""
+
+    actor: str = ""
+    action: str = ""
+    desk: str = ""
+    subject: str = ""
+    since: float | None = None
+    until: float | None = None
 
 
 class Audit:
@@ -42,3 +54,18 @@ class Audit:
         with self._reader.connect() as connection:
             rows = connection.execute(select(audit).order_by(audit.c.id.desc()).limit(limit)).mappings()
             return [Entry(**row) for row in rows]
+
+    def search(self, sought: Sought, limit: int, before: int | None = None) -> list[Entry]:
+        """Return the newest entries that fit, first those with an id below `before`."""
+        wanted: list[ColumnElement[bool]] = [
+            audit.c[name].startswith(text, autoescape=True)
+            for name in ("actor", "action", "subject")
+            if (text := getattr(sought, name))
+        ]
+        wanted += [func.coalesce(audit.c.desk, "") == sought.desk] if sought.desk else []
+        wanted += [audit.c.at >= sought.since] if sought.since is not None else []
+        wanted += [audit.c.at < sought.until] if sought.until is not None else []
+        wanted += [audit.c.id < before] if before is not None else []
+        query = select(audit).where(*wanted).order_by(audit.c.id.desc()).limit(limit)
+        with self._reader.connect() as connection:
+            return [Entry(**row) for row in connection.execute(query).mappings()]

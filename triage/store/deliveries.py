@@ -6,13 +6,14 @@ message is only a wake-up, so a lost one costs a little time and nothing else.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Connection, Engine, RowMapping, Select, case, func, select, update
+from sqlalchemy import Connection, Engine, RowMapping, Select, case, false, func, or_, select, update
 
 from triage.store.engine import insert_into, reader_of
+from triage.store.marks import EVERY_DESK
 from triage.store.tables import deliveries
 
 # What a delivery is for: to triage a new ticket, or to look at the clocks of one that is followed.
@@ -30,6 +31,7 @@ UNCLAIMED_SECONDS = 40.0
 PROMPT_WAKEUPS = 3
 LONGEST_WAKEUP_SECONDS = 900.0
 REASON_LENGTH = 500
+LOOKED_BACK = 5000
 
 
 @dataclass(frozen=True)
@@ -142,15 +144,16 @@ class Deliveries:
                 .values(state=QUEUED, due_at=now + UNCLAIMED_SECONDS)
             )
 
-    def claim_due(self, now: float, limit: int) -> list[int]:
-        """Return ids whose time has come and push each ahead, so that no other sweeper sends it too."""
-        due = (
-            select(deliveries.c.id, deliveries.c.wakeups)
-            .where(deliveries.c.due_at <= now)
-            .order_by(deliveries.c.due_at)
-            .limit(limit)
-            .with_for_update(skip_locked=True)
-        )
+    def claim_due(self, now: float, limit: int, held: Collection[str] = ()) -> list[int]:
+        """Return ids whose time has come and push each ahead, so that no other sweeper sends it too.
+
+        Of desks that are `held` ("*" is all) only those about clocks, which write nothing.
+        """
+        query = select(deliveries.c.id, deliveries.c.wakeups).where(deliveries.c.due_at <= now)
+        if held:
+            free = false() if EVERY_DESK in held else deliveries.c.desk.notin_(held)
+            query = query.where(or_(deliveries.c.occasion == CLOCK, free))
+        due = query.order_by(deliveries.c.due_at).limit(limit).with_for_update(skip_locked=True)
         with self._engine.begin() as connection:
             rows = connection.execute(due).all()
             for row in rows:
@@ -231,12 +234,30 @@ class Deliveries:
         query = select(*COLUMNS).order_by(deliveries.c.received_at.desc()).limit(limit)
         return self._read(query.where(deliveries.c.state == state) if state else query)
 
+    def newest_of(self, desk: str) -> Delivery | None:
+        """Return the newest delivery of a desk among the last few thousand of all, None where it has none there."""
+        newest = select(deliveries.c.id, deliveries.c.desk).order_by(
+            deliveries.c.received_at.desc(), deliveries.c.id.desc()
+        )
+        few = newest.limit(LOOKED_BACK).subquery()
+        query = select(few.c.id).where(few.c.desk == desk).limit(1)
+        with self._reader.connect() as connection:
+            found = connection.execute(query).scalar_one_or_none()
+        return None if found is None else self.get(found)
+
     def with_state(self, state: str, desk: str = "", limit: int | None = None) -> list[int]:
         """Return the ids of every row in `state` (or the first `limit` of them), oldest first."""
         query = select(deliveries.c.id).where(deliveries.c.state == state).order_by(deliveries.c.received_at)
         query = query.limit(limit)
         with self._reader.connect() as connection:
             return list(connection.execute(query.where(deliveries.c.desk == desk) if desk else query).scalars())
+
+    def reasons(self, state: str, desk: str, limit: int) -> list[str]:
+        """Return the reasons of the newest `limit` rows in `state`, of one desk or of all."""
+        query = select(deliveries.c.reason).where(deliveries.c.state == state)
+        query = query.where(func.coalesce(deliveries.c.desk, "") == desk) if desk else query
+        with self._reader.connect() as connection:
+            return list(connection.execute(query.order_by(deliveries.c.received_at.desc()).limit(limit)).scalars())
 
     def counts(self, *states: str) -> dict[str, int]:
         """Return how many rows are in each state, or in each of `states`: few rows are counted fast among millions."""

@@ -6,14 +6,15 @@ from dataclasses import dataclass
 
 from sqlalchemy import Engine, delete, select
 
+from triage.controlled import EVERY_DESK as EVERY_DESK
 from triage.store.engine import insert_into, reader_of
 from triage.store.tables import alarms, cursors
 
 POLL, POLLED, BOT, BEAT, WORKER, READY = "poll", "polled", "bot", "beat", "worker", "ready"
 CALIBRATED, SLA_SWEPT = "calibrated", "sla_swept"
-EVERY_DESK = "*"
 PUBLIC_NOTE, DESK_LOCKED, CATCH_UP_OFF = "public_note", "desk_locked", "catch_up_off"
 SLA_STUCK, SLA_ACT = "sla_stuck", "sla_act"
+SETTINGS_FILE, RESTART_NEEDED = "settings_file", "restart_needed"
 
 
 @dataclass(frozen=True)
