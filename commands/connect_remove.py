@@ -10,7 +10,7 @@ from triage.desk_plan import checked, difference, without_desk
 from triage.env_edit import read_variables
 from triage.environment import variables
 from triage.errors import SettingsError, TandemError
-from workers.connect import Door, webhook_url
+from workers.connect import Door
 
 UNCHANGED = "nothing was changed"
 
@@ -20,7 +20,7 @@ def remove(room: Room, options: Options) -> None:
     talk, files = room.talk, room.files
     config, env = files.texts()
     plan = ask_plan(options, talk, config, variables(), sure=True)
-    url = webhook_url(room.environment.public, plan)
+    url = plan.webhook(room.environment.public)
     new_config, new_env = without_desk(config, env, plan.name)
     talk.title(f"Take desk '{plan.name}' away")
     talk.say(difference(config, new_config, files.config.name))

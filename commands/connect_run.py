@@ -12,14 +12,14 @@ import click
 from commands.connect_ask import ASKED, Options, ask_plan
 from commands.connect_proof import Room, first_call, knows, rules, test
 from commands.connect_screen import WIDTH, clipped, matches_table, rights_said, rights_table, survey_table, wrapped
-from triage.desk_plan import WEBHOOK, Plan, difference
+from triage.desk_plan import WEBHOOK, Plan, difference, new_texts, settings_of, write
 from triage.env_edit import set_variables
 from triage.environment import variables
 from triage.errors import SettingsError
 from triage.settings import LOOPBACK, Settings
 from triage.settings_edit import value_at
 from triage.team_groups import Match
-from workers.connect import Door, Hooked, Looked, new_texts, settings_of, webhook_url, write
+from workers.connect import Door, Hooked, Looked
 
 SCOPES = (
     "Least OAuth scope: read tickets:write webhooks:write triggers:write\n"
@@ -148,7 +148,7 @@ class Connecting:
         self._warn(plan, names)
         if not talk.may("Write this and set up the webhook?"):
             raise SettingsError("nothing was changed")
-        url = webhook_url(public, plan) if public else ""
+        url = plan.webhook(public) if public else ""
         hooked = self._hook(door, url)
         if hooked.hook:
             plan = replace(plan, secrets={**plan.secrets, WEBHOOK: hooked.hook.secret})

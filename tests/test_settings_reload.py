@@ -9,7 +9,6 @@ from pathlib import Path
 import pytest
 from conftest import SETTINGS, VARIABLES
 
-from triage import settings_reload
 from triage.environment import Environment, read_environment
 from triage.errors import SettingsError
 from triage.live import Live
@@ -28,7 +27,7 @@ class Bench:
         self.env.write_text("")
         self.values = dict(VARIABLES)
         self.now = 1000.0
-        monkeypatch.setattr(settings_reload, "ENV_FILE", self.env)
+        monkeypatch.setenv("TANDEM_ENV_FILE", str(self.env))
         monkeypatch.setattr("triage.settings_reload.time.monotonic", lambda: self.now)
 
     def open(self, check: Callable[[Settings], None] = lambda _: None) -> SettingsFile:

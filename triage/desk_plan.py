@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import difflib
 import re
+import secrets
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
 from urllib.parse import urlsplit
@@ -17,7 +18,7 @@ from triage.errors import SettingsError
 from triage.file_swap import SECRET, may_swap, read_exactly, swap
 from triage.settings import NAME, Desk, Settings
 from triage.settings_edit import drop_key, set_key, value_at, variables_at
-from triage.settings_file import parse_settings
+from triage.settings_file import VARIABLE, parse_settings
 
 Kind = Literal["oauth", "token", "key"]
 KINDS: dict[str, tuple[Kind, ...]] = {"zendesk": ("oauth", "token"), "freshdesk": ("key",)}
@@ -65,6 +66,10 @@ class Plan:
         taken = _taken_by_others(text, self.name)
         found = {role: known.get(place, "") for role, place in places.items()}
         return {role: one if one and one not in taken else f"{mine}_{role.upper()}" for role, one in found.items()}
+
+    def webhook(self, public: str) -> str:
+        """Return the address the helpdesk calls, where we are reached at `public`."""
+        return f"{public}/webhooks/{self.platform}/{self.name}"
 
     def auth(self, values: Mapping[str, str]) -> dict[str, Any]:
         """Return the `auth:` section with `values` by the keys of `PLACES`."""
@@ -136,6 +141,27 @@ def name_from(url: str) -> str:
     return first if NAME.match(first) and not first.isdigit() and first != "localhost" else ""
 
 
+def plan_of(config: str, name: str, values: Mapping[str, str]) -> Plan:
+    """Return the plan of a desk that stands in tandem.yaml, with the secrets that `values` hold. SettingsError if none.
+
+    Values that are taken from variables are filled in; `values` are the process's and those of .env.
+    """
+    desk = value_at(config, ("desks", name))
+    if not isinstance(desk, dict):
+        raise SettingsError(f"desk '{name}' is not in tandem.yaml")
+    auth = desk.get("auth") or {}
+    kind: Kind = "oauth" if "oauth" in auth else "token" if "api_token" in auth else "key"
+    scope = str((auth.get("oauth") or {}).get("scope", ""))
+    url = VARIABLE.sub(lambda found: values.get(found[1], ""), str(desk.get("url", "")))
+    plan = Plan(name, str(desk.get("platform", "")), url, kind, "", str(auth.get("email", "")), scope)
+    found = known_secrets(plan, config, values)
+    for role in plan.roles:
+        if role not in found:
+            variable = plan.variables(config)[role]
+            raise SettingsError(f"{variable} is not set; add {variable}=... to .env")
+    return replace(plan, secrets=found)
+
+
 def with_desk(text: str, plan: Plan, settings: Settings) -> str:
     """Return the text of tandem.yaml with the desk of `plan` in it and its groups named; keys of people stay."""
     names = plan.variables(text)
@@ -197,6 +223,29 @@ def known_secrets(plan: Plan, config: str, values: Mapping[str, str]) -> dict[st
 def checked(config: str, env: str, surroundings: Mapping[str, str]) -> Settings:
     """Return the settings that both texts make. Raises SettingsError as a start with them would."""
     return parse_settings(config, read_variables(env) | dict(surroundings))
+
+
+def settings_of(config: str, values: Mapping[str, str]) -> Settings:
+    """Return what tandem.yaml says; a variable that is not set yet is no reason not to go on."""
+    return parse_settings(config, dict.fromkeys(VARIABLE.findall(config), "-" * 24) | dict(values))
+
+
+def new_texts(files: Files, plan: Plan, settings: Settings) -> tuple[str, str]:
+    """Return both files' texts with the plan in them; a desk without a webhook secret gets one of chance."""
+    config, env = files.texts()
+    config = with_desk(config, plan, settings)
+    env = with_secrets(env, plan, config)
+    if not plan.secrets.get(WEBHOOK):
+        # What Freshdesk's calls prove themselves with; Zendesk's own takes its place when the webhook is there.
+        env = set_variables(env, {plan.variables(config)[WEBHOOK]: secrets.token_hex(24)})
+    return config, env
+
+
+def write(files: Files, plan: Plan, settings: Settings, surroundings: Mapping[str, str]) -> None:
+    """Put the plan into both files. Raises SettingsError where what they would say is wrong, OSError as files do."""
+    config, env = new_texts(files, plan, settings)
+    checked(config, env, surroundings)
+    files.write(config, env)
 
 
 def difference(old: str, new: str, name: str) -> str:

@@ -11,14 +11,13 @@ import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from triage.environment import Environment, read_environment, variables
+from triage.environment import Environment, env_file, read_environment, variables
 from triage.errors import SettingsError
 from triage.settings import Settings
 from triage.settings_file import load_settings
 
 logger = logging.getLogger(__name__)
 LOOK_EVERY_SECONDS = 1.0
-ENV_FILE = Path(".env")
 
 Stamp = tuple[tuple[int, int, int] | None, ...]
 
@@ -93,7 +92,7 @@ class SettingsFile:
         return tuple(name.upper() for name in names)
 
     def _stamp(self) -> Stamp:
-        return tuple(_stamp(path) for path in (self._path, ENV_FILE))
+        return tuple(_stamp(path) for path in (self._path, env_file()))
 
 
 def _stamp(path: Path) -> tuple[int, int, int] | None:

@@ -15,12 +15,12 @@ from triage.store import Store
 from webhooks import sla_page, words
 from webhooks.frame import Console, message, to
 from webhooks.login import form_is_ours, form_token
-from webhooks.pages import activity, audit, dead, desks, home, policy, quality, secret, sign_in, sla, ticket
+from webhooks.pages import activity, audit, connect, dead, desks, home, policy, quality, secret, sign_in, sla, ticket
 from webhooks.wakeup import Wakeup
 
 logger = logging.getLogger(__name__)
 # In the order of the navigation.
-PAGES = (home, activity, dead, sla, quality, desks, policy, audit, ticket, secret, sign_in)
+PAGES = (home, activity, dead, sla, quality, desks, connect, policy, audit, ticket, secret, sign_in)
 # What asks for nothing; every other page asks for the password, the login page itself aside.
 OPEN_ENDPOINTS = {"console.static", "console.root"}
 LOGIN_ENDPOINTS = {"console.login", "console.oidc_leave", "console.oidc_back"}

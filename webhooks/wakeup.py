@@ -8,7 +8,7 @@ import time
 from celery import Celery
 
 from workers.app import impatient_app
-from workers.names import TRIAGE
+from workers.names import SETUP, TRIAGE
 
 logger = logging.getLogger(__name__)
 # A broker that hangs costs one caller this long; the callers of the next seconds do not even try.
@@ -22,6 +22,15 @@ class Wakeup:
     def __init__(self, app: Celery | None = None) -> None:
         self._app = app or impatient_app(TIMEOUT_SECONDS)
         self._paused_until = 0.0
+
+    def set_up(self, desk: str, step: str) -> bool:
+        """Ask a worker to carry out a step of connecting a desk; False when the broker did not take it."""
+        try:
+            self._app.send_task(SETUP, args=[desk, step], retry=False, ignore_result=True)
+        except Exception as error:  # as below, but here somebody waits and is told
+            logger.warning("broker did not take the setting up of %s (%s)", desk, type(error).__name__)
+            return False
+        return True
 
     def send(self, delivery_id: int) -> bool:
         """Send the wake-up; False when the broker did not take it."""

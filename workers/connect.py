@@ -10,7 +10,7 @@ import json
 import secrets
 import time
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
@@ -20,11 +20,9 @@ from connectors.budget import Budget
 from connectors.setup import Hook, Right, RuleSeen, Setup, State, Survey, Tried
 from triage.classify import build_classifier
 from triage.classify.base import Classifier
-from triage.desk_plan import WEBHOOK, Files, Plan, checked, with_desk, with_secrets
-from triage.env_edit import set_variables
+from triage.desk_plan import Plan
 from triage.errors import DeskLocked, FeatureOff, ModelError, Retry, Stop, TandemError, UnknownOutcome
 from triage.settings import Settings
-from triage.settings_file import VARIABLE, parse_settings
 from triage.store import Store
 from triage.store.deliveries import Delivery
 from triage.team_groups import Match, propose
@@ -157,35 +155,6 @@ def _built_in(settings: Settings) -> Classifier:
     """Return the classifier that asks no language model: nobody has agreed to that yet."""
     own = settings.model_copy(update={"llm": settings.llm.model_copy(update={"ask": "never"})})
     return build_classifier(own, openai_base_url="", openai_api_key="", openai_model="", spent_today=lambda: 0.0)
-
-
-def webhook_url(public: str, plan: Plan) -> str:
-    """Return the address the helpdesk calls."""
-    return f"{public}/webhooks/{plan.platform}/{plan.name}"
-
-
-def settings_of(config: str, values: Mapping[str, str]) -> Settings:
-    """Return what tandem.yaml says; a variable that is not set yet is no reason not to go on."""
-    return parse_settings(config, dict.fromkeys(VARIABLE.findall(config), "-" * 24) | dict(values))
-
-
-def new_texts(files: Files, plan: Plan, settings: Settings) -> tuple[str, str]:
-    """Return both files' texts with the plan in them; a desk without a webhook secret gets one of chance."""
-    config, env = files.texts()
-    config = with_desk(config, plan, settings)
-    env = with_secrets(env, plan, config)
-    if not plan.secrets.get(WEBHOOK):
-        name = plan.variables(config)[WEBHOOK]
-        # Also what the webhooks of Freshdesk prove themselves with.
-        env = set_variables(env, {name: secrets.token_hex(24)})
-    return config, env
-
-
-def write(files: Files, plan: Plan, settings: Settings, surroundings: dict[str, str]) -> None:
-    """Put the plan into both files. Raises SettingsError where what they would say is wrong, OSError as files do."""
-    config, env = new_texts(files, plan, settings)
-    checked(config, env, surroundings)
-    files.write(config, env)
 
 
 def ready(url: str, seconds: float, wait: Callable[[], None] = lambda: None) -> Reached:

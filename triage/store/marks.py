@@ -11,6 +11,8 @@ from triage.store.engine import insert_into, reader_of
 from triage.store.tables import alarms, cursors
 
 POLL, POLLED, BOT, BEAT, WORKER, READY = "poll", "polled", "bot", "beat", "worker", "ready"
+SETUP = "setup"
+"""How connecting a desk in the console stands, as JSON without any secret."""
 CALIBRATED, SLA_SWEPT = "calibrated", "sla_swept"
 PUBLIC_NOTE, DESK_LOCKED, CATCH_UP_OFF = "public_note", "desk_locked", "catch_up_off"
 SLA_STUCK, SLA_ACT = "sla_stuck", "sla_act"
