@@ -105,7 +105,7 @@ def _kind(options: Options, known: Mapping[str, object], talk: Talk) -> Kind:
     if len(kinds) == 1 or auth or not talk.asks:
         return kinds[0]
     talk.say(TWO_WAYS)
-    return "token" if talk.ask("oauth or token", "--auth", "oauth").startswith("t") else "oauth"
+    return "token" if talk.ask("oauth or token", "--auth", "oauth", known=kinds) == "token" else "oauth"
 
 
 def _secrets(

@@ -16,7 +16,7 @@ from triage.desk_plan import WEBHOOK, Plan, difference, new_texts, settings_of, 
 from triage.env_edit import set_variables
 from triage.environment import variables
 from triage.errors import SettingsError
-from triage.settings import LOOPBACK, Settings
+from triage.settings import LOOPBACK, Mode, Settings
 from triage.settings_edit import value_at
 from triage.team_groups import Match
 from workers.connect import Door, Hooked, Looked
@@ -39,6 +39,7 @@ PUT = (
     "{paths} cannot be written from here. Put this into {config}:\n\n{diff}\n\n"
     "and these variables into {env}: {names}.\nThen restart Tandem and run this command again to test."
 )
+MODES = "Mode: off, watch (writes nothing), note, tag or write"
 SHARED = "kept: another desk has it, one name serves all"
 PUT_SECRET = "put the webhook's signing secret into {env} as {name}, and restart Tandem"  # noqa: S105 - a sentence
 
@@ -118,14 +119,16 @@ class Connecting:
             try:
                 take(pairs((line,)))
             except SettingsError as error:
-                talk.say(str(error), "yellow")
+                talk.say("\n".join(wrapped(str(error), WIDTH - 3)), "yellow")
         talk.result["teams"] = groups
         return groups
 
     def _mode(self, plan: Plan, config: str) -> str:
         if plan.mode or value_at(config, ("desks", plan.name)) is not None:
             return plan.mode
-        return self._talk.ask("Mode: off, watch (writes nothing), note, tag or write", "--mode", "watch")
+        return self._talk.ask(
+            "Mode: off, watch (writes nothing), note, tag or write", "--mode", "watch", known=list(Mode)
+        )
 
     def _public(self, plan: Plan, given: str) -> str:
         """Return where the helpdesk reaches us, empty where it cannot."""

@@ -46,14 +46,24 @@ class Talk:
         for line in text.split("\n"):
             click.secho(f"   {line}".rstrip() if self.step else line, fg=colour, err=self.as_json)
 
-    def ask(self, what: str, option: str, default: str = "", *, hidden: bool = False) -> str:
+    def ask(
+        self, what: str, option: str, default: str = "", *, hidden: bool = False, known: Sequence[str] | None = None
+    ) -> str:
         """Return what is typed; where nobody can be asked, the default, else SettingsError naming the option."""
         if not self.asks:
             if default:
                 return default
             raise SettingsError(NO_TERMINAL.format(what=what, option=option))
-        answer: str = click.prompt(f"   {what}", default=default or None, hide_input=hidden, show_default=not hidden)
-        return answer.strip()
+        kind = click.Choice(known) if known else None
+        answer = click.prompt(
+            f"   {what}",
+            default=default or None,
+            type=kind,
+            hide_input=hidden,
+            show_default=not hidden,
+            show_choices=False,
+        )
+        return str(answer).strip()
 
     def may(self, question: str, *, default: bool = True) -> bool:
         """Return whether to go on; with --yes always."""

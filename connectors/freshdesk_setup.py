@@ -54,7 +54,7 @@ NEEDS = {
     "fields": Need("fields", "map custom fields", "agent", "names are typed by hand"),
     "search": Need("search", "count tickets", "agent", "no volume shown here"),
     "SLA policies": Need("SLA policies", "compare with ours", "admin", "clocks of tickets work all the same"),
-    "business hours": Need("business hours", "hours for `sla import`", "admin", "write calendars by hand"),
+    "business hours": Need("business hours", "hours for sla import", "admin", "write calendars by hand"),
     "help centre": Need("help centre", "sources in notes", "agent", "no articles in notes"),
     "ratings": Need("ratings", "how customers rated earlier", "agent, plan", "no ratings in notes"),
     "automations": Need("automations", "check the rules", "admin", "the first delivery tells instead"),

@@ -57,7 +57,7 @@ NEEDS = {
     "search": Need("search", "count tickets", "agent · read", "no volume shown here"),
     "changes": Need("changes", "tickets whose webhook never came", "admin · tickets:read", "no catching up"),
     "SLA policies": Need("SLA policies", "compare with ours", "admin · read", "clocks of tickets work all the same"),
-    "business hours": Need("business hours", "hours for `sla import`", "agent · read", "write calendars by hand"),
+    "business hours": Need("business hours", "hours for sla import", "agent · read", "write calendars by hand"),
     "help centre": Need("help centre", "sources in notes", "agent · hc:read", "no articles in notes"),
     "webhooks": Need("webhooks", "make and mend the webhook", "admin · webhooks:write", "an admin clicks, see below"),
     "triggers": Need("triggers", "where there are no events", "admin · triggers:write", "an admin clicks, see below"),

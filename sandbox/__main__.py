@@ -21,6 +21,7 @@ from sandbox.state import Sandbox
 
 HOST = "127.0.0.1"  # never anything else: the control API has no login
 READY_PATH = "/healthz"
+OWN_NAMES = {"zendesk_desk": "yours", "freshdesk_desk": "yours"}
 GIVE_UP_AFTER = 120.0
 UPDATES: dict[str, frozenset[str]] = {
     "zendesk_events": frozenset(
@@ -91,7 +92,7 @@ def main(
 def serve_own(port: int, tickets: Path | None, every: float) -> None:
     """Serve a second pair of accounts in the background, with credentials that its first page shows."""
     made = {name: secrets.token_urlsafe(18) for name in CREDENTIALS} | {"SANDBOX_ZENDESK_CLIENT_ID": "tandem"}
-    config = SandboxConfig.from_environment(made, tickets=tickets, every=every, own=True)
+    config = SandboxConfig.from_environment(made, tickets=tickets, every=every, own=True, **OWN_NAMES)
     try:
         server = make_server(HOST, port, create_app(config), threaded=True)
     except (OSError, SystemExit):

@@ -12,8 +12,11 @@ from triage.settings import Team
 
 WORD = re.compile(r"[^\W_]+")
 # Words that say nothing about which team it is.
+# L2, IT, EU.
+SHORT = 2
 EMPTY = {"team", "support", "group", "and", "the", "of", "level", "tier", "dept", "department", "desk", "help"}
-SURE_NAME = 0.62
+# Half of what a group's name says is about the team.
+SURE_NAME = 0.5
 # Of the tickets a group has closed, the share that must look like the team's, and how many there must be.
 SURE_SHARE, LEAST_TICKETS = 0.5, 5
 BY_SETTINGS, BY_NAME, BY_TICKETS, NONE = "as it is set", "by its name", "by closed tickets", "none fits"
@@ -71,4 +74,5 @@ def likeness(name: str, team: Team, group: str) -> float:
 
 
 def _words(text: str) -> list[str]:
-    return [word for word in WORD.findall(text.casefold().replace("_", " ")) if word not in EMPTY]
+    found = WORD.findall(text.casefold().replace("_", " "))
+    return [word for word in found if word not in EMPTY and (len(word) > SHORT or not word.isascii())]
