@@ -66,6 +66,14 @@ LINK = re.compile(r"!?\[[^\]]*\]\(([^)\s]+)\)")
 COMMAND = re.compile(r"manage\.py ([a-z_]+)((?: +[^`|;&\n]*)?)")
 # What an owner's tests or another kind of test covers; the file named must exist.
 TESTED_BY = {
+    "commands.connect": ("test_connect.py", "through the command line, against both sandbox helpdesks"),
+    "commands.connect_ask": ("test_connect.py", "through the command line"),
+    "commands.connect_proof": ("test_connect.py", "through the command line: tests that arrive and that do not"),
+    "commands.connect_remove": ("test_connect.py", "through the command line"),
+    "commands.connect_screen": ("test_connect.py", "what is printed fits the screen"),
+    "connectors.setup": ("test_connect.py", "through both vendors' setups"),
+    "workers.connect": ("test_connect.py", "through the command line; and in test_connect_console.py"),
+    "workers.setup_report": ("test_connect_console.py", "what the pages show of it"),
     "commands.beat": ("test_commands.py", "runs as a process: --help there, its work in test_e2e.py"),
     "commands.classify": ("test_commands.py", "through the command line"),
     "commands.learn": ("test_learn.py", "through the command line"),
