@@ -12,6 +12,7 @@ from commands.connect_screen import Talk
 from triage.desk_plan import KINDS, PLACES, WEBHOOK, Kind, Plan, check_name, known_secrets, name_from
 from triage.errors import SettingsError
 from triage.settings_edit import value_at
+from triage.settings_file import VARIABLE
 
 ADDRESS = "Address of the helpdesk, like https://acme.{platform}.com"
 ASKED = {
@@ -49,11 +50,14 @@ class Options:
 
 
 def ask_plan(options: Options, talk: Talk, config: str, values: Mapping[str, str], *, sure: bool = False) -> Plan:
-    """Return the desk to connect; `sure` asks for nothing that stands in the files already."""
+    """Return the desk to connect; `sure` asks for no secret at all."""
     known = _known(config, options)
-    url = options.url or talk.ask(ADDRESS.format(platform=options.platform), "--url", str(known.get("url", "")))
+    stands = _filled(str(known.get("url", "")), values)
+    url = options.url or talk.ask(ADDRESS.format(platform=options.platform), "--url", stands)
     url = _with_scheme(url).rstrip("/")
-    name = options.desk or known.get("name") or _name_of(config, url)
+    if url != stands.rstrip("/") and not options.desk:
+        known = {}
+    name = options.desk or known.get("name") or _name_of(config, url, values)
     if not name:
         name = talk.ask("A name for the desk (part of its webhook URL)", "--desk", name_from(url) or options.platform)
     check_name(name)
@@ -80,13 +84,19 @@ def _known(config: str, options: Options) -> dict[str, Any]:
     if options.url:
         return {}
     mine = [name for name, desk in desks.items() if desk.get("platform") == options.platform]
-    return {**desks[mine[0]], "name": mine[0]} if len(mine) == 1 and not sys.stdin.isatty() else {}
+    return {**desks[mine[0]], "name": mine[0]} if len(mine) == 1 else {}
 
 
-def _name_of(config: str, url: str) -> str:
+def _name_of(config: str, url: str, values: Mapping[str, str]) -> str:
     """Return the name of the desk that has this address already."""
     desks = value_at(config, ("desks",)) or {}
-    return next((str(name) for name, desk in desks.items() if str(desk.get("url", "")).rstrip("/") == url), "")
+    urls = {str(name): _filled(str(desk.get("url", "")), values).rstrip("/") for name, desk in desks.items()}
+    return next((name for name, one in urls.items() if one == url), "")
+
+
+def _filled(text: str, values: Mapping[str, str]) -> str:
+    """Return `text` with its variables filled in."""
+    return VARIABLE.sub(lambda found: values.get(found[1], ""), text)
 
 
 def _with_scheme(url: str) -> str:
@@ -123,6 +133,8 @@ def _secrets(
         option = f"{variable} in .env or the environment" + (
             ", --secret-env NAME or --secret-stdin" if is_secret else ", or --client-id"
         )
+        if sure and not found.get(role):
+            continue
         if not found.get(role):
             found[role] = talk.ask(ASKED[role], option, hidden=is_secret)
         elif talk.asks and not sure and not given and is_secret:

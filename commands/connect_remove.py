@@ -6,12 +6,14 @@ import os
 
 from commands.connect_ask import Options, ask_plan
 from commands.connect_proof import Room
-from triage.desk_plan import checked, difference, without_desk
+from triage.desk_plan import checked, difference, plan_of, without_desk
 from triage.env_edit import read_variables
 from triage.environment import variables
 from triage.errors import SettingsError, TandemError
+from triage.settings_edit import value_at
 from workers.connect import Door
 
+NO_DESK = "--desk {desk}: no such desk in {path} (it has {known})"
 UNCHANGED = "nothing was changed"
 
 
@@ -19,6 +21,9 @@ def remove(room: Room, options: Options) -> None:
     """Take everything of a desk away but the database, after asking."""
     talk, files = room.talk, room.files
     config, env = files.texts()
+    desks = value_at(config, ("desks",)) or {}
+    if options.desk and options.desk not in desks:
+        raise SettingsError(NO_DESK.format(desk=options.desk, path=files.config, known=", ".join(desks) or "none"))
     plan = ask_plan(options, talk, config, variables(), sure=True)
     url = plan.webhook(room.environment.public)
     new_config, new_env = without_desk(config, env, plan.name)
@@ -32,7 +37,9 @@ def remove(room: Room, options: Options) -> None:
         raise SettingsError(UNCHANGED)
     done: tuple[str, ...] = ()
     try:
-        done = Door(plan, room.environment.redis_url).setup.unhook(url)
+        # Says which secret is missing, where one is.
+        known = plan_of(config, plan.name, variables())
+        done = Door(known, room.environment.redis_url).setup.unhook(url)
         talk.say("\n".join(done) or "no webhook calls this address")
     except TandemError as error:
         room.leave(f"the webhook may still be there ({error}): remove it by hand")

@@ -135,6 +135,8 @@ def opened(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Machine]
 class Web:
     """The web process, which reads its settings again when the files have changed."""
 
+    frozen = False
+
     def __init__(self, store: Store) -> None:
         self._store = store
         self._app: Any = None
@@ -142,7 +144,7 @@ class Web:
 
     def __call__(self, environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
         texts = Path("tandem.yaml").read_text(), Path(".env").read_text()
-        if texts != self._read:
+        if texts != self._read and not Web.frozen:
             settings = load_settings(Path("tandem.yaml"), variables())
             self._app, self._read = create_app(read_environment(), settings, self._store, Silent()), texts
         answer: Iterable[bytes] = self._app(environ, start_response)

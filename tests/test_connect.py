@@ -273,6 +273,38 @@ def test_remove_takes_everything_away_and_keeps_the_database(machine: Machine, e
     assert machine.store.deliveries.recent(5)
 
 
+def test_remove_without_a_credential_takes_the_desk_and_says_what_stays(machine: Machine) -> None:
+    machine.zendesk()
+    env = machine.env.replace("ACME_CLIENT_SECRET", "OTHER")
+    (machine.folder / ".env").write_text(env)
+    result = machine.connect("zendesk", "--desk", "acme", "--remove", "--yes")
+    assert result.exit_code == 1
+    assert "ACME_CLIENT_SECRET is not set" in result.output
+    assert "desks: {}" in machine.config
+    missing = machine.connect("zendesk", "--desk", "acme", "--remove", "--yes")
+    assert "no such desk in tandem.yaml (it has none)" in str(missing.exception)
+
+
+def test_what_a_person_wrote_with_variables_or_bare_is_understood(machine: Machine) -> None:
+    text = (
+        "desks:\n  acme:\n    platform: zendesk\n    url: ${BOX}/zendesk  # of the sandbox\n"
+        f"    auth: {{oauth: {{client_id: tandem, client_secret: {SECRET}}}}}\n"
+        "    webhook_secrets: [${OLD}, ${OLDER}]\n    mode: tag\n"
+    )
+    (machine.folder / "tandem.yaml").write_text(text)
+    (machine.folder / ".env").write_text(f"{ENV}BOX={machine.box.url}\nOLD=an-old-secret-1\nOLDER=an-old-secret-2\n")
+    result = machine.connect("zendesk", "--yes")
+    assert result.exit_code == 0, result.output
+    assert "url: ${BOX}/zendesk  # of the sandbox" in machine.config
+    assert "webhook_secrets: [${OLD}, ${OLDER}]" in machine.config
+    assert "mode: tag" in machine.config
+    # A secret does not stay in tandem.yaml.
+    assert SECRET not in machine.config
+    assert variables()["ACME_CLIENT_SECRET"] == SECRET
+    [webhook] = machine.box.state.hooks.webhooks.values()
+    assert variables()["OLD"] == webhook.secret
+
+
 def test_remove_asks_first(machine: Machine) -> None:
     machine.zendesk()
     result = CliRunner().invoke(main, ["connect", "zendesk", "--desk", "acme", "--remove"])

@@ -170,6 +170,20 @@ def test_files_that_cannot_be_written_are_shown_instead(browser: Browser, monkey
     assert browser.machine.config == YAML
 
 
+def test_a_settings_file_that_somebody_broke_is_named_with_its_line(browser: Browser) -> None:
+    from connect_machine import Web
+
+    page_module.Files(browser.machine.folder / "tandem.yaml", browser.machine.folder / ".env")
+    browser.get("connect")
+    Web.frozen = True
+    try:
+        (browser.machine.folder / "tandem.yaml").write_text("desks:\n  a: [\n")
+        assert browser.get("connect").status_code == 409
+        assert "tandem.yaml line" in browser.text
+    finally:
+        Web.frozen = False
+
+
 def test_a_queue_that_is_down_is_said(browser: Browser, monkeypatch: pytest.MonkeyPatch) -> None:
     import connect_machine
 

@@ -162,7 +162,7 @@ def files(draw: st.DrawFn) -> tuple[str, list[str]]:
     return text.replace("\n", ending), names
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(files(), st.data())
 def test_only_what_was_asked_for_changes(drawn: tuple[str, list[str]], data: st.DataObject) -> None:
     text, names = drawn
@@ -179,7 +179,7 @@ def test_only_what_was_asked_for_changes(drawn: tuple[str, list[str]], data: st.
     assert set_key(changed, ("desks", name, key), value) == changed
 
 
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=30, deadline=None)
 @given(files(), st.data())
 def test_what_is_added_can_be_taken_away_again(drawn: tuple[str, list[str]], data: st.DataObject) -> None:
     text, names = drawn

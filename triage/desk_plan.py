@@ -29,6 +29,8 @@ PLACES: dict[Kind, dict[str, tuple[str, ...]]] = {
     "token": {"api_token": ("auth", "api_token")},
     "key": {"api_key": ("auth", "api_key")},
 }
+SECRET_PLACES = [place for places in PLACES.values() for role, place in places.items() if role != "client_id"]
+HIDDEN = "(not shown)"
 WEBHOOK_PLACE = ("webhook_secrets", "0")
 BAD_NAME = (
     "'{}' cannot be a desk's name: small letters, digits, _ and -, 40 at most; it becomes part of the webhook URL"
@@ -178,6 +180,9 @@ def with_desk(text: str, plan: Plan, settings: Settings) -> str:
         text = set_key(text, ("desks", plan.name), wanted)
     else:
         keep = {"mode"} if not plan.mode and "mode" in known else set()
+        if plan.name in settings.desks and settings.desks[plan.name].url == plan.url:
+            # Perhaps written with a variable of its own.
+            keep.add("url")
         if stands[WEBHOOK] in (known.get("webhook_secrets") or []):
             # Older secrets beside it are somebody's rotation.
             keep.add("webhook_secrets")
@@ -216,8 +221,10 @@ def with_secrets(env: str, plan: Plan, config: str) -> str:
 
 
 def known_secrets(plan: Plan, config: str, values: Mapping[str, str]) -> dict[str, str]:
-    """Return those of the plan's secrets that the variables `values` hold already."""
-    return {role: found for role, name in plan.variables(config).items() if (found := values.get(name, ""))}
+    """Return those of the plan's secrets that the variables `values` hold already, or that stand there bare."""
+    bare = {role: value_at(config, ("desks", plan.name, *place)) for role, place in PLACES[plan.kind].items()}
+    found = {role: one for role, one in bare.items() if isinstance(one, str) and not VARIABLE.search(one)}
+    return found | {role: one for role, name in plan.variables(config).items() if (one := values.get(name, ""))}
 
 
 def checked(config: str, env: str, surroundings: Mapping[str, str]) -> Settings:
@@ -249,11 +256,25 @@ def write(files: Files, plan: Plan, settings: Settings, surroundings: Mapping[st
 
 
 def difference(old: str, new: str, name: str) -> str:
-    """Return what changes, as a unified diff; there is no secret in tandem.yaml."""
+    """Return what changes, as a unified diff; a secret that stands bare in it is not shown."""
     if old == new:
         return NO_DIFF
     lines = difflib.unified_diff(old.splitlines(), new.splitlines(), name, f"{name} (new)", n=2, lineterm="")
-    return "\n".join(lines)
+    shown = "\n".join(lines)
+    for secret in sorted(_bare_secrets(old) | _bare_secrets(new), key=len, reverse=True):
+        shown = shown.replace(secret, HIDDEN)
+    return shown
+
+
+def _bare_secrets(text: str) -> set[str]:
+    """Return the secrets that stand in tandem.yaml themselves instead of a variable."""
+    found: list[Any] = []
+    for name in value_at(text, ("desks",)) or {}:
+        place = ("desks", str(name))
+        found += [value_at(text, (*place, *below)) for below in SECRET_PLACES]
+        listed = value_at(text, (*place, "webhook_secrets"))
+        found += listed if isinstance(listed, list) else []
+    return {one for one in found if isinstance(one, str) and one and not VARIABLE.fullmatch(one)}
 
 
 def _taken_by_others(text: str, name: str) -> set[str]:

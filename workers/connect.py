@@ -121,13 +121,13 @@ class Door:
         """Return for each group which teams its solved tickets look like, as the built-in classifier reads them."""
         since = datetime.now(UTC) - timedelta(days=READ_DAYS)
         try:
-            past = self.connector.history("", since).tickets[:MOST_TICKETS]
-            classifier = _built_in(settings)
+            past = [one for one in self.connector.history("", since).tickets if one.group][:MOST_TICKETS]
             found: dict[str, Counter[str]] = {}
+            if not past:
+                return found
+            classifier = _built_in(settings)
             for one in past:
-                if one.group:
-                    team = classifier.classify(one.ticket).primary_team
-                    found.setdefault(one.group, Counter())[team] += 1
+                found.setdefault(one.group, Counter())[classifier.classify(one.ticket).primary_team] += 1
         except (TandemError, ModelError):
             return {}
         return found

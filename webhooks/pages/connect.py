@@ -34,7 +34,7 @@ from triage.errors import SettingsError
 from triage.settings import LOOPBACK, MIN_SECRET, Mode
 from triage.settings_edit import value_at
 from triage.switching import MEANING
-from webhooks.frame import Answer, Console, to
+from webhooks.frame import Answer, Console, message, to
 from workers.setup_report import DONE, FAILED, HOOK, LOOK, REMOVE, RUNNING, WAITING, Report
 
 STEPS = {HOOK: "Webhook and test", LOOK: "Look", REMOVE: "Removal"}
@@ -200,6 +200,8 @@ class Connect:
 def register(routes: Blueprint, console: Console) -> None:
     """Add the routes."""
     page = Connect(console)
+    # A file that somebody has broken is said so, with the line.
+    routes.register_error_handler(SettingsError, lambda error: message("Settings", str(error), 409))
     console.page(routes, "connect", "connect", page.begin, label="Connect", admin=True)
     console.action(routes, "connect", "connect_create", page.create)
     console.page(routes, "connect/<desk>", "connecting", page.show, admin=True)
