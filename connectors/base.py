@@ -141,6 +141,10 @@ class Connector(Protocol):
     edits_notes: bool
     """Whether `update_note` works."""
 
+    @property
+    def clock_skew(self) -> float | None:
+        """Return the seconds by which our clock is ahead of the helpdesk's; None before its first answer."""
+
     def account(self) -> Account:
         """Return who we are; proves the credential with a call that really needs it."""
 

@@ -51,6 +51,11 @@ class Helpdesk(ABC):
         self._cache = Cache()
         self._api: Client = self._open()
 
+    @property
+    def clock_skew(self) -> float | None:
+        """Return the seconds by which our clock is ahead of the helpdesk's; None before its first answer."""
+        return self._api.clock_skew
+
     @abstractmethod
     def _open(self) -> Client:
         """Return the client that speaks to this desk."""

@@ -11,6 +11,7 @@ from collections.abc import Callable
 from sqlalchemy.exc import DataError, IntegrityError, NoResultFound, ProgrammingError, SQLAlchemyError
 
 from triage.errors import DeskLocked, FeatureOff, Gone, Refused, Retry, Stop, TandemError, Wait
+from triage.logs import about
 from triage.settings import Mode
 from triage.store import Store
 from triage.store.deliveries import CLOCK, CREATED, DEAD, DONE, OPEN_STATES, Delivery
@@ -19,6 +20,7 @@ from triage.store.runs import DEAD as RUN_DEAD
 from triage.store.runs import DONE as RUN_DONE
 from triage.store.runs import SKIPPED as RUN_SKIPPED
 from triage.store.runs import Run
+from triage.traces import span
 from workers.clocks import follow, let_go
 from workers.leases import LEASE_SECONDS, Leases
 from workers.pipeline import LeaseLostError, Tools, skip, triage
@@ -91,7 +93,13 @@ def deliver(
         store.runs.finish(run, RUN_DEAD, now, LOST)
         store.deliveries.finish(delivery_id, DEAD, now, LOST)
         return
-    with leases.hold(run.id, run.owner):
+    subject: dict[str, str | int] = {
+        "delivery": delivery_id,
+        "run": run.id,
+        "desk": delivery.desk,
+        "ticket": delivery.ticket_id,
+    }
+    with about(**subject), span("triage", **subject), leases.hold(run.id, run.owner):
         done = _attempt(delivery, run, attempt, store, tools_for)
     if done and locked_at is not None:
         store.alarms.clear(delivery.desk, DESK_LOCKED)

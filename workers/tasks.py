@@ -14,10 +14,11 @@ from typing import Any
 from celery.signals import setup_logging, worker_init, worker_ready
 from sqlalchemy.exc import SQLAlchemyError
 
-from triage.environment import read_environment
+from triage.environment import read_environment, variables
 from triage.errors import TandemError
 from triage.logs import configure_logging
 from triage.store.marks import EVERY_DESK, WORKER
+from triage.traces import set_up_traces
 from workers import names
 from workers.app import app
 from workers.bulk import go_on
@@ -41,7 +42,8 @@ def runtime() -> Runtime:
 @setup_logging.connect
 def set_up_logging(**_: Any) -> None:
     """Log as every other process does; Celery sets nothing up when this is connected."""
-    configure_logging(read_environment().log_level)
+    environment = read_environment()
+    configure_logging(environment.log_level, environment.log_format)
 
 
 @worker_ready.connect
@@ -53,6 +55,7 @@ def say_ready(**_: Any) -> None:
 @worker_init.connect
 def prepare(**_: Any) -> None:
     """Load the model and learn who we are before the first ticket; a bad setting stops the start here."""
+    set_up_traces("tandem-worker", variables())
     here = runtime()
     # Naming it builds it, which loads and fits everything.
     logger.info("classifier: %s", here.classifier.name)
@@ -88,6 +91,7 @@ def requeue_due() -> None:
 def reconcile_desks() -> None:
     """Find the tickets whose webhook never came."""
     reconcile_due(runtime().settings, runtime().store, runtime().connector, time.time())
+    runtime().remember_headroom(time.time())
 
 
 @app.task(name=names.SLA, shared=False)

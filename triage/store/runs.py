@@ -31,6 +31,14 @@ class Spending:
 
 
 @dataclass(frozen=True)
+class Pace:
+    """How long one run took: from its first attempt to its end, and each of its steps; seconds."""
+
+    whole: float
+    steps: dict[str, float]
+
+
+@dataclass(frozen=True)
 class Run:
     """One row; `classification` and `decision` are the plain data of their models."""
 
@@ -209,6 +217,14 @@ class Runs:
         )
         with self._reader.connect() as connection:
             return [Spending(*row) for row in connection.execute(query)]
+
+    def paces(self, since: float, limit: int) -> list[Pace]:
+        """Return how long the newest runs took that were done since then."""
+        done = runs.c.finished_at >= since, runs.c.state == DONE
+        query = select(runs.c.created_at, runs.c.finished_at, runs.c.timings).where(*done)
+        with self._reader.connect() as connection:
+            rows = connection.execute(query.order_by(runs.c.finished_at.desc()).limit(limit))
+            return [Pace(row.finished_at - row.created_at, row.timings or {}) for row in rows]
 
     def done_since(self, since: float) -> int:
         """Return how many runs have been done since then."""
