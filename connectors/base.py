@@ -6,7 +6,7 @@ notes, so after any doubt call `find_note` first.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
@@ -171,6 +171,12 @@ class Connector(Protocol):
 
     def remove_tags(self, ticket: Ticket, tags: tuple[str, ...]) -> Written:
         """Take `tags` away, keeping every other tag."""
+
+    def put_back(self, ticket: Ticket, ours: Mapping[str, Any], before: Mapping[str, Any]) -> Written:
+        """Give `ticket`, as just read, the values from before us, by the names of `Written`; only where ours stand.
+
+        Conflict if somebody has changed it since; a group that is gone is refused.
+        """
 
     def schedules(self) -> tuple[Schedule, ...]:
         """Return the helpdesk's business hours; FeatureOff where the plan or our role has none."""

@@ -74,6 +74,7 @@ class Freshdesk(Helpdesk):
     """One Freshdesk account."""
 
     priorities: ClassVar[Mapping[str, Any]] = {"urgent": 4, "high": 3, "normal": 2, "medium": 2, "low": 1}
+    no_priority = 1
     edits_notes = True
 
     def _open(self) -> Client:

@@ -28,6 +28,7 @@ from triage.store.deliveries import DEAD, DONE, IGNORED, QUEUED, RECEIVED, Deliv
 from triage.store.marks import DESK_LOCKED, PUBLIC_NOTE
 from triage.store.runs import DONE as RUN_DONE
 from triage.store.runs import Run
+from triage.store.undone import Choice
 from webhooks.app import create_app
 from webhooks.login import COOKIE, LOCK_SECONDS, SESSION_SECONDS, WRONG_TRIES, WRONG_TRIES_IN_ALL, Lockout, source_of
 from webhooks.replay import CHUNK, replay
@@ -46,9 +47,14 @@ class FakeWakeup:
     def __init__(self, takes: bool = True) -> None:
         self.takes = takes
         self.sent: list[int] = []
+        self.undone: list[tuple[str, Choice]] = []
 
     def send(self, delivery_id: int) -> bool:
         self.sent.append(delivery_id)
+        return self.takes
+
+    def undo(self, actor: str, choice: Choice) -> bool:
+        self.undone.append((actor, choice))
         return self.takes
 
 

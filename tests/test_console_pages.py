@@ -34,13 +34,14 @@ from triage.settings_file import parse_settings
 from triage.store import Store
 from triage.store.audit import Sought
 from triage.store.deliveries import DEAD, QUEUED
+from triage.store.undone import Choice
 from webhooks.app import create_app
 from webhooks.login import COOKIE
 from webhooks.pages.audit import safe
 
 VIEWER_PASSWORD = "only looking, thank you"
 OPEN = {"console.static", "console.root", "console.login", "console.oidc_leave", "console.oidc_back"}
-FOR_ADMINS = {"console.body", "console.audit_csv", "console.mode", "console.secret"}
+FOR_ADMINS = {"console.body", "console.audit_csv", "console.mode", "console.secret", "console.undo"}
 CANARIES = ("canary-database-password", "canary-broker-password", "canary-of-the-identity-provider", "canary-channel")
 
 
@@ -306,6 +307,22 @@ class TestTicket:
         post(admin, f"{path}/replay")
         assert "no closed delivery" in admin.get(path).text
         assert [entry.action for entry in sqlite_store.audit.recent(1)] == ["replay"]
+
+    def test_undo_shows_what_goes_back_and_asks_a_worker(
+        self, admin: FlaskClient, sqlite_store: Store, wakeup: FakeWakeup
+    ) -> None:
+        fill(sqlite_store, time.time(), 3)
+        path = "/console/desks/acme/tickets/70001/undo"
+        assert "tags: vip" in plain(admin.get(path).text)
+        assert wakeup.undone == []
+        post(admin, path)
+        assert wakeup.undone == [("console:admin", Choice(desk="acme", ticket_id="70001"))]
+        assert sqlite_store.audit.recent(1)[0].action == "undo asked for"
+        post(admin, "/console/desks/globex/tickets/70001/undo")
+        assert len(wakeup.undone) == 1
+        wakeup.takes = False
+        post(admin, path)
+        assert "nothing is taken back" in admin.get("/console/").text
 
     def test_a_body_is_pretty_escaped_and_its_reading_recorded(self, admin: FlaskClient, sqlite_store: Store) -> None:
         body = b'{"text": "<b>hi</b>", "id": 7}'

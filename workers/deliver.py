@@ -35,6 +35,9 @@ LONGEST_PAUSE_SECONDS = 3600.0
 LOCKED_PAUSE_SECONDS = 300.0
 JITTER = 0.2
 LOCKED = "the helpdesk refuses the desk's credential; it is tried again every few minutes"
+# What a person has asked for is done, whatever was taken back before.
+ASKED = ("asked:", "answer:")
+TAKEN_BACK = "what Tandem wrote on this ticket was taken back: it is left alone"
 LOST = f"{MAX_ATTEMPTS} attempts ended without a word: the worker was killed each time, or could not reach the database"
 # A run that is waiting or under way starts the clocks itself.
 ADOPTED = (RUN_DONE, RUN_DEAD, RUN_SKIPPED)
@@ -65,6 +68,9 @@ def deliver(
     except Wait as error:
         # From then on the sweep leaves it alone until the desk goes on.
         store.deliveries.postpone(delivery_id, now + error.seconds, str(error))
+        return
+    if not delivery.occasion.startswith(ASKED) and store.undone.is_undone(delivery.desk, delivery.ticket_id):
+        store.deliveries.finish(delivery_id, DONE, now, TAKEN_BACK)
         return
     locked_at = store.alarms.raised_at(delivery.desk, DESK_LOCKED)
     if locked_at is not None and now - locked_at < LOCKED_PAUSE_SECONDS:

@@ -18,6 +18,7 @@ from triage.environment import read_environment, variables
 from triage.errors import TandemError
 from triage.logs import configure_logging
 from triage.store.marks import EVERY_DESK, WORKER
+from triage.store.undone import Choice
 from triage.traces import set_up_traces
 from workers import names
 from workers.app import app
@@ -29,6 +30,7 @@ from workers.knowledge import sync_due
 from workers.runtime import Runtime, crash_here
 from workers.sla_sweep import sweep_due
 from workers.sweep import forget, reconcile_due, remember_bot, requeue
+from workers.undo import undo_some
 
 logger = logging.getLogger(__name__)
 
@@ -128,6 +130,16 @@ def calibrate_desks() -> None:
 def backtest_chunk(backtest_id: int) -> None:
     """Look at a few tickets of a backtest."""
     go_on(backtest_id, runtime(), send_bulk)
+
+
+@app.task(name=names.UNDO, shared=False)
+def undo_chunk(actor: str, choice: dict[str, Any], after: list[str]) -> None:
+    """Take back what Tandem has written on a few tickets, then ask for the next ones."""
+    here = runtime()
+    batch = undo_some(Choice(**choice), here.store, here.unguarded, actor, (after[0], after[1]))
+    if batch.after is not None:
+        again = [actor, choice, list(batch.after)]
+        app.send_task(names.UNDO, args=again, countdown=batch.pause, ignore_result=True)
 
 
 def send_bulk(backtest_id: int, pause: float) -> bool:

@@ -24,6 +24,7 @@ from triage.store.models import Models
 from triage.store.outcomes import Outcomes
 from triage.store.runs import Runs
 from triage.store.tickets import Tickets
+from triage.store.undone import Undone
 
 
 @dataclass(frozen=True)
@@ -49,6 +50,7 @@ class Store:
     days: Days
     tickets: Tickets
     controls: Controls
+    undone: Undone
 
 
 def open_store(url: str, patience: float = PATIENCE_SECONDS) -> Store:
@@ -74,4 +76,5 @@ def open_store(url: str, patience: float = PATIENCE_SECONDS) -> Store:
         days=Days(engine),
         tickets=Tickets(engine),
         controls=Controls(engine),
+        undone=Undone(engine),
     )
