@@ -10,7 +10,6 @@ from sqlalchemy import ColumnElement, Engine, func, insert, select
 from triage.store.engine import reader_of
 from triage.store.tables import audit
 
-
 SCANNED = 50_000
 """Entries looked at for one page."""
 
