@@ -181,6 +181,9 @@ class Connector(Protocol):
     def schedules(self) -> tuple[Schedule, ...]:
         """Return the helpdesk's business hours; FeatureOff where the plan or our role has none."""
 
+    def tickets_of(self, email: str) -> tuple[str, ...]:
+        """Return the ids of every ticket somebody with this address has asked; none where nobody has it."""
+
     def changes(self, cursor: str) -> Changes:
         """Return tickets changed since `cursor` (empty: since one minute ago), oldest change first.
 

@@ -131,13 +131,13 @@ class Client:
 
     def call(self, call: Call) -> Reply:
         """Return the good answer to `call`, or raise what to do next."""
+        if call.method != "GET" and not call.urgent:
+            self._guard()
         # The template of the path: ids stay out of the name, so that calls of a kind stand together.
         with span(f"{call.method} {call.path}", account=self._budget.account):
             return self._answered(call)
 
     def _answered(self, call: Call) -> Reply:
-        if call.method != "GET" and not call.urgent:
-            self._guard()
         header = self._credential.header()
         reply = self._exchange(call, header)
         if reply.status == 401 and self._credential.renew(header):

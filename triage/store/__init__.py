@@ -18,10 +18,12 @@ from triage.store.days import Days
 from triage.store.deliveries import Deliveries
 from triage.store.effects import Effects
 from triage.store.engine import PATIENCE_SECONDS, open_engine
+from triage.store.forgetting import Forgetting
 from triage.store.knowledge import Knowledge
 from triage.store.marks import Alarms, Cursors
 from triage.store.models import Models
 from triage.store.outcomes import Outcomes
+from triage.store.retention import Retention
 from triage.store.runs import Runs
 from triage.store.tickets import Tickets
 from triage.store.undone import Undone
@@ -51,6 +53,8 @@ class Store:
     tickets: Tickets
     controls: Controls
     undone: Undone
+    forgetting: Forgetting
+    retention: Retention
 
 
 def open_store(url: str, patience: float = PATIENCE_SECONDS) -> Store:
@@ -77,4 +81,6 @@ def open_store(url: str, patience: float = PATIENCE_SECONDS) -> Store:
         tickets=Tickets(engine),
         controls=Controls(engine),
         undone=Undone(engine),
+        forgetting=Forgetting(engine),
+        retention=Retention(engine),
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,6 +11,7 @@ from sqlalchemy import ColumnElement, Engine, func, insert, select
 from triage.store.engine import reader_of
 from triage.store.tables import audit
 
+PIECE = 1000
 SCANNED = 50_000
 """Entries looked at for one page."""
 
@@ -51,6 +53,18 @@ class Audit:
         row = {"actor": actor[:80], "action": action[:40], "desk": desk[:40], "subject": subject[:120]}
         with self._engine.begin() as connection:
             connection.execute(insert(audit).values(at=now, detail=detail, **row))
+
+    def since(self, begin: float) -> Iterator[Entry]:
+        """Yield the entries from `begin` on, oldest first, by pieces."""
+        last = 0
+        while True:
+            query = select(audit).where(audit.c.id > last, audit.c.at >= begin).order_by(audit.c.id).limit(PIECE)
+            with self._reader.connect() as connection:
+                rows = [Entry(**row) for row in connection.execute(query).mappings()]
+            yield from rows
+            if len(rows) < PIECE:
+                return
+            last = rows[-1].id
 
     def recent(self, limit: int) -> list[Entry]:
         """Return the newest entries first."""

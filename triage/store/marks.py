@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 
 from sqlalchemy import Engine, delete, func, select
@@ -14,6 +15,7 @@ POLL, POLLED, BOT, BEAT, WORKER, READY = "poll", "polled", "bot", "beat", "worke
 CALIBRATED, SLA_SWEPT, HEADROOM = "calibrated", "sla_swept", "headroom"
 PUBLIC_NOTE, DESK_LOCKED, CATCH_UP_OFF = "public_note", "desk_locked", "catch_up_off"
 SLA_STUCK, SLA_ACT = "sla_stuck", "sla_act"
+FORGOTTEN = "forgotten:"
 SETTINGS_FILE, RESTART_NEEDED = "settings_file", "restart_needed"
 
 
@@ -41,6 +43,12 @@ class Cursors:
         with self._reader.connect() as connection:
             row = connection.execute(query).one_or_none()
         return (row.value, row.updated_at) if row else None
+
+    def among(self, desk: str, names: Collection[str]) -> set[str]:
+        """Return those of `names` that are set."""
+        query = select(cursors.c.name).where(cursors.c.desk == desk, cursors.c.name.in_(list(names)))
+        with self._reader.connect() as connection:
+            return set(connection.execute(query).scalars())
 
     def set(self, desk: str, name: str, value: str, now: float) -> None:
         """Set the value."""

@@ -240,7 +240,11 @@ class Runs:
 
     def drop_details(self, before: float, limit: int = 1000) -> int:
         """Forget what was said of tickets in runs that ended before `before`; returns how many."""
-        old = select(runs.c.id).where(runs.c.finished_at < before, runs.c.policy != "").limit(limit)
+        # One that was given up may have said something before it had a policy.
+        says = or_(
+            runs.c.policy != "", *(runs.c[name].is_not(null()) for name in ("classification", "decision", "draft"))
+        )
+        old = select(runs.c.id).where(runs.c.finished_at < before, says).limit(limit)
         nothing = {name: null() for name in ("classification", "decision", "draft")}
         forget = update(runs).where(runs.c.id.in_(old)).values(policy="", **nothing)
         with self._engine.begin() as connection:
