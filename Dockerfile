@@ -5,8 +5,8 @@ FROM python:3.11-slim
 ENV PYTHONDONTWRITEBYTECODE=1 PYTHONUNBUFFERED=1
 
 WORKDIR /app
-COPY requirements.txt .
-RUN pip install --no-cache-dir --require-hashes -r requirements.txt
+COPY requirements.txt requirements-traces.txt ./
+RUN pip install --no-cache-dir --require-hashes -r requirements.txt -r requirements-traces.txt
 COPY . .
 
 # /app/data is the only place that is written to.

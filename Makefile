@@ -50,6 +50,7 @@ lock: $(VENV)/.test ## Pin the newest versions of requirements*.in
 	$(BIN)/pip install --quiet uv
 	$(BIN)/uv pip compile --quiet --universal --upgrade --python-version 3.11 --generate-hashes --no-header requirements.in -o requirements.txt
 	$(BIN)/uv pip compile --quiet --universal --upgrade --python-version 3.11 --generate-hashes --no-header requirements-dev.in -o requirements-dev.txt
+	$(BIN)/uv pip compile --quiet --universal --upgrade --python-version 3.11 --generate-hashes --no-header requirements-traces.in -o requirements-traces.txt
 
 clean: ## Remove the virtual environment and the caches, never data
 	rm -rf $(VENV) .mypy_cache .ruff_cache .import_linter_cache .hypothesis

@@ -18,7 +18,14 @@ from commands.shared import checked_settings
     help="File that remembers when each task last ran.",
 )
 def command(schedule: Path) -> None:
-    """Run beat: starts the sweep, the reconciliation and the retention on time."""
+    """Run beat: starts the sweep, the reconciliation and the retention on time.
+
+    One is enough; a second one by mistake does no harm.
+
+    \b
+    Example:
+      python manage.py beat
+    """
     environment, _ = checked_settings()
     schedule.parent.mkdir(parents=True, exist_ok=True)
     arguments = [

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import getpass
+import hmac
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -47,6 +48,11 @@ def find_embedded_redis() -> None:
     url = REDIS_FILE.read_text(encoding="utf-8").strip()
     if Path(url.removeprefix(SOCKET_SCHEME)).exists():
         os.environ["REDIS_URL"] = url
+
+
+def person_mark(email: str, secret_key: str) -> str:
+    """Return what stands for an address in the audit log: nobody can read it, the same address gives the same."""
+    return hmac.new(secret_key.encode(), email.strip().casefold().encode(), "sha256").hexdigest()[:16]
 
 
 def actor() -> str:

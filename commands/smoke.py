@@ -32,11 +32,17 @@ OWN_VARIABLES = ("BROKER_URL", "PUBLIC_URL", "OPENAI_API_KEY", "OPENAI_BASE_URL"
 
 @click.command()
 @click.option("--timeout", default=240.0, show_default=True, help="Seconds to wait for every note.")
-def command(timeout: float) -> None:
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+def command(timeout: float, as_json: bool) -> None:
     """Try the whole of Tandem on free ports with the sample tickets.
 
     Prints a table and ends with code 0 when every ticket carries exactly one
     private note and its tags, else 1.
+
+    \b
+    Examples:
+      python manage.py smoke
+      python manage.py smoke --json
     """
     lines: collections.deque[str] = collections.deque(maxlen=KEPT_LINES)
     with tempfile.TemporaryDirectory(prefix="tandem-smoke-") as folder:
@@ -49,15 +55,15 @@ def command(timeout: float) -> None:
             stack.environment["REDIS_URL"] = stack.start_broker(data / "redis")
             sandbox = start_sandbox(stack, sandbox_port, f"http://127.0.0.1:{port}", 0)
             start_tandem(stack, port, data)
-            passed = _try(sandbox, timeout)
+            passed = _try(sandbox, timeout, as_json)
         finally:
             stack.stop()
     if not passed:
-        click.echo("\n".join(["", "Last lines of the processes:", *lines]))
+        click.echo("\n".join(["", "Last lines of the processes:", *lines]), err=as_json)
     sys.exit(0 if passed else 1)
 
 
-def _try(sandbox: str, timeout: float) -> bool:
+def _try(sandbox: str, timeout: float, as_json: bool) -> bool:
     start = time.monotonic()
     control(sandbox, "/sandbox/feed", {"every": 0})
     tickets: list[dict[str, Any]] = []
@@ -69,23 +75,31 @@ def _try(sandbox: str, timeout: float) -> bool:
         time.sleep(0.5)
     # Whatever would write twice has the time to do it now.
     time.sleep(2)
-    return _report(control(sandbox, "/sandbox/state"), time.monotonic() - start)
+    return _report(control(sandbox, "/sandbox/state"), time.monotonic() - start, as_json)
 
 
-def _report(state: dict[str, Any], seconds: float) -> bool:
+def _report(state: dict[str, Any], seconds: float, as_json: bool) -> bool:
     """Print one row a ticket and say whether each is as it should be."""
     samples = {row["id"]: row for row in map(json.loads, SAMPLES.read_text(encoding="utf-8").splitlines())}
     rows = [(vendor, ticket) for vendor in VENDORS for ticket in state[vendor] if ticket["sample_id"]]
-    bad = 0
-    click.echo(f"{'helpdesk':10}{'sample':8}{'notes':7}tags")
-    for vendor, ticket in rows:
-        fault = _fault(ticket, samples[ticket["sample_id"]])
-        bad += bool(fault)
-        tags = " ".join(WORD.sub("", tag) for tag in sorted(ticket["tags"]) if tag in _ours(ticket) - {"ai_triaged"})
-        click.echo(f"{vendor:10}{ticket['sample_id']:8}{_notes(ticket):<7}{fault or tags}")
     expected = 2 * len(samples)
+    faults = [_fault(ticket, samples[ticket["sample_id"]]) for _, ticket in rows]
+    bad = sum(map(bool, faults))
+    passed = len(rows) == expected and bad == 0
+    if as_json:
+        shown = [
+            {"helpdesk": vendor, "sample": ticket["sample_id"], "notes": _notes(ticket), "fault": fault,
+             "tags": sorted(_ours(ticket))}
+            for (vendor, ticket), fault in zip(rows, faults, strict=True)
+        ]  # fmt: skip
+        click.echo(json.dumps({"passed": passed, "expected": expected, "seconds": round(seconds), "tickets": shown}))
+        return passed
+    click.echo(f"{'helpdesk':10}{'sample':8}{'notes':7}tags")
+    for (vendor, ticket), fault in zip(rows, faults, strict=True):
+        tags = " ".join(WORD.sub("", tag) for tag in sorted(_ours(ticket) - {"ai_triaged"}))
+        click.echo(f"{vendor:10}{ticket['sample_id']:8}{_notes(ticket):<7}{fault or tags}")
     click.echo(f"\n{len(rows)} of {expected} tickets, {len(rows) - bad} right, {bad} wrong, {seconds:.0f} s")
-    return len(rows) == expected and bad == 0
+    return passed
 
 
 def _fault(ticket: dict[str, Any], sample: dict[str, Any]) -> str:

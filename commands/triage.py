@@ -69,6 +69,8 @@ def _show(runtime: Runtime, desk: str, ticket_id: str) -> None:
 
 
 def _write(runtime: Runtime, desk: str, ticket_id: str) -> None:
+    # By hand too nothing is written while writing is stopped or the desk is paused.
+    runtime.live.check(desk)
     store = runtime.store
     now = time.time()
     # A key of its own each time: asking by hand is never a duplicate. The ticket's run still happens once.

@@ -33,6 +33,11 @@ def command(every: float) -> None:
     Web, worker, beat and, where REDIS_URL names none, an embedded Redis-compatible
     server. Where no desk is configured, the sandbox helpdesk with sample tickets
     too. Stop with Ctrl-C.
+
+    \b
+    Examples:
+      python manage.py up
+      PORT=8010 python manage.py up --every 30
     """
     values = variables()
     environment = read_environment(values)

@@ -13,7 +13,17 @@ from workers.notify import check_channels
 @click.option("--concurrency", default=20, show_default=True, help="Tickets worked on at the same time.")
 @click.option("--queues", default="triage,sweep,bulk", show_default=True, help="Queues to take work from.")
 def command(concurrency: int, queues: str) -> None:
-    """Run a worker: reads, classifies and writes tickets. Start as many as you like."""
+    """Run a worker: reads, classifies and writes tickets.
+
+    Start as many as you like. SIGTERM ends it: what it has begun is finished,
+    for up to 30 seconds.
+
+    \b
+    Examples:
+      python manage.py worker
+      python manage.py worker --concurrency 40
+      python manage.py worker --queues sweep
+    """
     environment, settings = checked_settings()
     check_channels(settings, environment.tandem_config)
     arguments = [

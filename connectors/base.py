@@ -6,7 +6,7 @@ notes, so after any doubt call `find_note` first.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
@@ -141,6 +141,10 @@ class Connector(Protocol):
     edits_notes: bool
     """Whether `update_note` works."""
 
+    @property
+    def clock_skew(self) -> float | None:
+        """Return the seconds by which our clock is ahead of the helpdesk's; None before its first answer."""
+
     def account(self) -> Account:
         """Return who we are; proves the credential with a call that really needs it."""
 
@@ -168,8 +172,17 @@ class Connector(Protocol):
     def remove_tags(self, ticket: Ticket, tags: tuple[str, ...]) -> Written:
         """Take `tags` away, keeping every other tag."""
 
+    def put_back(self, ticket: Ticket, ours: Mapping[str, Any], before: Mapping[str, Any]) -> Written:
+        """Give `ticket`, as just read, the values from before us, by the names of `Written`; only where ours stand.
+
+        Conflict if somebody has changed it since; a group that is gone is refused.
+        """
+
     def schedules(self) -> tuple[Schedule, ...]:
         """Return the helpdesk's business hours; FeatureOff where the plan or our role has none."""
+
+    def tickets_of(self, email: str) -> tuple[str, ...]:
+        """Return the ids of every ticket somebody with this address has asked; none where nobody has it."""
 
     def changes(self, cursor: str) -> Changes:
         """Return tickets changed since `cursor` (empty: since one minute ago), oldest change first.

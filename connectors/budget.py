@@ -114,6 +114,19 @@ class Budget:
             bucket["seen"] = {key: value for key, value in figures.items() if value is not None}
         self._ask("charge", list(buckets.values()), closed_for, now)
 
+    def headroom(self, now: float) -> tuple[float, float] | None:
+        """Return the calls left of the account's limit in this minute, and the limit; None where neither is known."""
+        if self.redis is None:
+            return None
+        try:
+            raw = self.redis.hget(f"tandem:budget:{self.account}", f"bucket:{ACCOUNT}")
+            state = json.loads(raw) if isinstance(raw, (bytes, str)) else None
+        except (RedisError, OSError, ValueError):
+            return None
+        if state is None:
+            return None
+        return (state["left"] if state["ends"] > now else state["limit"]), state["limit"]
+
     def _bucket(self, need: Need) -> dict[str, Any]:
         limit = need.limit or self._per_minute
         return {"name": need.name, "calls": need.calls, "limit": limit, "sure": need.sure}

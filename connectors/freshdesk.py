@@ -7,6 +7,7 @@ right after a fresh look, tags under a lock. https://developers.freshdesk.com/ap
 from __future__ import annotations
 
 import base64
+import logging
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
@@ -51,6 +52,10 @@ INCLUDES = "conversations,requester"
 # The ticket embeds the ten oldest conversations and does not say whether there are more.
 EMBEDDED = 10
 MAX_PAGES = 10
+# 10,000 tickets of one person.
+MAX_LIST_PAGES = 100
+EVER = "2010-01-01T00:00:00Z"
+log = logging.getLogger(__name__)
 CUSTOM_PREFIX = "cf_"
 NEXT = re.compile(r"""rel\s*=\s*["']?next\b""")
 # Ticket 3, company 1, history 1, note 1, tags 2 credits.
@@ -74,6 +79,7 @@ class Freshdesk(Helpdesk):
     """One Freshdesk account."""
 
     priorities: ClassVar[Mapping[str, Any]] = {"urgent": 4, "high": 3, "normal": 2, "medium": 2, "low": 1}
+    no_priority = 1
     edits_notes = True
 
     def _open(self) -> Client:
@@ -152,11 +158,18 @@ class Freshdesk(Helpdesk):
     def _kept(self, path: str, ident_: str) -> dict[str, Any]:
         return as_dict(self._cache.get(f"{path} {ident_}", lambda: self._api.get_if_possible(path, ident_)))
 
-    def _listed(self, path: str, *ids: str, optional: bool = False) -> Iterator[dict[str, Any]]:
+    def _listed(
+        self,
+        path: str,
+        *ids: str,
+        optional: bool = False,
+        query: Mapping[str, str] | None = None,
+        most: int = MAX_PAGES,
+    ) -> Iterator[dict[str, Any]]:
         """Yield the rows of all pages; the `Link` header only says whether another page follows."""
-        for page in range(1, MAX_PAGES + 1):
-            query = {"per_page": str(PAGE_SIZE), "page": str(page)}
-            reply = self._api.call(Call("GET", path, ids, query, optional=optional))
+        for page in range(1, most + 1):
+            asked = {**(query or {}), "per_page": str(PAGE_SIZE), "page": str(page)}
+            reply = self._api.call(Call("GET", path, ids, asked, optional=optional))
             yield from rows(reply.data)
             if not NEXT.search(reply.headers.get("Link", "")):
                 return
@@ -261,6 +274,20 @@ class Freshdesk(Helpdesk):
     def schedules(self) -> tuple[Schedule, ...]:
         """Return the helpdesk's business hours; FeatureOff where the plan or our role has none."""
         return freshdesk_schedules.schedules(self._api)
+
+    def tickets_of(self, email: str) -> tuple[str, ...]:
+        """Return the ids of every ticket a contact with this address has asked, deleted and spam too."""
+        self._budget.admit([Need(ACCOUNT, 3), self._dialect.list_need()], spare=BULK_SPARE)
+        found: list[str] = []
+        for view in ({}, {"filter": "deleted"}, {"filter": "spam"}):
+            # Without a time only the last thirty days are listed.
+            query = {"email": email.lower(), "updated_since": EVER, **view}
+            try:
+                found += [text(one.get("id")) for one in self._listed(TICKETS, query=query, most=MAX_LIST_PAGES)]
+            except Refused as error:
+                # No contact has this address.
+                log.info("desk %s: %s", self.desk, error)
+        return tuple(dict.fromkeys(found))
 
     def changes(self, cursor: str) -> Changes:
         """Return tickets changed since `cursor` (empty: a minute ago; an ISO time), oldest change first."""

@@ -27,6 +27,7 @@ GROUPS_HIDDEN = "our role may not list the helpdesk's groups"
 NO_SUCH_PRIORITY = "the helpdesk has no priority '{}'"
 TAG_TOO_LONG = f"longer than {TAG_LENGTH} characters"
 TAG_WITH_SPACE = "empty or with a space"
+NOT_OURS_NOW = "somebody has changed it since"
 SKIPPED_AFTER_LEAK = "not set: the note came back public, a person should look first"
 
 Send = Callable[[dict[str, Any]], dict[str, Any]]
@@ -38,6 +39,8 @@ class Helpdesk(ABC):
 
     priorities: ClassVar[Mapping[str, Any]]
     """Our priority word -> the vendor's."""
+    no_priority: ClassVar[Any] = None
+    """What the vendor gives a ticket nobody has given a priority."""
 
     def __init__(
         self, name: str, desk: Desk, budget: Budget, *, own_clocks: bool = True, guard: Guard = lambda: None
@@ -55,6 +58,11 @@ class Helpdesk(ABC):
     def api(self) -> Client:
         """Return the client itself, for setting an account up."""
         return self._api
+
+    @property
+    def clock_skew(self) -> float | None:
+        """Return the seconds by which our clock is ahead of the helpdesk's; None before its first answer."""
+        return self._api.clock_skew
 
     @abstractmethod
     def _open(self) -> Client:
@@ -79,6 +87,32 @@ class Helpdesk(ABC):
             return Written(refused=refused)
         after, more = self._set(ticket, wanted)
         return Written(before=self._before(ticket, after), after=after, refused=refused | more)
+
+    def put_back(self, ticket: Ticket, ours: Mapping[str, Any], before: Mapping[str, Any]) -> Written:
+        """Give `ticket`, as just read, the values from before us; only where ours stand."""
+        groups = self._groups() if "group" in ours else {}
+        wanted: dict[str, Any] = {}
+        refused: dict[str, str] = {}
+        for name, value in ours.items():
+            shown = {"priority": ticket.priority, "group": ticket.group_id}.get(name, ticket.fields.get(name))
+            if name == "group" and shown:
+                shown = groups.get(str(shown), shown)
+            if not same_value(shown, value):
+                refused[name] = NOT_OURS_NOW
+                continue
+            try:
+                wanted[name] = self._earlier_value(name, before.get(name))
+            except Refused as error:
+                refused[name] = str(error)
+        after, more = self._set(ticket, wanted) if wanted else ({}, {})
+        return Written(before=self._before(ticket, after), after=after, refused=refused | more)
+
+    def _earlier_value(self, name: str, value: Any) -> Any:
+        if name == "priority":
+            return self.priorities[value] if value else self.no_priority
+        if name == "group":
+            return self._group_id(str(value)) if value else None
+        return value
 
     def _month_ago(self) -> datetime:
         return datetime.now(UTC) - timedelta(days=HISTORY_DAYS)
@@ -140,6 +174,11 @@ class Helpdesk(ABC):
     def _alarm(self, ticket_id: str, note_id: str, outcome: str) -> None:
         """Tell whoever is on duty that customers may have seen our note."""
         log.critical("PUBLIC NOTE desk=%s ticket=%s note=%s: %s", self.desk, ticket_id, note_id, outcome)
+
+
+def same_value(one: Any, other: Any) -> bool:
+    """Say whether two values mean the same: helpdesks write numbers as text and names in any case."""
+    return str(one or "").strip().casefold() == str(other or "").strip().casefold()
 
 
 def check_reference(note_html: str, reference: str) -> None:

@@ -25,6 +25,7 @@ from urllib3.exceptions import HTTPError, NewConnectionError
 from connectors.budget import Budget, spread
 from connectors.verdict import Call, Dialect, Problem, Reply, Usage, doubt, judge
 from triage.errors import FeatureOff, Retry, Stop, TandemError, Wait
+from triage.traces import span
 
 log = logging.getLogger(__name__)
 
@@ -108,6 +109,8 @@ class Client:
         self._budget = budget
         self._guard = guard
         self._session = _session()
+        self.clock_skew: float | None = None
+        """Seconds by which our clock is ahead, by the last answer's Date; it counts whole seconds."""
 
     def get(self, path: str, *ids: str, query: Mapping[str, str] | None = None, optional: bool = False) -> Any:
         """Return the decoded answer of a read; FeatureOff where `optional` and not to be had."""
@@ -131,6 +134,11 @@ class Client:
         """Return the good answer to `call`, or raise what to do next."""
         if call.method != "GET" and not call.urgent:
             self._guard()
+        # The template of the path: ids stay out of the name, so that calls of a kind stand together.
+        with span(f"{call.method} {call.path}", account=self._budget.account):
+            return self._answered(call)
+
+    def _answered(self, call: Call) -> Reply:
         header = self._credential.header()
         reply = self._exchange(call, header)
         if reply.status == 401 and self._credential.renew(header):
@@ -170,6 +178,8 @@ class Client:
             allow_redirects=False,
             stream=True,
         ) as response:
+            if (sent_at := _date(response.headers.get("Date", ""))) is not None:
+                self.clock_skew = time.time() - sent_at.timestamp()
             return _decode(response.status_code, response.headers, _drain(response, deadline))
 
     def _account_for(self, call: Call, reply: Reply | None) -> None:
@@ -245,8 +255,14 @@ def _retry_after(headers: Mapping[str, str]) -> float | None:
         return float(value)
     except ValueError:
         pass
+    until = _date(value)
+    return None if until is None else (until - datetime.now(UTC)).total_seconds()
+
+
+def _date(header: str) -> datetime | None:
+    """Return an HTTP date."""
     try:
-        until = parsedate_to_datetime(value)
+        found = parsedate_to_datetime(header)
     except ValueError:
         return None
-    return (until.replace(tzinfo=until.tzinfo or UTC) - datetime.now(UTC)).total_seconds()
+    return found.replace(tzinfo=found.tzinfo or UTC)

@@ -116,6 +116,7 @@ class FakeConnector:
         self.cursors: list[str] = []
         self.refuses: dict[str, str] = {}
         self.edits_notes = False
+        self.clock_skew: float | None = None
         self.publishes = False
         self.hides = True
         self._faults: dict[str, deque[Fault]] = {}

@@ -224,3 +224,15 @@ class TestWithoutRedis:
 )
 def test_celerys_url_is_spelt_for_redis(given: str, expected: str) -> None:
     assert spelt(given) == expected
+
+
+class TestHeadroom:
+    def test_tells_what_is_left_of_this_minute(self, budget: Budget) -> None:
+        assert budget.headroom(NOW) is None
+        budget.charge(TICKET, now=NOW)
+        assert budget.headroom(NOW + 1) == (95, 100)
+        assert budget.headroom(NOW + 120) == (100, 100)
+
+    def test_a_redis_that_is_away_tells_nothing(self) -> None:
+        assert Budget("redis://127.0.0.1:1/0", "acme", 100).headroom(NOW) is None
+        assert Budget("", "acme", 100).headroom(NOW) is None

@@ -16,7 +16,7 @@ from typing import Any
 
 import pytest
 
-from commands.sandboxed import control, sandbox_environment, start_sandbox, start_tandem
+from commands.sandboxed import SETTINGS, control, sandbox_environment, start_sandbox, start_tandem
 from commands.stack import ROOT, Stack, StartError, free_port
 from triage.store import Store, open_store
 from triage.store.migrate import migrate
@@ -46,7 +46,11 @@ class Tandem:
         self.port, sandbox_port = free_port(), free_port()
         self.url, self.sandbox = f"http://127.0.0.1:{self.port}", f"http://127.0.0.1:{sandbox_port}"
         values = dict(os.environ) | sandbox_environment(sandbox_port)
+        # A copy, so that a test may change it while everything runs.
+        self.file = folder / "tandem.yaml"
+        self.file.write_text(SETTINGS.read_text())
         values |= {"PORT": str(self.port), "DATABASE_URL": database_url or f"sqlite:///{folder}/tandem.db"}
+        values |= {"TANDEM_CONFIG": str(self.file)}
         self.stack = Stack(values, lambda name, line: self.lines.append(f"{name}: {line}"))
         self.store: Store = open_store(values["DATABASE_URL"])
 
@@ -82,6 +86,18 @@ class Tandem:
             **more,
         }
         return str(control(self.sandbox, "/sandbox/tickets", body)["id"])
+
+    def manage(self, *arguments: str) -> None:
+        """Run a command beside what runs."""
+        command = [sys.executable, "manage.py", *arguments]
+        subprocess.run(command, cwd=ROOT, env=self.stack.environment, check=True, capture_output=True, timeout=60)
+
+    def knock(self, desk: str) -> int:
+        """Return the answer to a webhook without a signature."""
+        request = urllib.request.Request(f"{self.url}/webhooks/zendesk/{desk}", b"{}", method="POST")
+        with pytest.raises(urllib.error.HTTPError) as refused:
+            urllib.request.urlopen(request, timeout=10)
+        return refused.value.code
 
     def tickets(self, vendor: str) -> dict[str, dict[str, Any]]:
         return {str(ticket["id"]): ticket for ticket in control(self.sandbox, "/sandbox/state")[vendor]}
@@ -179,6 +195,34 @@ def test_a_write_whose_answer_is_lost_is_not_repeated(tandem: Tandem) -> None:
     sent = [(vendor, tandem.ticket(vendor)) for vendor in VENDORS]
     tandem.wait("notes", lambda: all(tandem.has_tags(*one) for one in sent), 60)
     assert [tandem.notes(*one) for one in sent] == [1, 1]
+    _stop_change_go(tandem)
+
+
+def _stop_change_go(tandem: Tandem) -> None:
+    """The stop keeps the queue, and a changed file counts in web and worker, without a restart."""
+    pids = [process.popen.pid for process in tandem.stack.processes]
+    tandem.manage("mode", "--stop")
+    held = [(vendor, tandem.ticket(vendor)) for vendor in VENDORS]
+    tandem.wait("webhooks", lambda: sum(tandem.store.deliveries.counts().values()) == 4, 15)
+    time.sleep(8)  # a sweep comes by
+    assert [tandem.notes(*one) for one in held] == [0, 0]
+    waiting = [one for one in tandem.store.deliveries.recent(2) if one.state == "queued"]
+    assert [one.attempts for one in waiting] == [0, 0]
+    assert all("writing is stopped" in one.reason for one in waiting)
+
+    assert tandem.knock("initech") == 404
+    third = "  initech:\n" + SETTINGS.read_text().split("  acme:\n")[1].split("  globex:")[0]
+    tandem.file.write_text(SETTINGS.read_text() + third + "tag_prefix: t_\n")
+    tandem.wait("the new desk", lambda: tandem.knock("initech") == 401, 10)
+    tandem.manage("mode", "--go")
+    seconds = tandem.wait("the queue", tandem.settled, 30)
+    assert seconds < 20
+    assert [tandem.notes(*one) for one in held] == [1, 1]
+    assert all("t_triaged" in tandem.tickets(vendor)[id_]["tags"] for vendor, id_ in held)
+
+    tandem.file.write_text("desks: [")
+    tandem.wait("the alarm", lambda: any("line" in one.text for one in tandem.store.alarms.recent()), 15)
+    assert pids == [process.popen.pid for process in tandem.stack.processes]
 
 
 def test_tickets_without_a_webhook_are_found(tandem: Tandem) -> None:

@@ -292,9 +292,9 @@ class TestForget:
             insert = text(
                 "INSERT INTO deliveries"
                 " (desk, key, ticket_id, event, state, reason, attempts, wakeups, received_at, body)"
-                " VALUES ('acme', :key, '1', 'created', 'done', '', 1, 0, 1.0, 'x')"
+                " VALUES ('acme', :key, '1', 'created', 'done', '', 1, 0, :at, 'x')"
             )
-            connection.execute(insert, [{"key": str(i)} for i in range(2500)])
+            connection.execute(insert, [{"key": str(i), "at": START - 20 * 86_400} for i in range(2500)])
         assert forget(settings, sqlite_store, START) == 2500
         assert not any(self.bodies(sqlite_store).values())
 

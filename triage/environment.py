@@ -9,6 +9,7 @@ import os
 import re
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Literal
 from urllib.parse import urlsplit
 
 from dotenv import dotenv_values
@@ -67,6 +68,7 @@ class Environment(BaseModel):
     """The claim of the id token by which people are told apart: `email`, `groups`, `roles` ..."""
     port: int = Field(default=8000, ge=1, le=65535)
     log_level: str = "INFO"
+    log_format: Literal["text", "json"] = "text"
     trusted_proxies: int = Field(default=0, ge=0, le=10)
     """How many reverse proxies of yours stand before the web process and set X-Forwarded-For and -Proto."""
 

@@ -1,10 +1,17 @@
-"""Logging for every process: ids and plain words on one line, to standard output."""
+"""Logging for every process: ids and plain words on one line, to standard output, for people or as JSON."""
 
 from __future__ import annotations
 
+import json
 import logging
 import sys
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar
+from datetime import UTC, datetime
+from typing import Literal
 
+Style = Literal["text", "json"]
 FORMAT = "%(asctime)s %(levelname)-7s %(name)s: %(message)s"
 # Libraries that log addresses or bodies at INFO, or two lines a task where our own line says more.
 QUIET = (
@@ -17,10 +24,41 @@ QUIET = (
     "openai",
     "urllib3",
 )
+_ids: ContextVar[Mapping[str, str | int]] = ContextVar("ids", default={})  # noqa: B039 - never changed in place
 
 
-def configure_logging(level: str) -> None:
+@contextmanager
+def about(**ids: str | int) -> Iterator[None]:
+    """Name what the block works on (delivery, run, desk, ticket) in each of its log lines written as JSON."""
+    token = _ids.set({**_ids.get(), **ids})
+    try:
+        yield
+    finally:
+        _ids.reset(token)
+
+
+class JsonFormatter(logging.Formatter):
+    """One JSON object a line: time (UTC), level, logger, message, the ids of `about`; of an exception only its kind."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """Return the line."""
+        line: dict[str, str | int] = {
+            "time": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),
+            "level": record.levelname,
+            "logger": record.name,
+            "message": record.getMessage(),
+            **_ids.get(),
+        }
+        if record.exc_info and record.exc_info[0]:
+            # Its text may hold what a customer wrote.
+            line["exception"] = record.exc_info[0].__name__
+        return json.dumps(line, ensure_ascii=False)
+
+
+def configure_logging(level: str, style: Style = "text") -> None:
     """Send everything from `level` up to standard output."""
-    logging.basicConfig(level=level.upper(), format=FORMAT, stream=sys.stdout, force=True)
+    handler = logging.StreamHandler(sys.stdout)
+    handler.setFormatter(JsonFormatter() if style == "json" else logging.Formatter(FORMAT))
+    logging.basicConfig(level=level.upper(), handlers=[handler], force=True)
     for name in QUIET:
         logging.getLogger(name).setLevel(logging.WARNING)

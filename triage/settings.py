@@ -46,8 +46,10 @@ class Mode(StrEnum):
 
     def allows(self, other: Mode) -> bool:
         """Say whether this mode includes `other`."""
-        order = list(Mode)
-        return order.index(self) >= order.index(other)
+        return RANKS[self] >= RANKS[other]
+
+
+RANKS = {mode: rank for rank, mode in enumerate(Mode)}
 
 
 class OAuthClient(Section):
@@ -209,7 +211,16 @@ class Retention(Section):
     delivery_bodies: int = Field(default=14, ge=1)
     """Webhook bodies as received."""
     run_details: int = Field(default=180, ge=1)
-    """What a run said: verdict, quoted sentences, draft, policy steps. Ids, states and costs stay. Whole backtests."""
+    """What a run said: verdict, quoted sentences, draft, policy steps. Ids, states and costs stay. Whole backtests,
+    exchanges with a model, questions to agents and the reasons of their votes."""
+    deliveries: int = Field(default=400, ge=30)
+    """Rows of webhooks that are closed."""
+    runs: int = Field(default=1100, ge=90)
+    """Rows of runs, effects, outcomes and feedback. Longer than a ticket can come back: they keep it from being triaged
+    a second time."""
+    alarms: int = Field(default=90, ge=1)
+    audit: int = Field(default=1100, ge=30)
+    """Who changed what."""
 
 
 DEFAULT_TEAMS = {

@@ -14,7 +14,7 @@ from triage.decision import Decision, decide
 from triage.settings import DecidedField, Desk, Mode, Settings, Thresholds
 from triage.ticket import Ticket
 
-MOST_RUNS = 2000
+MOST_RUNS = 1000
 EXAMPLES = 12
 # What `triage.decision` says of a value that a person has set.
 PRIORITY_SET, GROUP_SET = "priority: a person has set", "group: set already"

@@ -2,14 +2,23 @@
 
 from __future__ import annotations
 
+import json
+import statistics
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from prometheus_client.core import GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
 from triage.store import Store
+from triage.store.marks import BEAT, EVERY_DESK, HEADROOM
+
+# How far back the times of runs are looked at, and at how many of them.
+PACE_SECONDS = 900.0
+PACE_RUNS = 1000
+# Older than this it says nothing about the present minute.
+HEADROOM_SECONDS = 60.0
 
 
 class StoreCollector(Collector):
@@ -20,6 +29,7 @@ class StoreCollector(Collector):
 
     def collect(self) -> Iterator[Metric]:
         """Yield the families."""
+        now = time.time()
         families = (
             ("tandem_deliveries", "Deliveries by state", self._store.deliveries.counts()),
             ("tandem_runs", "Runs by state", self._store.runs.counts()),
@@ -35,8 +45,11 @@ class StoreCollector(Collector):
         yield GaugeMetricFamily(
             "tandem_oldest_open_delivery_seconds",
             "Age of the oldest delivery that is not finished",
-            value=max(0.0, time.time() - oldest) if oldest else 0.0,
+            value=max(0.0, now - oldest) if oldest else 0.0,
         )
+        yield from self._paces(now)
+        yield from self._headroom(now)
+        yield from self._signs(now)
         clocks = GaugeMetricFamily("tandem_sla_clocks", "Open SLA clocks", labels=["desk", "metric", "stage"])
         for (desk, metric, stage), count in sorted(self._open_clocks().items()):
             clocks.add_metric([desk, metric, stage], count)
@@ -45,8 +58,40 @@ class StoreCollector(Collector):
         yield GaugeMetricFamily(
             "tandem_sla_overdue_seconds",
             "How long the SLA clock that waits longest has been due",
-            value=max(0.0, time.time() - due) if due else 0.0,
+            value=max(0.0, now - due) if due else 0.0,
         )
+
+    def _paces(self, now: float) -> Iterator[Metric]:
+        """Yield how long the runs of the last minutes took: a summary of a window, for no process sees them all."""
+        paces = self._store.runs.paces(now - PACE_SECONDS, PACE_RUNS)
+        whole = GaugeMetricFamily("tandem_run_seconds", "From first attempt to note, lately", labels=["quantile"])
+        steps = GaugeMetricFamily("tandem_step_seconds", "Time of one step, lately", labels=["step", "quantile"])
+        if paces:
+            for name, value in _quantiles([one.whole for one in paces]):
+                whole.add_metric([name], value)
+        for step in sorted({step for one in paces for step in one.steps}):
+            for name, value in _quantiles([one.steps[step] for one in paces if step in one.steps]):
+                steps.add_metric([step, name], value)
+        yield from (whole, steps)
+
+    def _headroom(self, now: float) -> Iterator[Metric]:
+        left = GaugeMetricFamily("tandem_rate_limit_left", "Calls left this minute", labels=["desk"])
+        limit = GaugeMetricFamily("tandem_rate_limit", "Calls the helpdesk allows a minute", labels=["desk"])
+        for desk, (value, at) in sorted(self._store.cursors.all_named(HEADROOM).items()):
+            if now - at < HEADROOM_SECONDS:
+                room = json.loads(value)
+                left.add_metric([desk], room[0])
+                limit.add_metric([desk], room[1])
+        yield from (left, limit)
+
+    def _signs(self, now: float) -> Iterator[Metric]:
+        alarms = GaugeMetricFamily("tandem_alarms", "What an admin must see, by kind", labels=["kind"])
+        for kind, count in sorted(self._store.alarms.counts().items()):
+            alarms.add_metric([kind], count)
+        yield alarms
+        seen = self._store.cursors.get(EVERY_DESK, BEAT)
+        age = max(0.0, now - seen[1]) if seen else None
+        yield GaugeMetricFamily("tandem_worker_seen_seconds", "Since worker and beat last showed up", value=age)
 
     def _open_clocks(self) -> Counter[tuple[str, str, str]]:
         found: Counter[tuple[str, str, str]] = Counter()
@@ -80,3 +125,11 @@ class StoreCollector(Collector):
     def describe(self) -> Iterator[Metric]:
         """Yield nothing: registering must not touch the database."""
         return iter(())
+
+
+def _quantiles(values: Sequence[float]) -> list[tuple[str, float]]:
+    """Return the median and the 95th percentile."""
+    if len(values) == 1:
+        return [("0.5", values[0]), ("0.95", values[0])]
+    parts = statistics.quantiles(values, n=20, method="inclusive")
+    return [("0.5", parts[9]), ("0.95", parts[18])]

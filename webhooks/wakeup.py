@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import logging
 import time
+from dataclasses import asdict
+from typing import Any
 
 from celery import Celery
 
+from triage.store.undone import Choice
 from workers.app import impatient_app
-from workers.names import SETUP, TRIAGE
+from workers.names import SETUP, TRIAGE, UNDO
 
 logger = logging.getLogger(__name__)
 # A broker that hangs costs one caller this long; the callers of the next seconds do not even try.
@@ -23,23 +26,26 @@ class Wakeup:
         self._app = app or impatient_app(TIMEOUT_SECONDS)
         self._paused_until = 0.0
 
-    def set_up(self, desk: str, step: str) -> bool:
-        """Ask a worker to carry out a step of connecting a desk; False when the broker did not take it."""
-        try:
-            self._app.send_task(SETUP, args=[desk, step], retry=False, ignore_result=True)
-        except Exception as error:  # as below, but here somebody waits and is told
-            logger.warning("broker did not take the setting up of %s (%s)", desk, type(error).__name__)
-            return False
-        return True
-
     def send(self, delivery_id: int) -> bool:
         """Send the wake-up; False when the broker did not take it."""
+        # What is not sent is stored, and the sweep sends it.
+        return self._send(TRIAGE, [delivery_id], f"delivery {delivery_id}")
+
+    def undo(self, actor: str, choice: Choice) -> bool:
+        """Have a worker take back what Tandem has written; False where the broker did not take it: nothing is done."""
+        return self._send(UNDO, [actor, asdict(choice), ["", ""]], "an undo")
+
+    def set_up(self, desk: str, step: str) -> bool:
+        """Have a worker do a step of connecting a desk; False where the broker did not take it: nothing is done."""
+        return self._send(SETUP, [desk, step], "a step of connecting a desk")
+
+    def _send(self, task: str, arguments: list[Any], what: str) -> bool:
         if time.monotonic() < self._paused_until:
             return False
         try:
-            self._app.send_task(TRIAGE, args=[delivery_id], retry=False, ignore_result=True)
-        except Exception as error:  # whatever the broker's client raises, the row is stored and the sweep sends it
+            self._app.send_task(task, args=arguments, retry=False, ignore_result=True)
+        except Exception as error:  # whatever the broker's client raises
             self._paused_until = time.monotonic() + PAUSE_SECONDS
-            logger.warning("broker did not take delivery %d (%s); the sweep will", delivery_id, type(error).__name__)
+            logger.warning("broker did not take %s (%s)", what, type(error).__name__)
             return False
         return True

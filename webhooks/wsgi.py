@@ -12,6 +12,7 @@ from triage.logs import configure_logging
 from triage.settings_file import load_settings
 from triage.settings_reload import SettingsFile
 from triage.store import open_store
+from triage.traces import set_up_traces
 from webhooks.app import create_app
 from webhooks.wakeup import Wakeup
 
@@ -22,7 +23,8 @@ PATIENCE_SECONDS = 5.0
 def build() -> Flask:
     """Return the application of this process."""
     environment = read_environment()
-    configure_logging(environment.log_level)
+    configure_logging(environment.log_level, environment.log_format)
+    set_up_traces("tandem-web", variables())
     path = Path(environment.tandem_config)
     settings = load_settings(path, variables())
     store = open_store(environment.database_url, PATIENCE_SECONDS)

@@ -11,6 +11,7 @@ from collections.abc import Callable
 from sqlalchemy.exc import DataError, IntegrityError, NoResultFound, ProgrammingError, SQLAlchemyError
 
 from triage.errors import DeskLocked, FeatureOff, Gone, Refused, Retry, Stop, TandemError, Wait
+from triage.logs import about
 from triage.settings import Mode
 from triage.store import Store
 from triage.store.deliveries import CLOCK, CREATED, DEAD, DONE, OPEN_STATES, Delivery
@@ -19,6 +20,7 @@ from triage.store.runs import DEAD as RUN_DEAD
 from triage.store.runs import DONE as RUN_DONE
 from triage.store.runs import SKIPPED as RUN_SKIPPED
 from triage.store.runs import Run
+from triage.traces import span
 from workers.clocks import follow, let_go
 from workers.leases import LEASE_SECONDS, Leases
 from workers.pipeline import LeaseLostError, Tools, skip, triage
@@ -33,6 +35,9 @@ LONGEST_PAUSE_SECONDS = 3600.0
 LOCKED_PAUSE_SECONDS = 300.0
 JITTER = 0.2
 LOCKED = "the helpdesk refuses the desk's credential; it is tried again every few minutes"
+# What a person has asked for is done, whatever was taken back before.
+ASKED = ("asked:", "answer:")
+TAKEN_BACK = "what Tandem wrote on this ticket was taken back: it is left alone"
 LOST = f"{MAX_ATTEMPTS} attempts ended without a word: the worker was killed each time, or could not reach the database"
 # A run that is waiting or under way starts the clocks itself.
 ADOPTED = (RUN_DONE, RUN_DEAD, RUN_SKIPPED)
@@ -64,6 +69,9 @@ def deliver(
         # From then on the sweep leaves it alone until the desk goes on.
         store.deliveries.postpone(delivery_id, now + error.seconds, str(error))
         return
+    if not delivery.occasion.startswith(ASKED) and store.undone.is_undone(delivery.desk, delivery.ticket_id):
+        store.deliveries.finish(delivery_id, DONE, now, TAKEN_BACK)
+        return
     locked_at = store.alarms.raised_at(delivery.desk, DESK_LOCKED)
     if locked_at is not None and now - locked_at < LOCKED_PAUSE_SECONDS:
         # One ticket after the pause tries the credential again; the others need not be refused too.
@@ -91,7 +99,13 @@ def deliver(
         store.runs.finish(run, RUN_DEAD, now, LOST)
         store.deliveries.finish(delivery_id, DEAD, now, LOST)
         return
-    with leases.hold(run.id, run.owner):
+    subject: dict[str, str | int] = {
+        "delivery": delivery_id,
+        "run": run.id,
+        "desk": delivery.desk,
+        "ticket": delivery.ticket_id,
+    }
+    with about(**subject), span("triage", **subject), leases.hold(run.id, run.owner):
         done = _attempt(delivery, run, attempt, store, tools_for)
     if done and locked_at is not None:
         store.alarms.clear(delivery.desk, DESK_LOCKED)

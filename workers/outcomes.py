@@ -110,7 +110,8 @@ def _wrote(effects: Sequence[Effect]) -> _Wrote:
     values: dict[str, str] = {}
     tags: set[str] = set()
     for effect in effects:
-        if effect.state != CONFIRMED:
+        if effect.state != CONFIRMED or effect.undo:
+            # What we took back ourselves says nothing of what people think of it.
             continue
         if effect.kind == TAGS:
             tags |= set(effect.intent.get("tags", [])) - set(effect.refused or {})

@@ -34,6 +34,7 @@ from triage.store.effects import FIELDS as FIELDS_EFFECT
 from triage.store.marks import PUBLIC_NOTE
 from triage.store.runs import DONE, SKIPPED, Run
 from triage.ticket import Status, Ticket
+from triage.traces import span
 from workers.clocks import follow
 from workers.leases import LEASE_SECONDS
 
@@ -90,7 +91,8 @@ class Steps:
         """Add the time of the block to `step`."""
         start = time.perf_counter()
         try:
-            yield
+            with span(step):
+                yield
         finally:
             self.seconds[step] = round(self.seconds.get(step, 0.0) + time.perf_counter() - start, 4)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import logging
 import os
 import signal
@@ -28,6 +29,7 @@ from triage.settings import Desk, Mode, Settings
 from triage.settings_file import load_settings
 from triage.settings_reload import SettingsFile
 from triage.store import Store, open_store
+from triage.store.marks import HEADROOM
 from workers.corrections import with_corrections
 from workers.knowledge import Room
 from workers.leases import Leases
@@ -72,6 +74,7 @@ class Runtime:
         self._file: SettingsFile | None = None
         self._connectors: dict[str, _Open] = {}
         self._answers: tuple[Settings, Classifier] | None = None
+        self._budgets: dict[str, Budget] = {}
         self._learned: dict[str, _Learned] = {}
         self._lock = threading.RLock()
 
@@ -178,7 +181,18 @@ class Runtime:
     def _open(self, name: str, desk: Desk, own: bool, guard: Callable[[], None]) -> Connector:
         # By address: two desks on one account share its limit.
         budget = Budget(self.environment.redis_url, desk.url.partition("://")[2], desk.rate_limit)
+        self._budgets[name] = budget
         return open_connector(name, desk, budget, own_clocks=own, guard=guard)
+
+    def remember_headroom(self, now: float) -> None:
+        """Write down how many calls each account that is in use has left this minute, for metrics and console."""
+        for name in list(self._budgets):
+            if (room := self.headroom(name, now)) is not None:
+                self.store.cursors.set(name, HEADROOM, json.dumps(room), now)
+
+    def headroom(self, name: str, now: float) -> tuple[float, float] | None:
+        """Return calls left this minute and the limit of desk `name`, whose connector has been opened."""
+        return self._budgets[name].headroom(now)
 
     @cached_property
     def lookup(self) -> Lookup:

@@ -12,6 +12,7 @@ from triage.knowledge.documents import MAX_TITLE, Document
 from triage.redact import Masks
 from triage.sources import TICKET
 from triage.store import Store
+from triage.store.marks import FORGOTTEN
 from triage.ticket import Author, Message
 
 Mask = Callable[[Sequence[str], Sequence[str]], list[str]]
@@ -34,8 +35,11 @@ def take_solved(
         page = connector.history(cursor, since)
         calls -= 1
         known = store.knowledge.known(desk, TICKET, [past.ticket.id for past in page.tickets])
+        gone = store.cursors.among(desk, [FORGOTTEN + past.ticket.id for past in page.tickets])
         fresh = {
-            past.ticket.id: past for past in page.tickets if known.get(past.ticket.id, ("",))[0] != past.ticket.stamp
+            past.ticket.id: past
+            for past in page.tickets
+            if known.get(past.ticket.id, ("",))[0] != past.ticket.stamp and FORGOTTEN + past.ticket.id not in gone
         }
         whole = len(fresh) <= calls
         taken: list[tuple[Past, tuple[Message, ...]]] = []

@@ -105,7 +105,7 @@ def remember_bot(name: str, connector: Connector, store: Store, now: float) -> N
 
 
 def forget(settings: Settings, store: Store, now: float) -> int:
-    """Drop bodies, run details, clocks and backtests that are older than the retention allows; returns how many."""
+    """Drop what is older than the retention allows; returns how many rows it was, or were emptied."""
     dropped = 0
     kept = settings.retention
     while some := store.deliveries.drop_bodies(now - kept.delivery_bodies * DAY_SECONDS):
@@ -116,7 +116,8 @@ def forget(settings: Settings, store: Store, now: float) -> int:
         dropped += some
     while some := store.clocks.drop(now - kept.run_details * DAY_SECONDS):
         dropped += some
-    return dropped + store.backtests.drop(now - kept.run_details * DAY_SECONDS)
+    dropped += store.backtests.drop(now - kept.run_details * DAY_SECONDS)
+    return dropped + store.retention.apply(kept, now)
 
 
 def _show(observers: Sequence[Observer], name: str, tickets: Sequence[Changed]) -> None:

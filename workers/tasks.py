@@ -14,10 +14,12 @@ from typing import Any
 from celery.signals import setup_logging, worker_init, worker_ready
 from sqlalchemy.exc import SQLAlchemyError
 
-from triage.environment import read_environment
+from triage.environment import read_environment, variables
 from triage.errors import TandemError
 from triage.logs import configure_logging
 from triage.store.marks import EVERY_DESK, WORKER
+from triage.store.undone import Choice
+from triage.traces import set_up_traces
 from workers import names
 from workers.app import app
 from workers.bulk import go_on
@@ -29,6 +31,7 @@ from workers.knowledge import sync_due
 from workers.runtime import Runtime, crash_here
 from workers.sla_sweep import sweep_due
 from workers.sweep import forget, reconcile_due, remember_bot, requeue
+from workers.undo import undo_some
 
 logger = logging.getLogger(__name__)
 
@@ -42,7 +45,8 @@ def runtime() -> Runtime:
 @setup_logging.connect
 def set_up_logging(**_: Any) -> None:
     """Log as every other process does; Celery sets nothing up when this is connected."""
-    configure_logging(read_environment().log_level)
+    environment = read_environment()
+    configure_logging(environment.log_level, environment.log_format)
 
 
 @worker_ready.connect
@@ -54,6 +58,7 @@ def say_ready(**_: Any) -> None:
 @worker_init.connect
 def prepare(**_: Any) -> None:
     """Load the model and learn who we are before the first ticket; a bad setting stops the start here."""
+    set_up_traces("tandem-worker", variables())
     here = runtime()
     # Naming it builds it, which loads and fits everything.
     logger.info("classifier: %s", here.classifier.name)
@@ -89,6 +94,7 @@ def requeue_due() -> None:
 def reconcile_desks() -> None:
     """Find the tickets whose webhook never came."""
     reconcile_due(runtime().settings, runtime().store, runtime().connector, time.time())
+    runtime().remember_headroom(time.time())
 
 
 @app.task(name=names.SLA, shared=False)
@@ -132,6 +138,16 @@ def set_up(desk: str, step: str) -> None:
     """Carry out one step of connecting a desk for the console."""
     here = runtime()
     carry_out(desk, step, here.environment, here.store)
+
+
+@app.task(name=names.UNDO, shared=False)
+def undo_chunk(actor: str, choice: dict[str, Any], after: list[str]) -> None:
+    """Take back what Tandem has written on a few tickets, then ask for the next ones."""
+    here = runtime()
+    batch = undo_some(Choice(**choice), here.store, here.unguarded, actor, (after[0], after[1]))
+    if batch.after is not None:
+        again = [actor, choice, list(batch.after)]
+        app.send_task(names.UNDO, args=again, countdown=batch.pause, ignore_result=True)
 
 
 def send_bulk(backtest_id: int, pause: float) -> bool:

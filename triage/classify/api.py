@@ -15,6 +15,7 @@ import openai
 from triage.classify.reply import UNREADABLE
 from triage.classify.wire import MAX_ANSWER, TooLarge, bounded_client
 from triage.errors import ModelError
+from triage.traces import span
 
 OPENAI_URL = "https://api.openai.com/v1"
 NO_KEY = "none"  # the SDK wants a word; local endpoints ask for no key
@@ -64,7 +65,7 @@ class Api:
         """Return the body of the chat completion for `arguments` (model, messages and so on)."""
         # The SDK's overloads want literal arguments; these depend on the endpoint.
         create: Callable[..., Any] = self._chat.chat.completions.create
-        with _plain_errors(UNREADABLE):
+        with _plain_errors(UNREADABLE), span("chat", model=str(arguments.get("model", ""))):
             return _body(create(timeout=seconds, **arguments), UNREADABLE)
 
     def upload(self, file: Path, purpose: str) -> str:

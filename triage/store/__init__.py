@@ -18,12 +18,15 @@ from triage.store.days import Days
 from triage.store.deliveries import Deliveries
 from triage.store.effects import Effects
 from triage.store.engine import PATIENCE_SECONDS, open_engine
+from triage.store.forgetting import Forgetting
 from triage.store.knowledge import Knowledge
 from triage.store.marks import Alarms, Cursors
 from triage.store.models import Models
 from triage.store.outcomes import Outcomes
+from triage.store.retention import Retention
 from triage.store.runs import Runs
 from triage.store.tickets import Tickets
+from triage.store.undone import Undone
 
 
 @dataclass(frozen=True)
@@ -49,6 +52,9 @@ class Store:
     days: Days
     tickets: Tickets
     controls: Controls
+    undone: Undone
+    forgetting: Forgetting
+    retention: Retention
 
 
 def open_store(url: str, patience: float = PATIENCE_SECONDS) -> Store:
@@ -74,4 +80,7 @@ def open_store(url: str, patience: float = PATIENCE_SECONDS) -> Store:
         days=Days(engine),
         tickets=Tickets(engine),
         controls=Controls(engine),
+        undone=Undone(engine),
+        forgetting=Forgetting(engine),
+        retention=Retention(engine),
     )

@@ -8,7 +8,7 @@ from typing import Any
 
 from sqlalchemy import Engine, delete, select, text, update
 
-from triage.store.engine import insert_into, reader_of
+from triage.store.engine import insert_into, one_at_a_time, reader_of
 from triage.store.tables import calibrations
 
 KEPT = 30
@@ -58,6 +58,7 @@ class Calibrations:
         same = _same(desk, new.classifier, new.field)
         values = {**asdict(new), "desk": desk, "created_at": now, "active": True}
         with self._engine.begin() as connection:
+            one_at_a_time(connection, "calibrations", desk, new.classifier, new.field)
             connection.execute(update(calibrations).where(*same).values(active=False))
             connection.execute(
                 insert_into(self._engine, calibrations)

@@ -194,7 +194,8 @@ class Deliveries:
 
     def postpone(self, delivery_id: int, due_at: float, reason: str = "", *, uncount: bool = False) -> None:
         """Look at this row again at `due_at`; `uncount` gives the attempt back."""
-        values: dict[str, Any] = {"due_at": due_at, "reason": reason[:REASON_LENGTH], "wakeups": 0}
+        # Queued, also where a worker was faster than the web process's own mark, which would push it ahead.
+        values: dict[str, Any] = {"state": QUEUED, "due_at": due_at, "reason": reason[:REASON_LENGTH], "wakeups": 0}
         if uncount:
             values["attempts"] = case((deliveries.c.attempts > 0, deliveries.c.attempts - 1), else_=0)
         with self._engine.begin() as connection:
@@ -258,6 +259,14 @@ class Deliveries:
         query = query.where(func.coalesce(deliveries.c.desk, "") == desk) if desk else query
         with self._reader.connect() as connection:
             return list(connection.execute(query.order_by(deliveries.c.received_at.desc()).limit(limit)).scalars())
+
+    def between(self, since: float, until: float, states: Sequence[str], desk: str = "") -> list[int]:
+        """Return the ids of rows in `states` that were received in [since, until), oldest first."""
+        wanted = [deliveries.c.received_at >= since, deliveries.c.received_at < until, deliveries.c.state.in_(states)]
+        wanted += [deliveries.c.desk == desk] if desk else []
+        with self._reader.connect() as connection:
+            query = select(deliveries.c.id).where(*wanted).order_by(deliveries.c.received_at)
+            return list(connection.execute(query).scalars())
 
     def counts(self, *states: str) -> dict[str, int]:
         """Return how many rows are in each state, or in each of `states`: few rows are counted fast among millions."""

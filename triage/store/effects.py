@@ -31,6 +31,7 @@ class Effect:
     created_at: float
     sent_at: float | None
     confirmed_at: float | None
+    undo: dict[str, Any] | None = None
 
 
 def _effect(row: RowMapping) -> Effect:

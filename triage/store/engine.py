@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import zlib
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Connection, Engine, Table, create_engine, event
+from sqlalchemy import Connection, Engine, Table, create_engine, event, text
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import DisconnectionError
@@ -13,6 +14,8 @@ from sqlalchemy.exc import DisconnectionError
 from triage.errors import SettingsError
 
 PATIENCE_SECONDS = 30.0
+# Any fixed number: the space of our advisory locks in PostgreSQL.
+LOCKS = 7305142
 DEFAULT_FOLDER = Path("data")
 NO_FOLDER = "DATABASE_URL: the folder {folder} does not exist; create it, or correct the path"
 
@@ -95,6 +98,13 @@ def _begin(connection: Connection) -> None:
 def reader_of(engine: Engine) -> Engine:
     """Return the same database for reading: its transactions wait for no writer."""
     return engine.execution_options(reads_only=True)
+
+
+def one_at_a_time(connection: Connection, *names: str) -> None:
+    """Let only one transaction with these `names` go on, until it ends: others' rows are then not locked crosswise."""
+    if connection.dialect.name == "postgresql":  # SQLite has one writer at a time by itself
+        key = zlib.crc32("\0".join(names).encode())
+        connection.execute(text("SELECT pg_advisory_xact_lock(:space, :key)"), {"space": LOCKS, "key": key - 2**31})
 
 
 def insert_into(engine: Engine, table: Table) -> Any:

@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 
-from sqlalchemy import Engine, delete, select
+from sqlalchemy import Engine, delete, func, select
 
 from triage.controlled import EVERY_DESK as EVERY_DESK
 from triage.store.engine import insert_into, reader_of
 from triage.store.tables import alarms, cursors
 
 POLL, POLLED, BOT, BEAT, WORKER, READY = "poll", "polled", "bot", "beat", "worker", "ready"
+CALIBRATED, SLA_SWEPT, HEADROOM = "calibrated", "sla_swept", "headroom"
 SETUP = "setup"
 """How connecting a desk in the console stands, as JSON without any secret."""
-CALIBRATED, SLA_SWEPT = "calibrated", "sla_swept"
 PUBLIC_NOTE, DESK_LOCKED, CATCH_UP_OFF = "public_note", "desk_locked", "catch_up_off"
 SLA_STUCK, SLA_ACT = "sla_stuck", "sla_act"
+FORGOTTEN = "forgotten:"
 SETTINGS_FILE, RESTART_NEEDED = "settings_file", "restart_needed"
 
 
@@ -44,6 +46,12 @@ class Cursors:
             row = connection.execute(query).one_or_none()
         return (row.value, row.updated_at) if row else None
 
+    def among(self, desk: str, names: Collection[str]) -> set[str]:
+        """Return those of `names` that are set."""
+        query = select(cursors.c.name).where(cursors.c.desk == desk, cursors.c.name.in_(list(names)))
+        with self._reader.connect() as connection:
+            return set(connection.execute(query).scalars())
+
     def set(self, desk: str, name: str, value: str, now: float) -> None:
         """Set the value."""
         new = {"value": value, "updated_at": now}
@@ -53,6 +61,12 @@ class Cursors:
                 .values(desk=desk, name=name, **new)
                 .on_conflict_do_update(index_elements=["desk", "name"], set_=new)
             )
+
+    def all_named(self, name: str) -> dict[str, tuple[str, float]]:
+        """Return desk -> value and when it was set, of every desk that has one."""
+        query = select(cursors.c.desk, cursors.c.value, cursors.c.updated_at).where(cursors.c.name == name)
+        with self._reader.connect() as connection:
+            return {row.desk: (row.value, row.updated_at) for row in connection.execute(query)}
 
 
 class Alarms:
@@ -85,6 +99,12 @@ class Alarms:
         same = alarms.c.desk == desk, alarms.c.kind == kind, alarms.c.ticket_id == ticket_id
         with self._engine.begin() as connection:
             connection.execute(delete(alarms).where(*same))
+
+    def counts(self) -> dict[str, int]:
+        """Return how many alarms of each kind there are."""
+        query = select(alarms.c.kind, func.count()).group_by(alarms.c.kind)
+        with self._reader.connect() as connection:
+            return {row[0]: row[1] for row in connection.execute(query)}
 
     def recent(self, limit: int = 20) -> list[Alarm]:
         """Return the newest alarms first."""

@@ -8,7 +8,7 @@ from typing import Any
 
 from sqlalchemy import Engine, delete, insert, select, update
 
-from triage.store.engine import reader_of
+from triage.store.engine import one_at_a_time, reader_of
 from triage.store.tables import models
 
 KEPT = 5
@@ -50,6 +50,7 @@ class Models:
         """Keep `new` as the active model of its field on `desk` and return its id; the one before is kept, asleep."""
         same = (models.c.desk == desk, models.c.field == new.field)
         with self._engine.begin() as connection:
+            one_at_a_time(connection, "models", desk, new.field)
             connection.execute(update(models).where(*same).values(active=False))
             row = connection.execute(insert(models).values(desk=desk, created_at=now, active=True, **_columns(new)))
             old = select(models.c.id).where(*same).order_by(models.c.id.desc()).offset(KEPT).limit(100)

@@ -31,6 +31,14 @@ class Spending:
 
 
 @dataclass(frozen=True)
+class Pace:
+    """How long one run took: from its first attempt to its end, and each of its steps; seconds."""
+
+    whole: float
+    steps: dict[str, float]
+
+
+@dataclass(frozen=True)
 class Run:
     """One row; `classification` and `decision` are the plain data of their models."""
 
@@ -210,6 +218,14 @@ class Runs:
         with self._reader.connect() as connection:
             return [Spending(*row) for row in connection.execute(query)]
 
+    def paces(self, since: float, limit: int) -> list[Pace]:
+        """Return how long the newest runs took that were done since then."""
+        done = runs.c.finished_at >= since, runs.c.state == DONE
+        query = select(runs.c.created_at, runs.c.finished_at, runs.c.timings).where(*done)
+        with self._reader.connect() as connection:
+            rows = connection.execute(query.order_by(runs.c.finished_at.desc()).limit(limit))
+            return [Pace(row.finished_at - row.created_at, row.timings or {}) for row in rows]
+
     def done_since(self, since: float) -> int:
         """Return how many runs have been done since then."""
         query = select(func.count()).where(runs.c.finished_at >= since, runs.c.state == DONE)
@@ -224,7 +240,11 @@ class Runs:
 
     def drop_details(self, before: float, limit: int = 1000) -> int:
         """Forget what was said of tickets in runs that ended before `before`; returns how many."""
-        old = select(runs.c.id).where(runs.c.finished_at < before, runs.c.policy != "").limit(limit)
+        # One that was given up may have said something before it had a policy.
+        says = or_(
+            runs.c.policy != "", *(runs.c[name].is_not(null()) for name in ("classification", "decision", "draft"))
+        )
+        old = select(runs.c.id).where(runs.c.finished_at < before, says).limit(limit)
         nothing = {name: null() for name in ("classification", "decision", "draft")}
         forget = update(runs).where(runs.c.id.in_(old)).values(policy="", **nothing)
         with self._engine.begin() as connection:

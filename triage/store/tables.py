@@ -109,6 +109,7 @@ effects = Table(
     Column("created_at", Float, nullable=False),
     Column("sent_at", Float),
     Column("confirmed_at", Float),
+    Column("undo", JSON),  # what taking it back was to do and has done; set before anything is
     UniqueConstraint("run_id", "kind"),
 )
 
@@ -387,7 +388,7 @@ acts = Table(
     Column("stage", String(10), nullable=False),  # ok (clearing up), at_risk, breached
     Column("kind", String(10), nullable=False),  # note, fields, tags, message
     Column("channel", String(40), nullable=False, default=""),  # of a message
-    Column("state", String(10), nullable=False),  # planned, sent, confirmed, failed, dropped
+    Column("state", String(10), nullable=False),  # planned, sent, confirmed, failed, dropped, undone
     Column("reference", String(20), nullable=False, default=""),  # the TDM-... line of a note
     Column("note_id", String(40), nullable=False, default=""),
     Column("before", JSON),
@@ -399,6 +400,7 @@ acts = Table(
     Column("created_at", Float, nullable=False),
     Column("sent_at", Float),
     Column("confirmed_at", Float),
+    Column("undo", JSON),  # as in effects
     UniqueConstraint("desk", "ticket_id", "episode", "stage", "kind", "channel"),
     Index(None, "try_at", sqlite_where=text("try_at IS NOT NULL"), postgresql_where=text("try_at IS NOT NULL")),
 )

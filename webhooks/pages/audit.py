@@ -18,6 +18,7 @@ from webhooks.words import DAY_SECONDS, iso
 ROWS = 100
 # A file of more rows is asked for month by month.
 MOST_EXPORTED = 100_000
+EXPORTED_AT_ONCE = 1000
 # A spreadsheet takes these for the beginning of a formula (owasp.org, "CSV Injection").
 FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n")
 FIELDS = ("actor", "action", "desk", "subject", "since", "until")
@@ -71,12 +72,11 @@ def register(routes: Blueprint, console: Console) -> None:
         given = {name: one for name in FIELDS if (one := text(request.args, name))}
         before = request.args.get("before", "")
         first = int(before) if before.isdecimal() and len(before) < 19 else None
-        rows = log.search(sought(given), ROWS + 1, first)
-        further = rows[ROWS - 1].id if len(rows) > ROWS else None
+        rows, further = log.search(sought(given), ROWS, first)
         return console.show(
             "audit",
             time.time(),
-            rows=rows[:ROWS],
+            rows=rows,
             given=given,
             further=further,
             desks=sorted(console.settings.desks),
@@ -90,10 +90,13 @@ def register(routes: Blueprint, console: Console) -> None:
         return Response(lines(entries(sought(given))), content_type="text/csv; charset=utf-8", headers=headers)
 
     def entries(wanted: Sought) -> Iterator[Entry]:
-        before, count = None, 0
-        while count < MOST_EXPORTED and (rows := log.search(wanted, 1000, before)):
+        rows, further = log.search(wanted, EXPORTED_AT_ONCE)
+        yield from rows
+        count = len(rows)
+        while further is not None and count < MOST_EXPORTED:
+            rows, further = log.search(wanted, EXPORTED_AT_ONCE, further)
             yield from rows
-            before, count = rows[-1].id, count + len(rows)
+            count += len(rows)
 
     console.page(routes, "audit", "audit", audit, label="Audit")
     console.page(routes, "audit.csv", "audit_csv", export, admin=True)

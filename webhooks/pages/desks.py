@@ -13,9 +13,10 @@ from werkzeug.wrappers import Response
 from triage.controlled import EVERY_DESK, FIELDS, MODE, field_switch, laid_over
 from triage.settings import Desk, Mode
 from triage.store.deliveries import Delivery
-from triage.store.marks import BEAT, DESK_LOCKED, POLLED, WORKER
+from triage.store.marks import DESK_LOCKED, POLLED
 from triage.switching import MEANING, Switcher
 from webhooks.frame import Answer, Console, to
+from workers import health
 
 AS_IN_FILE = "file"
 """What the form says for "back to what the file says"."""
@@ -81,7 +82,7 @@ class Desks:
         now, switches, held = time.time(), self._console.store.controls.all(), self._console.held()
         # Fresh, so that what was just switched shows at once.
         known = laid_over(self._console.file_settings, switches).desks
-        signs = {name: self._console.store.cursors.get(EVERY_DESK, name) for name in (WORKER, BEAT)}
+        checks = [*health.database(self._console.store, now), health.disk(self._console.environment)]
         return self._console.show(
             "desks",
             now,
@@ -90,7 +91,7 @@ class Desks:
                 for name in sorted(known)
             ],
             is_stopped=EVERY_DESK in held,
-            signs={name: sign[1] for name, sign in signs.items() if sign},
+            checks=checks,
             modes=list(Mode),
             meaning=MEANING,
             choices=FIELDS,

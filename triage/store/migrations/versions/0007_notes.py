@@ -19,6 +19,8 @@ def upgrade() -> None:
     _search()
     op.add_column("runs", sa.Column("draft", sa.JSON(), nullable=True))
     op.add_column("runs", sa.Column("speech", sa.String(length=12), server_default="", nullable=False))
+    for table in ("effects", "acts"):
+        op.add_column(table, sa.Column("undo", sa.JSON(), nullable=True))
     with op.batch_alter_table("deliveries") as rows:
         rows.alter_column("occasion", type_=sa.String(length=80), existing_nullable=False)
     op.drop_index(op.f("ix_deliveries_received_at"), "deliveries")
@@ -143,5 +145,7 @@ def downgrade() -> None:
         op.drop_table(table)
     with op.batch_alter_table("deliveries") as rows:
         rows.alter_column("occasion", type_=sa.String(length=10), existing_nullable=False)
+    for table in ("effects", "acts"):
+        op.drop_column(table, "undo")
     op.drop_column("runs", "speech")
     op.drop_column("runs", "draft")

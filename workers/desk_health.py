@@ -1,0 +1,118 @@
+"""The checks that ask others: each helpdesk, the models, our own public address, the channels for messages."""
+
+from __future__ import annotations
+
+import urllib.request
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+from urllib.error import HTTPError, URLError
+from urllib.parse import urlsplit
+
+from connectors.base import Connector
+from triage.classify import shared_encoder
+from triage.environment import Environment
+from triage.errors import ModelError, TandemError
+from triage.settings import LOOPBACK, Desk
+from triage.ticket import Author, Message, Ticket
+from workers.health import Finding, State, skew
+from workers.notify import check
+
+if TYPE_CHECKING:
+    from workers.runtime import Runtime
+
+PUBLIC_SECONDS = 5.0
+LOW_SHARE = 0.2
+TOKEN_DAYS = 60
+CHECK_MODEL = "check OPENAI_BASE_URL, OPENAI_API_KEY and OPENAI_MODEL"
+
+
+def look_around(runtime: Runtime, now: float) -> Iterator[Finding]:
+    """Yield how everything stands that is not on our own side. Asks the language model once, where one is set."""
+    yield public_address(runtime.environment, runtime.settings.desks)
+    for name, one in runtime.settings.desks.items():
+        yield from desk(name, one, runtime, now)
+    yield encoder()
+    yield classifier(runtime)
+    yield from channels(runtime)
+
+
+def desk(name: str, settings: Desk, runtime: Runtime, now: float) -> Iterator[Finding]:
+    """Yield credential, token, clock and rate limit of one desk."""
+    what = f"desk {name}"
+    try:
+        connector: Connector = runtime.connector(name)
+        account = connector.account()
+    except TandemError as error:
+        yield Finding(what, State.BROKEN, str(error), f"correct desks.{name}.auth or the bot's role")
+        return
+    role = f" ({account.role})" if account.role else ""
+    who = account.name or account.user_id
+    yield Finding(what, State.OK, f"{settings.platform} as {who}{role}, mode {settings.mode}")
+    days = settings.token_days_left(datetime.now(UTC).date())
+    if days is not None:
+        remedy = "use an OAuth client, see docs/zendesk.md"
+        yield Finding(what, State.WARNING, f"its API token stops working in {days} days", remedy)
+    if connector.clock_skew is not None:
+        drift = skew(what, connector.clock_skew)
+        if drift.state is not State.OK:
+            yield drift
+    if (room := runtime.headroom(name, now)) is not None:
+        left, limit = room
+        low = left < limit * LOW_SHARE
+        remedy = "another app uses up the account's calls; see sizing in docs/operations.md" if low else ""
+        state = State.WARNING if low else State.OK
+        yield Finding(what, state, f"{left:.0f} of {limit:.0f} calls left this minute", remedy)
+
+
+def public_address(environment: Environment, desks: dict[str, Desk]) -> Finding:
+    """Return whether our public address leads to us, as far as can be told from here."""
+    what, url = "public address", environment.public
+    is_local = urlsplit(url).hostname in LOOPBACK
+    if is_local and any(urlsplit(one.url).hostname not in LOOPBACK for one in desks.values()):
+        said = f"{url} is this machine's own: no helpdesk reaches it"
+        return Finding(what, State.WARNING, said, "set PUBLIC_URL to the https address of your proxy")
+    try:
+        with urllib.request.urlopen(f"{url}/healthz", timeout=PUBLIC_SECONDS) as answer:  # noqa: S310 - our own address
+            is_ours = b'"status"' in answer.read(200)
+    except HTTPError as error:
+        return Finding(what, State.BROKEN, f"{url} answers {error.code}", "correct PUBLIC_URL, or the proxy before web")
+    except (URLError, OSError, ValueError) as error:
+        reason = type(getattr(error, "reason", error)).__name__
+        remedy = "start python manage.py web; correct PUBLIC_URL, its certificate, or the proxy before web"
+        return Finding(what, State.WARNING, f"{url} cannot be reached from here ({reason})", remedy)
+    if not is_ours:
+        return Finding(what, State.BROKEN, f"{url} is answered by something else", "correct PUBLIC_URL or the proxy")
+    return Finding(what, State.OK, f"{url} leads here")
+
+
+def encoder() -> Finding:
+    """Return whether the built-in model is there and answers the numbers it should."""
+    try:
+        return Finding("embedded model", State.OK, shared_encoder().model_id)
+    except (TandemError, ImportError, OSError) as error:
+        text = str(error) if isinstance(error, TandemError) else type(error).__name__
+        return Finding("embedded model", State.BROKEN, text, "pip install --force-reinstall -r requirements.txt")
+
+
+def classifier(runtime: Runtime) -> Finding:
+    """Return who answers a small ticket of our own."""
+    ticket = Ticket(desk="", id="1", subject="Doctor", messages=(Message("1", Author.CUSTOMER, "I cannot log in"),))
+    try:
+        answer = runtime.classifier.classify(ticket)
+    except ModelError as error:
+        return Finding("classifier", State.BROKEN, str(error), CHECK_MODEL)
+    if answer.fallback_reason:
+        return Finding("classifier", State.WARNING, f"embedded answers: {answer.fallback_reason}", CHECK_MODEL)
+    return Finding("classifier", State.OK, answer.model or answer.classifier)
+
+
+def channels(runtime: Runtime) -> Iterator[Finding]:
+    """Look at the addresses only: a check sends nobody a message."""
+    given = runtime.settings.sla.channels
+    for name in given:
+        try:
+            check(given, name)
+            yield Finding(f"channel {name}", State.OK, "an address Apprise knows")
+        except TandemError as error:
+            yield Finding(f"channel {name}", State.BROKEN, str(error), f"correct sla.channels.{name}")
