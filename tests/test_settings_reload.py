@@ -53,6 +53,18 @@ def bench(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Bench:
     return Bench(tmp_path, monkeypatch)
 
 
+def test_who_misses_a_desk_looks_at_once(bench: Bench, sqlite_store: Store) -> None:
+    file = bench.open()
+    live = Live(file.current(), sqlite_store, file)
+    bench.write(SETTINGS.replace("acme:", "initech:"))
+    assert live.knows("initech")
+    assert not live.knows("acme")
+    assert "initech" in live.settings().desks
+    bench.write("desks: [")
+    assert not live.knows("umbrella")
+    assert live.knows("initech")
+
+
 def test_a_change_is_in_force_within_seconds(bench: Bench) -> None:
     file = bench.open()
     first = file.current()

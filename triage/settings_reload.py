@@ -62,6 +62,15 @@ class SettingsFile:
             self._lock.release()
         return self._settings
 
+    def again(self) -> Settings:
+        """Look now, steady or not: for who misses something that another process has seen in the file already."""
+        with self._lock:
+            self._looked_at, self._seen = time.monotonic(), self._stamp()
+            if self._seen != self._loaded:
+                self._loaded = self._seen
+                self._load()
+        return self._settings
+
     def _look(self) -> None:
         self._looked_at = time.monotonic()
         stamp = self._stamp()
