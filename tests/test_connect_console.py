@@ -184,6 +184,21 @@ def test_a_settings_file_that_somebody_broke_is_named_with_its_line(browser: Bro
         Web.frozen = False
 
 
+def test_a_second_desk_leaves_the_groups_of_the_first(browser: Browser) -> None:
+    zendesk(browser)
+    browser.until_done("mine")
+    for group in browser.machine.box.state.desks["freshdesk"].groups.values():
+        group.name = {"Product": "Ideas"}.get(group.name, group.name)
+    browser.get("connect")
+    browser.post("connect", platform="freshdesk", url=browser.machine.box.freshdesk, desk="fresh", secret=API_KEY)
+    assert "another desk has Product: kept unless you choose" in browser.until_done("fresh")
+    browser.post(
+        "connect/fresh/teams", **{"group-feature_request": "", "group-billing": "Finance & Billing", "mode": ""}
+    )
+    teams = load_settings(browser.machine.folder / "tandem.yaml", variables()).teams
+    assert teams["feature_request"].group == "Product"
+
+
 def test_a_queue_that_is_down_is_said(browser: Browser, monkeypatch: pytest.MonkeyPatch) -> None:
     import connect_machine
 

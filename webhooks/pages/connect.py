@@ -153,6 +153,7 @@ class Connect:
             unreachable=not self._console.environment.public_url and not _is_here(self._url_of(desk)),
             secret_name=Plan(desk, "", "", "key").variables(config)[WEBHOOK] if known else "",
             files=self._files,
+            alone=not set(settings.desks) - {desk},
             modes=list(Mode),
             meaning=MEANING,
         )
@@ -165,6 +166,9 @@ class Connect:
         mode = self._console.field("mode")
         if any(group and group not in listed for group in groups.values()) or mode not in {"", *Mode}:
             raise BadRequest
+        if set(settings.desks) - {desk}:
+            # One name serves every desk: a group that only another one has is not taken away from it here.
+            groups = {team: one for team, one in groups.items() if one or settings.teams[team].group in listed}
         try:
             plan = plan_of(self._files.texts()[0], desk, variables())
             write(self._files, replace(plan, groups=groups, mode=mode), settings, dict(os.environ))
