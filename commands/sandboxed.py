@@ -32,11 +32,17 @@ def sandbox_environment(port: int) -> dict[str, str]:
     return made | {"SANDBOX_URL": f"http://127.0.0.1:{port}", "TANDEM_CONFIG": str(SETTINGS)}
 
 
-def start_sandbox(stack: Stack, port: int, deliver_to: str, every: float, *, updates: bool = False) -> str:
-    """Start the sandbox helpdesk and return its address; `updates` sends webhooks about changes too."""
+def start_sandbox(
+    stack: Stack, port: int, deliver_to: str, every: float, *, updates: bool = False, own_port: int | None = None
+) -> str:
+    """Start the sandbox helpdesk and return its address.
+
+    `updates` sends webhooks about changes too, `own_port` serves a second pair of accounts for a visitor to connect.
+    """
     url = f"http://127.0.0.1:{port}"
     command = [sys.executable, "-m", "sandbox", "--port", str(port), "--deliver-to", deliver_to]
     more = ["--updates"] if updates else []
+    more += ["--own-port", str(own_port)] if own_port else []
     stack.start("sandbox", [*command, "--tickets", str(SAMPLES), "--every", str(every), *more])
     stack.wait_for("sandbox", lambda: answers(f"{url}/"))
     return url

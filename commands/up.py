@@ -14,10 +14,14 @@ import click
 from commands.sandboxed import control, sandbox_environment, start_sandbox, start_tandem
 from commands.shared import DATA, REDIS_FILE
 from commands.stack import Stack, StartError, kept_secret, port_taken
+from triage.env_edit import set_variables
 from triage.environment import Environment, read_environment, variables
+from triage.file_swap import SECRET, swap
 from triage.settings_file import load_settings
 
 LAST_PORT = 65535
+# What the commands need to know of a sandbox that runs.
+OWN = ("TANDEM_CONFIG", "DATABASE_URL", "REDIS_URL", "PORT", "SECRET_KEY", "SANDBOX_")
 COLOURS = {"redis": "red", "web": "green", "worker": "cyan", "beat": "yellow", "sandbox": "magenta"}
 
 
@@ -46,6 +50,10 @@ def command(every: float) -> None:
         values |= sandbox_environment(environment.port + 1)
         # The sandbox has forgotten its tickets, so what we know of them goes too.
         shutil.rmtree(data, ignore_errors=True)
+        # Files of its own, so that `connect` and the console's wizard write nothing into the real ones.
+        data.mkdir(parents=True)
+        shutil.copy(values["TANDEM_CONFIG"], data / "tandem.yaml")
+        values |= {"TANDEM_CONFIG": str(data / "tandem.yaml"), "TANDEM_ENV_FILE": str(data / ".env")}
     if sandbox or not values.get("DATABASE_URL"):
         data.mkdir(parents=True, exist_ok=True)
         values["DATABASE_URL"] = f"sqlite:///{data}/tandem.db"
@@ -68,7 +76,12 @@ def _run(stack: Stack, environment: Environment, data: Path, every: float | None
             # So that `doctor` and the other commands find it from another terminal.
             REDIS_FILE.write_text(stack.environment["REDIS_URL"], encoding="utf-8")
     url = f"http://127.0.0.1:{environment.port}"
-    sandbox_url = start_sandbox(stack, environment.port + 1, url, every) if every is not None else ""
+    sandbox_url, port = "", environment.port
+    if every is not None:
+        # So that every command finds this stack: TANDEM_ENV_FILE=data/sandbox-8000/.env python manage.py doctor.
+        known = {name: stack.environment[name] for name in sorted(stack.environment) if name.startswith(OWN)}
+        swap(data / ".env", set_variables("", known), SECRET)
+        sandbox_url = start_sandbox(stack, port + 1, url, every, own_port=port + 2)
     start_tandem(stack, environment.port, data)
     _welcome(url, sandbox_url, stack.environment)
     if sandbox_url:
@@ -86,9 +99,9 @@ def _has_desks(environment: Environment, values: dict[str, str]) -> bool:
 
 
 def _check_ports(environment: Environment, sandbox: bool) -> None:
-    if sandbox and environment.port == LAST_PORT:
-        raise StartError(f"the sandbox needs the port after PORT, and {LAST_PORT} is the last; choose a smaller PORT")
-    for port in (environment.port, environment.port + 1)[: 2 if sandbox else 1]:
+    if sandbox and environment.port > LAST_PORT - 2:
+        raise StartError(f"the sandbox needs two ports after PORT, and {LAST_PORT} is the last; choose a smaller PORT")
+    for port in range(environment.port, environment.port + (3 if sandbox else 1)):
         if port_taken(port):
             raise StartError(f"port {port} is taken by another program; choose one: PORT=8010 make run")
 
@@ -104,12 +117,20 @@ def _welcome(url: str, sandbox_url: str, values: dict[str, str]) -> None:
     if sandbox_url:
         lines += [f"  Helpdesk (sandbox)   {sandbox_url}/      watch tickets get their notes, or send one", ""]
     lines.append(f"  Console              {url}/console/")
+    if sandbox_url:
+        lines.append(f"  Your own helpdesk    {_after(sandbox_url)}/      empty, to try Connect in the console")
     if not variables().get("CONSOLE_PASSWORD"):
         lines.append("  Console password     in the file data/console_password")
     has_model = values.get("OPENAI_API_KEY") or values.get("OPENAI_BASE_URL")
     model = read_environment(values).openai_model if has_model else "built-in classifier"
     lines += [f"  Classifier           {model}", ""]
     click.echo("\n".join(lines))
+
+
+def _after(url: str) -> str:
+    """Return the address of the port after that of `url`."""
+    host, _, port = url.rpartition(":")
+    return f"{host}:{int(port) + 1}"
 
 
 _print_lock = threading.Lock()

@@ -5,11 +5,22 @@ from __future__ import annotations
 from connectors.base import Connector
 from connectors.budget import Budget
 from connectors.freshdesk import Freshdesk
+from connectors.freshdesk_setup import FreshdeskSetup
 from connectors.http import Guard
+from connectors.setup import Setup
 from connectors.zendesk import Zendesk
+from connectors.zendesk_setup import ZendeskSetup
 from triage.settings import Desk
 
 PLATFORMS: dict[str, type[Freshdesk] | type[Zendesk]] = {"zendesk": Zendesk, "freshdesk": Freshdesk}
+
+SETUPS: dict[str, type[FreshdeskSetup] | type[ZendeskSetup]] = {"zendesk": ZendeskSetup, "freshdesk": FreshdeskSetup}
+
+
+def open_setup(name: str, desk: Desk, budget: Budget) -> tuple[Connector, Setup]:
+    """Return a desk's connector and what sets its account up, both signed in as the same bot."""
+    connector = PLATFORMS[desk.platform](name, desk, budget)
+    return connector, SETUPS[desk.platform](connector.api)
 
 
 def open_connector(

@@ -55,6 +55,11 @@ class Helpdesk(ABC):
         self._api: Client = self._open()
 
     @property
+    def api(self) -> Client:
+        """Return the client itself, for setting an account up."""
+        return self._api
+
+    @property
     def clock_skew(self) -> float | None:
         """Return the seconds by which our clock is ahead of the helpdesk's; None before its first answer."""
         return self._api.clock_skew

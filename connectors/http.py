@@ -41,7 +41,8 @@ CHUNK = 64 * 1024
 CONNECTIONS = 100
 DEFAULT_WAIT = 60.0
 MAX_WAIT = 3600.0
-NUMERIC_ID = re.compile(r"\d{1,20}", re.ASCII)
+# A number, or a ULID as Zendesk's webhooks have it.
+PLAIN_ID = re.compile(r"\d{1,20}|[0-9A-HJKMNP-TV-Z]{26}", re.ASCII)
 PLACEHOLDER = re.compile(r"\{\w+\}")
 
 
@@ -200,9 +201,9 @@ def _session() -> requests.Session:
 
 
 def _fill(path: str, ids: tuple[str, ...]) -> str:
-    """Put `ids` into the template; only digits may stand in a path, whatever a webhook sent us as an id."""
+    """Put `ids` into the template; only digits and ULIDs may stand in a path, whatever a webhook sent us as an id."""
     for one in ids:
-        if not NUMERIC_ID.fullmatch(one):
+        if not PLAIN_ID.fullmatch(one):
             raise Stop(f"an id for {path} is not a number")
     remaining = iter(ids)
     return PLACEHOLDER.sub(lambda _: next(remaining), path)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import logging
 import os
+import secrets
 import sys
 import threading
 import time
@@ -15,11 +16,12 @@ import requests
 from werkzeug.serving import make_server
 
 from sandbox.app import create_app, sandbox_of
-from sandbox.config import ConfigError, SandboxConfig
+from sandbox.config import CREDENTIALS, ConfigError, SandboxConfig
 from sandbox.state import Sandbox
 
 HOST = "127.0.0.1"  # never anything else: the control API has no login
 READY_PATH = "/healthz"
+OWN_NAMES = {"zendesk_desk": "yours", "freshdesk_desk": "yours"}
 GIVE_UP_AFTER = 120.0
 UPDATES: dict[str, frozenset[str]] = {
     "zendesk_events": frozenset(
@@ -38,6 +40,7 @@ UPDATES: dict[str, frozenset[str]] = {
 @click.option("--feed", is_flag=True, help="Push the sample tickets as soon as --deliver-to answers.")
 @click.option("--zendesk-desk", default="acme", show_default=True, help="Desk name in Zendesk's webhook URL.")
 @click.option("--freshdesk-desk", default="globex", show_default=True, help="Desk name in Freshdesk's webhook URL.")
+@click.option("--own-port", type=int, help="Serve a second, empty pair of accounts there, for you to connect.")
 @click.option("--verbose", is_flag=True, help="Log every request.")
 def main(
     port: int,
@@ -48,6 +51,7 @@ def main(
     feed: bool,
     zendesk_desk: str,
     freshdesk_desk: str,
+    own_port: int | None,
     verbose: bool,
 ) -> None:
     """Pretend to be a Zendesk and a Freshdesk account; credentials come from SANDBOX_* variables."""
@@ -72,6 +76,8 @@ def main(
     except (OSError, SystemExit):
         click.echo(f"sandbox: port {port} is taken; choose another with --port", err=True)
         sys.exit(2)
+    if own_port:
+        serve_own(own_port, tickets, every)
     if feed:
         threading.Thread(target=feed_when_ready, args=(sandbox_of(app), deliver_to), daemon=True).start()
     click.echo(f"Sandbox helpdesk on http://{HOST}:{server.port}/")
@@ -81,6 +87,18 @@ def main(
         sandbox_of(app).close()
     sys.stdout.flush()
     os._exit(0)  # a webhook under way would keep the process for up to 12 seconds; nothing here is worth saving
+
+
+def serve_own(port: int, tickets: Path | None, every: float) -> None:
+    """Serve a second pair of accounts in the background, with credentials that its first page shows."""
+    made = {name: secrets.token_urlsafe(18) for name in CREDENTIALS} | {"SANDBOX_ZENDESK_CLIENT_ID": "tandem"}
+    config = SandboxConfig.from_environment(made, tickets=tickets, every=every, own=True, **OWN_NAMES)
+    try:
+        server = make_server(HOST, port, create_app(config), threaded=True)
+    except (OSError, SystemExit):
+        click.echo(f"sandbox: port {port} is taken; choose another with --own-port", err=True)
+        sys.exit(2)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
 
 
 def feed_when_ready(sandbox: Sandbox, deliver_to: str) -> None:

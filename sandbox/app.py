@@ -14,6 +14,7 @@ from werkzeug.exceptions import HTTPException
 from sandbox import article_pages as _article_pages
 from sandbox import control, faults, freshdesk, pages, zendesk
 from sandbox import control_articles as _control_articles  # importing registers the routes
+from sandbox import freshdesk_automations as _freshdesk_automations
 from sandbox import freshdesk_lists as _freshdesk_lists
 from sandbox import freshdesk_solutions as _freshdesk_solutions
 from sandbox import freshdesk_tickets as _freshdesk_tickets
@@ -21,12 +22,14 @@ from sandbox import zendesk_admin as _zendesk_admin
 from sandbox import zendesk_guide as _zendesk_guide
 from sandbox import zendesk_lists as _zendesk_lists
 from sandbox import zendesk_tickets as _zendesk_tickets
+from sandbox import zendesk_webhooks as _zendesk_webhooks
 from sandbox.config import SandboxConfig
 from sandbox.state import EXTENSION, Sandbox, here
 
 ROUTES = (
     _article_pages,
     _control_articles,
+    _freshdesk_automations,
     _freshdesk_lists,
     _freshdesk_solutions,
     _freshdesk_tickets,
@@ -34,6 +37,7 @@ ROUTES = (
     _zendesk_guide,
     _zendesk_lists,
     _zendesk_tickets,
+    _zendesk_webhooks,
 )
 LOOPBACK = frozenset({"127.0.0.1", "localhost", "[::1]", "::1"})
 OUTSIDE = "The sandbox answers on this machine only."

@@ -46,6 +46,7 @@ class SandboxConfig:
     deliver_to: str = ""  # empty: no webhooks are sent
     tickets: Path | None = None
     every: float = 2.0
+    own: bool = False  # an account for a visitor to connect: its page shows the credentials
     zendesk_desk: str = "acme"
     freshdesk_desk: str = "globex"
 
@@ -71,6 +72,7 @@ class SandboxConfig:
 
     # accounts
     zendesk_role: Literal["admin", "agent"] = "admin"
+    zendesk_ticket_events: bool = True  # False: a plan whose webhooks know no events of tickets
     zendesk_slas: bool = False
     zendesk_help_center: HelpCenter = "there"
     zendesk_sla_sideload: bool = False  # True: `include=slas` brings them with the ticket

@@ -10,8 +10,9 @@ from typing import Any
 from sandbox import markup
 from sandbox.config import SandboxConfig
 from sandbox.desk import Desk
+from sandbox.hooks import CREATION, UPDATES, Hooks, fill
 from sandbox.records import Ticket, iso
-from sandbox.sender import Sender
+from sandbox.sender import Delivery, Sender, ulid
 
 # REST channel -> event channel (recorded: "api" there, "web_service" here; "mail" in the vendor's example)
 EVENT_CHANNELS = {"api": "web_service", "email": "mail", "web": "web_form", "chat": "chat"}
@@ -21,12 +22,14 @@ WORDS = ("status_changed", "priority_changed", "type_changed")  # their values a
 class Announcer:
     """Turn happenings on a desk into webhook bodies and hand them to the sender."""
 
-    def __init__(self, config: SandboxConfig, sender: Sender) -> None:
+    def __init__(self, config: SandboxConfig, sender: Sender, hooks: Hooks) -> None:
         self.config = config
         self.sender = sender
+        self.hooks = hooks
 
     def __call__(self, desk: Desk, ticket: Ticket, kind: str, event: dict[str, Any], actor_id: int) -> None:
-        """Send what this account subscribed to."""
+        """Send what this account subscribed to, by its settings and by what its admin has set up."""
+        self._tell_admins(desk, ticket, kind, event, actor_id)
         if desk.vendor == "freshdesk":
             name = f"ticket_{kind}"
             if name in self.config.freshdesk_events:
@@ -40,6 +43,28 @@ class Announcer:
         if self.config.zendesk_webhooks != "events" and fires:
             text = json.dumps({"ticket_id": str(ticket.id), "updated_at": iso(ticket.updated_at)})
             self.sender.send("zendesk", ticket.id, "trigger", text.encode())
+
+    def _tell_admins(self, desk: Desk, ticket: Ticket, kind: str, event: dict[str, Any], actor_id: int) -> None:
+        """Send what webhooks, triggers and rules ask for that were made while it runs."""
+        created = kind == "created"
+        if desk.vendor == "freshdesk":
+            for rule in self.hooks.matching(CREATION if created else UPDATES) if created or kind == "updated" else ():
+                body = fill(rule.content, ticket).encode()
+                self.sender.dispatch(
+                    Delivery(ulid(), "freshdesk", ticket.id, rule.name, rule.url, body, headers=rule.headers)
+                )
+            return
+        sent = [
+            (one, f"ticket.{kind}", pretty(envelope(self.sender.account_id, ticket, kind, event, actor_id)))
+            for one in self.hooks.subscribed(f"zen:event-type:ticket.{kind}")
+        ]
+        if created or kind == "updated":
+            sent += [(one, "trigger", text.encode()) for one, text in self.hooks.fired(ticket, created=created)]
+        for one, name, body in sent:
+            url = str(one.values["endpoint"])
+            self.sender.dispatch(
+                Delivery(ulid(), "zendesk", ticket.id, name, url, body, webhook_id=one.id, secret=one.secret)
+            )
 
 
 def envelope(account_id: str, ticket: Ticket, kind: str, event: dict[str, Any], actor_id: int) -> dict[str, Any]:

@@ -60,6 +60,19 @@ def show_contact(contact_id: int) -> ResponseReturnValue:
     return jsonify(shapes.contact(_person(contact_id, staff=False)))
 
 
+@route("/contacts")
+def list_contacts() -> ResponseReturnValue:
+    """List the contacts."""
+    contacts = [person for person in desk().people.values() if person.role == "end-user"]
+    return shapes.listing(contacts, shapes.contact)
+
+
+@route("/companies")
+def list_companies() -> ResponseReturnValue:
+    """List the companies."""
+    return shapes.listing(list(desk().organizations.values()), shapes.company)
+
+
 @route("/companies/<int:company_id>")
 def show_company(company_id: int) -> ResponseReturnValue:
     """Show a company."""

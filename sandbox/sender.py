@@ -58,6 +58,9 @@ class Delivery:
     event: str
     url: str
     body: bytes
+    webhook_id: str = ""  # of the webhook that was made through the API
+    secret: str = field(default="", repr=False)  # empty: the one of the settings
+    headers: dict[str, str] | None = field(default=None, repr=False)  # of a Freshdesk rule; None: as the settings say
     state: str = "waiting"  # waiting, sending, delivered, retrying, failed
     attempts: list[Attempt] = field(default_factory=list)
 
@@ -77,6 +80,7 @@ class Delivery:
         ]
         return {
             "id": self.invocation_id,
+            "webhook_id": self.webhook_id,
             "vendor": self.vendor,
             "ticket_id": self.ticket_id,
             "event": self.event,
@@ -108,10 +112,23 @@ class Sender:
         url = f"{self.config.deliver_to.rstrip('/')}/webhooks/{vendor}/{desk}"
         if vendor == "freshdesk" and self.config.freshdesk_proof == "query":
             url += f"?token={quote(self.config.freshdesk_webhook_secret, safe='')}"
-        delivery = Delivery(ulid(), vendor, ticket_id, event, url, body)
+        self.dispatch(Delivery(ulid(), vendor, ticket_id, event, url, body))
+
+    def dispatch(self, delivery: Delivery) -> None:
+        """Queue one delivery to an address of its own."""
+        if self._closed:
+            return
         with self._lock:
             self._deliveries.append(delivery)
         self._submit(delivery)
+
+    def once(self, delivery: Delivery) -> Attempt:
+        """Deliver now and once, and give what came back."""
+        with self._lock:
+            self._deliveries.append(delivery)
+        self._attempt(delivery)
+        delivery.state = "delivered" if 200 <= (delivery.attempts[-1].status or 0) < 300 else "failed"
+        return delivery.attempts[-1]
 
     def again(self, invocation_id: str) -> bool:
         """Send a delivery once more, as a vendor's duplicate would come; say whether it exists."""
@@ -140,6 +157,14 @@ class Sender:
 
     def _try(self, delivery: Delivery) -> None:
         delivery.state = "sending"
+        status, timed_out, retry_after = self._attempt(delivery)
+        wait = self._wait(delivery, status, timed_out, retry_after)
+        delivery.state = "delivered" if status and 200 <= status < 300 else "failed" if wait is None else "retrying"
+        if wait is not None:
+            self._later(delivery, wait)
+
+    def _attempt(self, delivery: Delivery) -> tuple[int | None, bool, str]:
+        """Call once; give status, whether time was up, and `Retry-After`."""
         headers = self._headers(delivery)
         started = time.monotonic()
         status: int | None = None
@@ -162,10 +187,7 @@ class Sender:
         attempt = Attempt(iso(now()) or "", status, error, time.monotonic() - started, headers, answer)
         with self._lock:
             delivery.attempts.append(attempt)
-        wait = self._wait(delivery, status, timed_out, retry_after)
-        delivery.state = "delivered" if status and 200 <= status < 300 else "failed" if wait is None else "retrying"
-        if wait is not None:
-            self._later(delivery, wait)
+        return status, timed_out, retry_after
 
     def _headers(self, delivery: Delivery) -> dict[str, str]:
         if delivery.vendor == "zendesk":
@@ -174,13 +196,17 @@ class Sender:
                 "Content-Type": "application/json; charset=utf-8",
                 "User-Agent": "Zendesk Webhook",
                 "X-Zendesk-Account-Id": self.account_id,
-                "X-Zendesk-Webhook-Id": self.webhook_id,
+                "X-Zendesk-Webhook-Id": delivery.webhook_id or self.webhook_id,
                 "X-Zendesk-Webhook-Invocation-Id": delivery.invocation_id,
-                "X-Zendesk-Webhook-Signature": sign_zendesk(self.config.zendesk_webhook_secret, stamp, delivery.body),
+                "X-Zendesk-Webhook-Signature": sign_zendesk(
+                    delivery.secret or self.config.zendesk_webhook_secret, stamp, delivery.body
+                ),
                 "X-Zendesk-Webhook-Signature-Timestamp": stamp,
             }
         headers = {"Content-Type": "application/json", "User-Agent": "Freshdesk"}
-        if self.config.freshdesk_proof == "header":
+        if delivery.headers is not None:
+            headers |= delivery.headers
+        elif self.config.freshdesk_proof == "header":
             headers["X-Webhook-Secret"] = self.config.freshdesk_webhook_secret
         elif self.config.freshdesk_proof == "basic":
             pair = f"freshdesk:{self.config.freshdesk_webhook_secret}".encode()

@@ -14,6 +14,7 @@ from sandbox.config import SandboxConfig
 from sandbox.desk import Desk
 from sandbox.events import Announcer
 from sandbox.faults import Faults
+from sandbox.hooks import Hooks
 from sandbox.limits import Calls, Window
 from sandbox.records import Vendor
 from sandbox.samples import Feed
@@ -63,7 +64,8 @@ class Sandbox:
         config.check()
         self.config = config
         self.sender = Sender(config)
-        announcer = Announcer(config, self.sender)
+        self.hooks = Hooks()
+        announcer = Announcer(config, self.sender, self.hooks)
         self.desks: dict[Vendor, Desk] = {
             "zendesk": Desk("zendesk", config.zendesk_desk, config, announcer),
             "freshdesk": Desk("freshdesk", config.freshdesk_desk, config, announcer),

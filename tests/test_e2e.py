@@ -267,6 +267,9 @@ def test_killing_up_leaves_nothing_behind(tmp_path: Path) -> None:
         time.sleep(0.2)
     children = _descendants(up.pid)
     assert len(children) >= 5
+    with urllib.request.urlopen(f"http://127.0.0.1:{port + 2}/", timeout=10) as page:
+        assert b"yours to connect" in page.read()
+    assert (ROOT / f"data/sandbox-{port}/.env").stat().st_mode & 0o777 == 0o600
     up.kill()
     up.wait()
     end = time.monotonic() + 40

@@ -9,7 +9,6 @@ from pathlib import Path
 import pytest
 from conftest import SETTINGS, VARIABLES
 
-from triage import settings_reload
 from triage.environment import Environment, read_environment
 from triage.errors import SettingsError
 from triage.live import Live
@@ -28,7 +27,7 @@ class Bench:
         self.env.write_text("")
         self.values = dict(VARIABLES)
         self.now = 1000.0
-        monkeypatch.setattr(settings_reload, "ENV_FILE", self.env)
+        monkeypatch.setenv("TANDEM_ENV_FILE", str(self.env))
         monkeypatch.setattr("triage.settings_reload.time.monotonic", lambda: self.now)
 
     def open(self, check: Callable[[Settings], None] = lambda _: None) -> SettingsFile:
@@ -52,6 +51,18 @@ class Bench:
 @pytest.fixture
 def bench(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Bench:
     return Bench(tmp_path, monkeypatch)
+
+
+def test_who_misses_a_desk_looks_at_once(bench: Bench, sqlite_store: Store) -> None:
+    file = bench.open()
+    live = Live(file.current(), sqlite_store, file)
+    bench.write(SETTINGS.replace("acme:", "initech:"))
+    assert live.knows("initech")
+    assert not live.knows("acme")
+    assert "initech" in live.settings().desks
+    bench.write("desks: [")
+    assert not live.knows("umbrella")
+    assert live.knows("initech")
 
 
 def test_a_change_is_in_force_within_seconds(bench: Bench) -> None:

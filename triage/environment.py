@@ -6,6 +6,7 @@ Nothing is read at import: each process calls `read_environment` once when it st
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Literal
@@ -29,6 +30,11 @@ AZURE = (
 )
 
 
+# What werkzeug.security makes: method with its costs, salt, digest.
+HASH = re.compile(r"(scrypt|pbkdf2):[a-z0-9:]+\$[A-Za-z0-9]+\$[0-9a-f]+")
+LOOPBACK = {"localhost", "127.0.0.1", "::1"}
+
+
 class Environment(BaseModel):
     """One field per variable, named as the variable is in lower case."""
 
@@ -45,6 +51,21 @@ class Environment(BaseModel):
     public_url: str = ""
     secret_key: SecretStr = SecretStr("")
     console_password: SecretStr = SecretStr("")
+    console_password_hash: SecretStr = SecretStr("")
+    """In place of the password itself: what `manage.py password` prints."""
+    console_viewer_password: SecretStr = SecretStr("")
+    """Who signs in with it sees the console and changes nothing."""
+    console_viewer_password_hash: SecretStr = SecretStr("")
+    oidc_issuer: str = ""
+    """The identity provider, as in its `/.well-known/openid-configuration`; empty means passwords only."""
+    oidc_client_id: str = ""
+    oidc_client_secret: SecretStr = SecretStr("")
+    oidc_admins: str = ""
+    """E-mail addresses, or values of `oidc_claim`, of the admins, with commas between."""
+    oidc_viewers: str = ""
+    """The same of the viewers; `*` is everybody the identity provider lets in."""
+    oidc_claim: str = "email"
+    """The claim of the id token by which people are told apart: `email`, `groups`, `roles` ..."""
     port: int = Field(default=8000, ge=1, le=65535)
     log_level: str = "INFO"
     log_format: Literal["text", "json"] = "text"
@@ -67,10 +88,15 @@ class Environment(BaseModel):
         return (self.public_url or f"http://127.0.0.1:{self.port}").rstrip("/")
 
 
-def variables(env_file: Path = Path(".env")) -> dict[str, str]:
+def env_file() -> Path:
+    """Return the file the secrets are in: `.env`, or another one that `TANDEM_ENV_FILE` names."""
+    return Path(os.environ.get("TANDEM_ENV_FILE") or ".env")
+
+
+def variables(path: Path | None = None) -> dict[str, str]:
     """Return the process's variables over those of `.env`."""
     # As written: a secret may hold a "${...}" of its own.
-    written = dotenv_values(env_file, interpolate=False)
+    written = dotenv_values(path or env_file(), interpolate=False)
     values = {key: value for key, value in written.items() if value is not None}
     return values | dict(os.environ)
 
@@ -88,6 +114,10 @@ def read_environment(given: Mapping[str, str] | None = None) -> Environment:
         raise SettingsError(f"{name} {first['msg'][0].lower()}{first['msg'][1:]}; correct {name} in .env") from None
     _check_length("SECRET_KEY", environment.secret_key, 16)
     _check_length("CONSOLE_PASSWORD", environment.console_password, 8)
+    _check_length("CONSOLE_VIEWER_PASSWORD", environment.console_viewer_password, 8)
+    _check_hash("CONSOLE_PASSWORD_HASH", environment.console_password_hash)
+    _check_hash("CONSOLE_VIEWER_PASSWORD_HASH", environment.console_viewer_password_hash)
+    _check_provider(environment)
     _check_scheme("DATABASE_URL", environment.database_url, DATABASE_SCHEMES)
     _check_database(environment.database_url)
     for name, url in (("PUBLIC_URL", environment.public_url), ("OPENAI_BASE_URL", environment.openai_base_url)):
@@ -131,6 +161,23 @@ def _check_database(url: str) -> None:
 def _check_length(name: str, secret: SecretStr, least: int) -> None:
     if 0 < len(secret.get_secret_value()) < least:
         raise SettingsError(f"{name} is shorter than {least} characters; set a longer one in .env")
+
+
+def _check_hash(name: str, given: SecretStr) -> None:
+    if (value := given.get_secret_value()) and not HASH.fullmatch(value):
+        raise SettingsError(f"{name} is no hash of a password; make one with python manage.py password")
+
+
+def _check_provider(environment: Environment) -> None:
+    if not environment.oidc_issuer:
+        return
+    parts = urlsplit(environment.oidc_issuer)
+    if not _is_address(environment.oidc_issuer) or (parts.scheme == "http" and parts.hostname not in LOOPBACK):
+        raise SettingsError("OIDC_ISSUER must be an https address, like https://login.example.com; correct it in .env")
+    if not environment.oidc_client_id or not environment.oidc_client_secret.get_secret_value():
+        raise SettingsError("OIDC_ISSUER needs OIDC_CLIENT_ID and OIDC_CLIENT_SECRET; set them in .env")
+    if not environment.oidc_admins and not environment.oidc_viewers:
+        raise SettingsError("OIDC_ISSUER needs OIDC_ADMINS or OIDC_VIEWERS: nobody could sign in; set one in .env")
 
 
 def _check_scheme(name: str, url: str, allowed: tuple[str, ...]) -> None:

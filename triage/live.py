@@ -56,6 +56,10 @@ class Live:
         """Return what the file says, without what people have switched."""
         return self._file.current() if self._file else self._given
 
+    def knows(self, desk: str) -> bool:
+        """Say whether the file has `desk`; where it seems not to, the file is looked at once more, now."""
+        return desk in self.file_settings().desks or (self._file is not None and desk in self._file.again().desks)
+
     def settings(self) -> Settings:
         """Return the settings in force; the same object while nothing has changed."""
         plain, switches = self.file_settings(), self.switches()

@@ -51,8 +51,10 @@ class Mode(StrEnum):
 
     def allows(self, other: Mode) -> bool:
         """Say whether this mode includes `other`."""
-        order = list(Mode)
-        return order.index(self) >= order.index(other)
+        return RANKS[self] >= RANKS[other]
+
+
+RANKS = {mode: rank for rank, mode in enumerate(Mode)}
 
 
 class OAuthClient(Section):

@@ -95,7 +95,7 @@ def load_settings(path: Path, environment: Mapping[str, str]) -> Settings:
 
 def parse_settings(text: str, environment: Mapping[str, str], name: str = "tandem.yaml") -> Settings:
     """Return the settings written in `text`; `name` is the file named in errors."""
-    tree = _read_yaml(text, name)
+    tree = read_yaml(text, name)
     if tree is None:
         tree = CommentedMap()
     if not isinstance(tree, CommentedMap):
@@ -113,7 +113,8 @@ def parse_settings(text: str, environment: Mapping[str, str], name: str = "tande
     return settings
 
 
-def _read_yaml(text: str, name: str) -> Any:
+def read_yaml(text: str, name: str) -> Any:
+    """Return the tree of `text` with a stand-in for every `${NAME}`. Raises SettingsError with line and problem."""
     try:
         with warnings.catch_warnings():
             # They quote the file.

@@ -11,14 +11,13 @@ import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from triage.environment import Environment, read_environment, variables
+from triage.environment import Environment, env_file, read_environment, variables
 from triage.errors import SettingsError
 from triage.settings import Settings
 from triage.settings_file import load_settings
 
 logger = logging.getLogger(__name__)
 LOOK_EVERY_SECONDS = 1.0
-ENV_FILE = Path(".env")
 
 Stamp = tuple[tuple[int, int, int] | None, ...]
 
@@ -63,6 +62,15 @@ class SettingsFile:
             self._lock.release()
         return self._settings
 
+    def again(self) -> Settings:
+        """Look now, steady or not: for who misses something that another process has seen in the file already."""
+        with self._lock:
+            self._looked_at, self._seen = time.monotonic(), self._stamp()
+            if self._seen != self._loaded:
+                self._loaded = self._seen
+                self._load()
+        return self._settings
+
     def _look(self) -> None:
         self._looked_at = time.monotonic()
         stamp = self._stamp()
@@ -93,7 +101,7 @@ class SettingsFile:
         return tuple(name.upper() for name in names)
 
     def _stamp(self) -> Stamp:
-        return tuple(_stamp(path) for path in (self._path, ENV_FILE))
+        return tuple(_stamp(path) for path in (self._path, env_file()))
 
 
 def _stamp(path: Path) -> tuple[int, int, int] | None:

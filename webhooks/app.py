@@ -11,10 +11,10 @@ from werkzeug.exceptions import HTTPException
 from werkzeug.middleware.proxy_fix import ProxyFix
 
 from triage.environment import Environment
-from triage.live import Current
+from triage.live import Live
 from triage.settings import Settings
 from triage.store import Store
-from webhooks.console import Console
+from webhooks import console
 from webhooks.edge import Edge
 from webhooks.feedback import Feedback
 from webhooks.metrics import StoreCollector
@@ -25,18 +25,18 @@ logger = logging.getLogger(__name__)
 MAX_BODY = 1024 * 1024
 
 
-def create_app(environment: Environment, settings: Settings | Current, store: Store, wakeup: Wakeup) -> Flask:
+def create_app(environment: Environment, settings: Settings | Live, store: Store, wakeup: Wakeup) -> Flask:
     """Return the web application; everything it needs is handed in. `settings` may change while it runs."""
-    current = (lambda: settings) if isinstance(settings, Settings) else settings
+    live = Live(settings, store) if isinstance(settings, Settings) else settings
     # The only files served are the console's, below its own address.
     app = Flask(__name__, static_folder=None)
     app.config["MAX_CONTENT_LENGTH"] = MAX_BODY
     if proxies := environment.trusted_proxies:
         # Else anybody could name another address than their own and escape the console's lock-out.
         app.wsgi_app = ProxyFix(app.wsgi_app, x_for=proxies, x_proto=proxies)  # type: ignore[method-assign]
-    app.register_blueprint(Edge(current, store, wakeup).blueprint())
-    app.register_blueprint(Console(environment, current, store, wakeup).blueprint())
-    app.register_blueprint(Feedback(environment, current, store, wakeup).blueprint())
+    app.register_blueprint(Edge(live.settings, store, wakeup).blueprint())
+    app.register_blueprint(console.blueprint(environment, live, store, wakeup))
+    app.register_blueprint(Feedback(environment, live.settings, store, wakeup).blueprint())
     registry = CollectorRegistry()
     registry.register(StoreCollector(store))
 

@@ -10,9 +10,11 @@ import ipaddress
 import secrets
 import threading
 import time
+from dataclasses import dataclass
 
 from flask import request, session
 from flask.sansio.app import App
+from werkzeug.security import check_password_hash
 
 from triage.environment import Environment
 
@@ -24,6 +26,26 @@ LOCK_SECONDS = 300.0
 COOKIE = "tandem_console"
 COOKIE_PATH = "/console/"
 SINCE, ID, TOKEN = "since", "id", "csrf"
+NAME, ROLE = "name", "role"
+ADMIN, VIEWER = "admin", "viewer"
+
+
+@dataclass(frozen=True)
+class User:
+    """Who is signed in; a viewer changes nothing and sees no raw bodies."""
+
+    name: str
+    role: str
+
+    @property
+    def is_admin(self) -> bool:
+        """Say whether this person may change things."""
+        return self.role == ADMIN
+
+    @property
+    def actor(self) -> str:
+        """Return the name in the audit log."""
+        return f"console:{self.name}"
 
 
 class Lockout:
@@ -43,10 +65,25 @@ class Lockout:
             self._tries[source] = tries + 1, now
             return True
 
+    def is_closed(self, source: str, now: float) -> bool:
+        """Say whether the next try of `source` would be refused."""
+        with self._lock:
+            tries, last = self._tries.get(source, (0, now))
+            return tries >= WRONG_TRIES and now - last < LOCK_SECONDS
+
     def forgive(self, source: str) -> None:
         """Forget the tries of `source`: it knew the password."""
         with self._lock:
             self._tries.pop(source, None)
+
+
+@dataclass(frozen=True)
+class Door:
+    """A password that lets in, for one role: as it is, or (which goes first) its hash."""
+
+    role: str
+    plain: str
+    stored: str
 
 
 class Login:
@@ -54,20 +91,25 @@ class Login:
 
     def __init__(self, environment: Environment) -> None:
         key = environment.secret_key.get_secret_value().encode()
-        password = environment.console_password.get_secret_value()
-        self.missing = [name for name, value in (("CONSOLE_PASSWORD", password), ("SECRET_KEY", key)) if not value]
+        self._key = key
+        self._doors = _doors(environment)
+        self.by_password = bool(self._doors)
+        """Somebody can sign in with a password."""
+        has_way = self.by_password or bool(environment.oidc_issuer)
+        self.missing = [name for name, known in (("CONSOLE_PASSWORD", has_way), ("SECRET_KEY", key)) if not known]
         """The variables without which nobody can sign in."""
         self.lockout = Lockout()
-        self._key = key
-        self._password = self._digest("console password", password)
         self._secure = environment.public.lower().startswith("https:")
+        # Who is let in by the identity provider depends on these; another list ends all sessions.
+        lists = (environment.oidc_issuer, environment.oidc_claim, environment.oidc_admins, environment.oidc_viewers)
+        self._state = "\0".join([*(f"{door.role}={door.stored or door.plain}" for door in self._doors), *lists])
         self._lock = threading.Lock()
         self._ended: dict[str, float] = {}
 
     def prepare(self, app: App) -> None:
         """Configure the application's sessions."""
         if not self.missing:
-            app.secret_key = self._digest("console sessions", self._password.hex())
+            app.secret_key = self.key("console sessions", self._state)
         app.config.update(
             SESSION_COOKIE_NAME=COOKIE,
             SESSION_COOKIE_PATH=COOKIE_PATH,
@@ -84,14 +126,25 @@ class Login:
             ended = session.get(ID) in self._ended
         return ID in session and not ended and time.time() - session[SINCE] < SESSION_SECONDS
 
+    def user(self) -> User:
+        """Return who is signed in."""
+        return User(str(session.get(NAME, "")), str(session.get(ROLE, VIEWER)))
+
     def sign_in(self, password: str) -> bool:
-        """Begin a new session when the password is right."""
-        if not hmac.compare_digest(self._digest("console password", password), self._password):
+        """Begin a new session when the password is right, in the role it is for."""
+        # All of them, so that the time taken says nothing.
+        fitting = [door.role for door in self._doors if self._fits(door, password)]
+        if not fitting:
             return False
+        self.begin(User(fitting[0], fitting[0]))
+        return True
+
+    def begin(self, user: User) -> None:
+        """Begin a new session for `user`, whose identity was proven."""
         session.clear()
         session.permanent = True
         session[ID], session[SINCE] = secrets.token_urlsafe(16), time.time()
-        return True
+        session[NAME], session[ROLE] = user.name, user.role
 
     def sign_out(self) -> None:
         """End this session; a copy of its cookie is of no use either."""
@@ -101,8 +154,29 @@ class Login:
             self._ended[session[ID]] = session[SINCE] + SESSION_SECONDS
         session.clear()
 
-    def _digest(self, purpose: str, text: str) -> bytes:
+    def _fits(self, door: Door, password: str) -> bool:
+        if door.stored:
+            return check_password_hash(door.stored, password)
+        given, known = (self.key("console password", one) for one in (password, door.plain))
+        return hmac.compare_digest(given, known)
+
+    def key(self, purpose: str, text: str = "") -> bytes:
+        """Return a key for one purpose, made of SECRET_KEY."""
         return hmac.digest(self._key, f"{purpose}\0{text}".encode("utf-8", "replace"), "sha256")
+
+    @property
+    def is_secure(self) -> bool:
+        """Say whether the console is reached over https, so that its cookies need never go without."""
+        return self._secure
+
+
+def _doors(environment: Environment) -> list[Door]:
+    given = (
+        (ADMIN, environment.console_password, environment.console_password_hash),
+        (VIEWER, environment.console_viewer_password, environment.console_viewer_password_hash),
+    )
+    doors = [Door(role, plain.get_secret_value(), stored.get_secret_value()) for role, plain, stored in given]
+    return [door for door in doors if door.plain or door.stored]
 
 
 def form_token() -> str:

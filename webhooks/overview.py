@@ -2,69 +2,41 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import UTC, datetime
-from typing import Any
-from urllib.parse import quote
 
-from triage.settings import Desk, Settings
+from triage.settings import Settings
 from triage.store import Store
-from triage.store.deliveries import DEAD, DONE, IGNORED, OPEN_STATES, UNREADABLE, Delivery
-from triage.store.marks import Alarm
-from triage.store.runs import Run
+from triage.store.days import AGREED, DRAFTS, MODELS, VOTES, Count, day_of
+from triage.store.deliveries import DEAD, OPEN_STATES, Delivery
+from triage.store.marks import DESK_LOCKED, Alarm
+from webhooks.shown import RunRow, Tile, run_rows
+from webhooks.words import DAY_SECONDS, FIELD_NAMES, age, usd
 
-ROWS = 50
-STATES = (*OPEN_STATES, DONE, IGNORED, UNREADABLE, DEAD)
-DAY_SECONDS = 86_400
+ROWS = 10
 # The age of the oldest open delivery: until here green, until there yellow, then red.
 SLOW_SECONDS = 120.0
 STUCK_SECONDS = 900.0
-AGENT_PAGES = {"zendesk": "{url}/agent/tickets/{ticket}", "freshdesk": "{url}/a/tickets/{ticket}"}
-SHOWN_FIELDS = ("primary_team", "priority")
-AGREEMENT_DAYS = 30
-AGREEMENT_TILES = {"primary_team": "Team agreed, 30 days", "priority": "Priority agreed, 30 days"}
-
-
-@dataclass(frozen=True)
-class Tile:
-    """One number; `level` is ok, warning, bad or nothing, and `word` says it without colour."""
-
-    label: str
-    value: str
-    level: str = ""
-    word: str = ""
-
-
-@dataclass(frozen=True)
-class Verdict:
-    """One decided field of a run."""
-
-    label: str
-    probability: float | None
-    is_sure: bool
-
-
-@dataclass(frozen=True)
-class RunRow:
-    """One run with its verdicts, how long its steps took and what the helpdesk refused of it."""
-
-    run: Run
-    verdicts: list[Verdict]
-    seconds: float | None
-    refused: dict[str, str]
+PERIOD_DAYS = 30
+TILE_FIELDS = ("primary_team", "priority")
+# Of the day's cap.
+NEARLY_SPENT = 0.8
+# Alarms that do not keep tickets waiting.
+MILD = {"catch_up_off", "sla_act", "settings_file", "restart_needed"}
 
 
 @dataclass(frozen=True)
 class DeskRow:
-    """One desk; `exceptions` are the modes per field and team, `token_days` is set where an API token will end."""
+    """One desk at a glance."""
 
     name: str
     platform: str
-    url: str
-    webhook: str
     mode: str
     exceptions: list[str]
-    token_days: int | None
+    level: str
+    word: str
+    last_delivery: Delivery | None
 
 
 @dataclass(frozen=True)
@@ -73,121 +45,117 @@ class Overview:
 
     alarms: list[Alarm]
     tiles: list[Tile]
-    dead: list[Delivery]
-    dead_count: int
-    deliveries: list[Delivery]
-    state: str
-    states: tuple[str, ...]
     runs: list[RunRow]
     desks: list[DeskRow]
-    links: dict[tuple[str, str], str]
-    """(desk, ticket id) -> the agent's page of the ticket."""
+
+    @property
+    def is_grave(self) -> bool:
+        """Say whether one of the alarms keeps tickets waiting."""
+        return any(alarm.kind not in MILD for alarm in self.alarms)
 
 
-def look(store: Store, settings: Settings, public: str, state: str, now: float) -> Overview:
-    """Return the page at `now`; `public` is our own address, an unknown `state` shows all deliveries."""
-    state = state if state in STATES else ""
+def look(store: Store, settings: Settings, held: frozenset[str], now: float) -> Overview:
+    """Return the page at `now`; `held` are the desks that are paused, with `*` where everything is stopped."""
+    store.days.catch_up(now)
+    alarms = store.alarms.recent()
     counts = store.deliveries.counts(*OPEN_STATES, DEAD)
-    dead_count = counts.get(DEAD, 0)
-    alarms, runs = store.alarms.recent(), store.runs.recent(ROWS)
-    refused = store.effects.refusals([run.id for run in runs])
-    dead, deliveries = store.deliveries.recent(ROWS, DEAD), store.deliveries.recent(ROWS, state)
+    waiting, dead = sum(counts.get(each, 0) for each in OPEN_STATES), counts.get(DEAD, 0)
     return Overview(
         alarms=alarms,
         tiles=[
-            Tile("Deliveries open", f"{sum(counts.get(each, 0) for each in OPEN_STATES):,}"),
-            Tile("Dead letters", f"{dead_count:,}", *(("bad", "need you") if dead_count else ("ok", "none"))),
-            Tile("Runs done today", f"{store.runs.done_since(now - now % DAY_SECONDS):,}"),
-            _oldest(store.deliveries.oldest_open(), now),
-            *_agreement(store, settings, now),
+            Tile("Triaged today", f"{store.runs.done_since(now - now % DAY_SECONDS):,}", page="activity"),
+            _oldest(store.deliveries.oldest_open(), waiting, now),
+            Tile("Dead letters", f"{dead:,}", *(("bad", "need you") if dead else ("ok", "none")), page="dead"),
+            _sla(store),
+            *_agreement(store, now),
+            *_cost(store, settings, now),
+            *_drafts(store, now),
         ],
-        dead=dead,
-        dead_count=dead_count,
-        deliveries=deliveries,
-        state=state,
-        states=STATES,
-        runs=[RunRow(run, verdicts_of(run), _seconds(run), refused.get(run.id, {})) for run in runs],
-        desks=[_desk(name, desk, public, now) for name, desk in sorted(settings.desks.items())],
-        links=_links(settings, [*alarms, *dead, *deliveries, *runs]),
+        runs=run_rows(store, store.runs.recent(ROWS)),
+        desks=[_desk(store, settings, name, alarms, held) for name in sorted(settings.desks)],
     )
 
 
-def verdicts_of(run: Run) -> list[Verdict]:
-    """Return team and priority of a run; rows of older versions may lack anything."""
-    answer: dict[str, Any] = run.classification or {}
-    abstained = (run.decision or {}).get("abstained", [])
-    found = []
-    for field in SHOWN_FIELDS:
-        if label := answer.get(field):
-            probability = answer.get("probabilities", {}).get(field, {}).get(label)
-            found.append(Verdict(label, probability, field not in abstained))
-    return found
+def exceptions(settings: Settings, desk: str) -> list[str]:
+    """Return the modes a desk has per field and team."""
+    known = settings.desks[desk]
+    return [f"{FIELD_NAMES.get(key, key)}: {mode}" for key, mode in [*known.fields.items(), *known.teams.items()]]
 
 
-def ticket_url(settings: Settings, desk: str, ticket_id: str) -> str:
-    """Return the agent's page of a ticket, or an empty text when the desk is no longer configured."""
-    known = settings.desks.get(desk)
-    if known is None or not ticket_id:
-        return ""
-    return AGENT_PAGES[known.platform].format(url=known.url, ticket=quote(ticket_id, safe=""))
+def _desk(store: Store, settings: Settings, name: str, alarms: Iterable[Alarm], held: frozenset[str]) -> DeskRow:
+    known = settings.desks[name]
+    kinds = {alarm.kind for alarm in alarms if alarm.desk == name}
+    level, word = "ok", "working"
+    if "*" in held:
+        level, word = "bad", "stopped"
+    elif DESK_LOCKED in kinds:
+        level, word = "bad", "locked out"
+    elif name in held:
+        level, word = "warning", "paused"
+    elif kinds:
+        level, word = "warning", "has an alert"
+    newest = store.deliveries.newest_of(name)
+    return DeskRow(name, known.platform, known.mode, exceptions(settings, name), level, word, newest)
 
 
-def utc(seconds: float) -> str:
-    """Return a time as people read it."""
-    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
-
-
-def age(seconds: float) -> str:
-    """Return a rough age in its largest unit."""
-    for size, unit in ((DAY_SECONDS, "d"), (3600, "h"), (60, "min")):
-        if seconds >= size:
-            return f"{seconds // size:.0f} {unit}"
-    return f"{max(0.0, seconds):.0f} s"
-
-
-def duration(seconds: float) -> str:
-    """Return how long something took."""
-    return f"{seconds * 1000:.0f} ms" if seconds < 1 else f"{seconds:.1f} s"
-
-
-def _oldest(received_at: float | None, now: float) -> Tile:
-    label = "Oldest open"
+def _oldest(received_at: float | None, waiting: int, now: float) -> Tile:
+    label = "Oldest of the queue"
     if received_at is None:
         return Tile(label, "–", "ok", "nothing waits")
-    waited = now - received_at
+    waited, count = now - received_at, f"{waiting:,} open"
     if waited < SLOW_SECONDS:
-        return Tile(label, age(waited), "ok", "on time")
-    return Tile(label, age(waited), *(("warning", "slow") if waited < STUCK_SECONDS else ("bad", "stuck")))
+        return Tile(label, age(waited), "ok", f"on time, {count}")
+    return Tile(label, age(waited), *(("warning", "slow") if waited < STUCK_SECONDS else ("bad", f"stuck, {count}")))
 
 
-def _agreement(store: Store, settings: Settings, now: float) -> list[Tile]:
+def _sla(store: Store) -> Tile:
+    stages = {"at_risk": 0, "breached": 0}
+    for one in store.clock_views.standings():
+        stages[one.stage] = stages.get(one.stage, 0) + one.count
+    if late := stages["breached"]:
+        return Tile("SLA clocks late", f"{late:,}", "bad", f"{stages['at_risk']:,} more at risk", page="sla")
+    if risky := stages["at_risk"]:
+        return Tile("SLA clocks at risk", f"{risky:,}", "warning", "none late", page="sla")
+    return Tile("SLA clocks late", "0", "ok", "none at risk", page="sla")
+
+
+def _period(store: Store, name: str, now: float) -> list[Count]:
+    today = day_of(now)
+    return store.days.total(name, today - PERIOD_DAYS + 1, today)
+
+
+def _agreement(store: Store, now: float) -> list[Tile]:
     """Return how often agents left team and priority as Tandem had them; no tile where nothing is known yet."""
-    since = now - AGREEMENT_DAYS * DAY_SECONDS
-    by_desk = [store.outcomes.agreement(desk, since, now) for desk in settings.desks]
-    tiles = []
-    for field, label in AGREEMENT_TILES.items():
-        known = [each[field] for each in by_desk if field in each]
-        if count := sum(one.n for one in known):
-            share = sum(one.agreed for one in known) / count
-            tiles.append(Tile(label, f"{share:.0%}", "", f"of {count:,}"))
+    tiles, counts = [], _period(store, AGREED, now)
+    for field in TILE_FIELDS:
+        mine = [one for one in counts if one.key == field]
+        if n := sum(one.count for one in mine):
+            share = sum(one.amount for one in mine) / n
+            tiles.append(Tile(f"{FIELD_NAMES[field]} agreed, 30 days", f"{share:.0%}", "", f"of {n:,}", page="quality"))
     return tiles
 
 
-def _seconds(run: Run) -> float | None:
-    return sum(run.timings.values()) if run.timings else None
+def _cost(store: Store, settings: Settings, now: float) -> list[Tile]:
+    today = store.runs.spent_since(now - now % DAY_SECONDS)
+    period = sum(one.amount for one in _period(store, MODELS, now))
+    cap = settings.llm.daily_cap_usd
+    if cap is None:
+        return [Tile("Model cost today", usd(today), "", f"{usd(period)} in 30 days", page="quality")]
+    words = f"of {usd(cap)} a day"
+    level = "bad" if today >= cap else "warning" if today >= NEARLY_SPENT * cap else "ok"
+    return [
+        Tile("Model cost today", usd(today), level, f"{words}, cap reached" if level == "bad" else words),
+        Tile("Model cost, 30 days", usd(period), page="quality"),
+    ]
 
 
-def _desk(name: str, desk: Desk, public: str, now: float) -> DeskRow:
-    return DeskRow(
-        name=name,
-        platform=desk.platform,
-        url=desk.url,
-        webhook=f"{public}/webhooks/{desk.platform}/{name}",
-        mode=desk.mode,
-        exceptions=[f"{key}: {mode}" for key, mode in [*desk.fields.items(), *desk.teams.items()]],
-        token_days=desk.token_days_left(datetime.fromtimestamp(now, UTC).date()),
-    )
-
-
-def _links(settings: Settings, rows: list[Alarm | Delivery | Run]) -> dict[tuple[str, str], str]:
-    return {(row.desk, row.ticket_id): ticket_url(settings, row.desk, row.ticket_id) for row in rows}
+def _drafts(store: Store, now: float) -> list[Tile]:
+    kinds: Counter[str] = Counter()
+    for one in _period(store, DRAFTS, now):
+        kinds[one.key] += one.count
+    given, withheld = kinds["given"], kinds["withheld"]
+    if not given and not withheld:
+        return []
+    used = sum(one.count for one in _period(store, VOTES, now) if one.key == "draft_used")
+    words = f"{used:,} said used, {withheld:,} withheld"
+    return [Tile("Drafts, 30 days", f"{given:,}", "", words, page="quality")]

@@ -17,7 +17,7 @@ from triage.sla_words import NAMES, POLICY, SOURCES, duration
 from triage.store import Store
 from triage.store.clock_views import REPLIES
 from triage.work_list import NOT_ENOUGH, Ranked, WorkList, work_lists
-from webhooks.overview import Tile, ticket_url
+from webhooks.shown import Tile, ticket_url
 
 ROWS = 12
 LONGEST_QUEUE = 5000

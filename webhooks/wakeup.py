@@ -11,7 +11,7 @@ from celery import Celery
 
 from triage.store.undone import Choice
 from workers.app import impatient_app
-from workers.names import TRIAGE, UNDO
+from workers.names import SETUP, TRIAGE, UNDO
 
 logger = logging.getLogger(__name__)
 # A broker that hangs costs one caller this long; the callers of the next seconds do not even try.
@@ -34,6 +34,10 @@ class Wakeup:
     def undo(self, actor: str, choice: Choice) -> bool:
         """Have a worker take back what Tandem has written; False where the broker did not take it: nothing is done."""
         return self._send(UNDO, [actor, asdict(choice), ["", ""]], "an undo")
+
+    def set_up(self, desk: str, step: str) -> bool:
+        """Have a worker do a step of connecting a desk; False where the broker did not take it: nothing is done."""
+        return self._send(SETUP, [desk, step], "a step of connecting a desk")
 
     def _send(self, task: str, arguments: list[Any], what: str) -> bool:
         if time.monotonic() < self._paused_until:

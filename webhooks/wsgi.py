@@ -29,4 +29,4 @@ def build() -> Flask:
     settings = load_settings(path, variables())
     store = open_store(environment.database_url, PATIENCE_SECONDS)
     live = Live(settings, store, SettingsFile(path, settings, environment))
-    return create_app(environment, live.settings, store, Wakeup())
+    return create_app(environment, live, store, Wakeup())

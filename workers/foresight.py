@@ -33,7 +33,8 @@ LEARN_EVERY_SECONDS = 3600.0
 
 
 def refresh(settings: Settings, store: Store, now: float) -> None:
-    """Count attainment afresh, and learn the teams of each desk where that is older than an hour."""
+    """Count days and attainment afresh, and learn the teams of each desk where that is older than an hour."""
+    store.days.refresh(now)
     store.clock_views.keep_outcomes(monday_of(week_of(now) - WEEKS + 1), now)
     for desk in settings.desks:
         known = store.clock_views.learned_at(desk)

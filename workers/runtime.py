@@ -183,6 +183,8 @@ class Runtime:
 
     def connector(self, name: str) -> Connector:
         """Return the connector of desk `name`. Raises Stop when the settings no longer hold it."""
+        # The web process may know a new desk, and take its tickets, some seconds before this one does.
+        self.live.knows(name)
         settings = self.live.file_settings()
         desk = _desk_of(settings, name)
         own = settings.sla.source == "helpdesk"
@@ -223,6 +225,7 @@ class Runtime:
 
     def tools(self, name: str) -> Tools:
         """Return what a triage on desk `name` needs."""
+        self.live.knows(name)
         settings = self.settings
         return Tools(
             connector=self.connector(name),

@@ -24,6 +24,7 @@ from workers import names
 from workers.app import app
 from workers.bulk import go_on
 from workers.calibrate import calibrate_due
+from workers.connect_task import carry_out
 from workers.deliver import deliver
 from workers.foresight import refresh
 from workers.knowledge import sync_due
@@ -130,6 +131,13 @@ def calibrate_desks() -> None:
 def backtest_chunk(backtest_id: int) -> None:
     """Look at a few tickets of a backtest."""
     go_on(backtest_id, runtime(), send_bulk)
+
+
+@app.task(name=names.SETUP, shared=False)
+def set_up(desk: str, step: str) -> None:
+    """Carry out one step of connecting a desk for the console."""
+    here = runtime()
+    carry_out(desk, step, here.environment, here.store)
 
 
 @app.task(name=names.UNDO, shared=False)

@@ -10,10 +10,12 @@ from triage.store.acts import Acts
 from triage.store.answered import Answered
 from triage.store.audit import Audit
 from triage.store.backtests import Backtests
+from triage.store.browse import Browse
 from triage.store.calibrations import Calibrations
 from triage.store.clock_views import ClockViews
 from triage.store.clocks import Clocks
 from triage.store.controls import Controls
+from triage.store.days import Days
 from triage.store.deliveries import Deliveries
 from triage.store.effects import Effects
 from triage.store.engine import PATIENCE_SECONDS, open_engine
@@ -27,6 +29,7 @@ from triage.store.outcomes import Outcomes
 from triage.store.questions import Questions
 from triage.store.retention import Retention
 from triage.store.runs import Runs
+from triage.store.tickets import Tickets
 from triage.store.undone import Undone
 
 
@@ -50,6 +53,9 @@ class Store:
     knowledge: Knowledge
     audit: Audit
     exchanges: Exchanges
+    browse: Browse
+    days: Days
+    tickets: Tickets
     controls: Controls
     undone: Undone
     feedback: Feedback
@@ -79,6 +85,9 @@ def open_store(url: str, patience: float = PATIENCE_SECONDS) -> Store:
         knowledge=Knowledge(engine),
         audit=Audit(engine),
         exchanges=Exchanges(engine),
+        browse=Browse(engine),
+        days=Days(engine),
+        tickets=Tickets(engine),
         controls=Controls(engine),
         undone=Undone(engine),
         feedback=Feedback(engine),

@@ -36,6 +36,7 @@ UNCLAIMED_SECONDS = 40.0
 PROMPT_WAKEUPS = 3
 LONGEST_WAKEUP_SECONDS = 900.0
 REASON_LENGTH = 500
+LOOKED_BACK = 5000
 
 
 @dataclass(frozen=True)
@@ -255,12 +256,30 @@ class Deliveries:
         query = select(*COLUMNS).order_by(deliveries.c.received_at.desc()).limit(limit)
         return self._read(query.where(deliveries.c.state == state) if state else query)
 
+    def newest_of(self, desk: str) -> Delivery | None:
+        """Return the newest delivery of a desk among the last few thousand of all, None where it has none there."""
+        newest = select(deliveries.c.id, deliveries.c.desk).order_by(
+            deliveries.c.received_at.desc(), deliveries.c.id.desc()
+        )
+        few = newest.limit(LOOKED_BACK).subquery()
+        query = select(few.c.id).where(few.c.desk == desk).limit(1)
+        with self._reader.connect() as connection:
+            found = connection.execute(query).scalar_one_or_none()
+        return None if found is None else self.get(found)
+
     def with_state(self, state: str, desk: str = "", limit: int | None = None) -> list[int]:
         """Return the ids of every row in `state` (or the first `limit` of them), oldest first."""
         query = select(deliveries.c.id).where(deliveries.c.state == state).order_by(deliveries.c.received_at)
         query = query.limit(limit)
         with self._reader.connect() as connection:
             return list(connection.execute(query.where(deliveries.c.desk == desk) if desk else query).scalars())
+
+    def reasons(self, state: str, desk: str, limit: int) -> list[str]:
+        """Return the reasons of the newest `limit` rows in `state`, of one desk or of all."""
+        query = select(deliveries.c.reason).where(deliveries.c.state == state)
+        query = query.where(func.coalesce(deliveries.c.desk, "") == desk) if desk else query
+        with self._reader.connect() as connection:
+            return list(connection.execute(query.order_by(deliveries.c.received_at.desc()).limit(limit)).scalars())
 
     def between(self, since: float, until: float, states: Sequence[str], desk: str = "") -> list[int]:
         """Return the ids of rows in `states` that were received in [since, until), oldest first."""

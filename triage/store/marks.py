@@ -13,6 +13,8 @@ from triage.store.tables import alarms, cursors
 
 POLL, POLLED, BOT, BEAT, WORKER, READY = "poll", "polled", "bot", "beat", "worker", "ready"
 CALIBRATED, SLA_SWEPT, HEADROOM = "calibrated", "sla_swept", "headroom"
+SETUP = "setup"
+"""How connecting a desk in the console stands, as JSON without any secret."""
 PUBLIC_NOTE, DESK_LOCKED, CATCH_UP_OFF = "public_note", "desk_locked", "catch_up_off"
 SLA_STUCK, SLA_ACT = "sla_stuck", "sla_act"
 FORGOTTEN = "forgotten:"

@@ -11,6 +11,8 @@ from triage.store.engine import insert_into, reader_of
 from triage.store.tables import outcomes, runs
 
 LONGEST_LABEL = 200
+# A database takes only so many parameters in one statement.
+CHUNK = 500
 
 
 @dataclass(frozen=True)
@@ -107,6 +109,16 @@ class Outcomes:
         query = select(*COLUMNS).where(outcomes.c.run_id == run_id)
         with self._reader.connect() as connection:
             return {row["field"]: Outcome(**row) for row in connection.execute(query).mappings()}
+
+    def of_runs(self, run_ids: Sequence[int]) -> dict[int, list[Outcome]]:
+        """Return run id -> its outcomes, for those of the runs that have any."""
+        found: dict[int, list[Outcome]] = {}
+        with self._reader.connect() as connection:
+            for start in range(0, len(run_ids), CHUNK):
+                query = select(*COLUMNS).where(outcomes.c.run_id.in_(list(run_ids[start : start + CHUNK])))
+                for row in connection.execute(query).mappings():
+                    found.setdefault(row["run_id"], []).append(Outcome(**row))
+        return found
 
     def final(self, desk: str, name: str, classifier: str, since: float, limit: int) -> list[Outcome]:
         """Return the newest `limit` final outcomes of field `name` that still hold probabilities, oldest first.

@@ -52,6 +52,7 @@ RULES = {
 KEPT = {
     "cursors": "one row for each desk and fact, and one id for each ticket that was forgotten",
     "controls": "one row for each switch",
+    "day_counts": "numbers of the last 92 days",
     "models": "the last five lessons per field",
     "calibrations": "the last thirty fits per classifier and field",
     "knowledge_rounds": "one row for each desk and kind of source",

@@ -70,6 +70,8 @@ class Run:
     drafted: str
     speech: str
     heard: str | None
+    team: str
+    priority: str
 
 
 @dataclass(frozen=True)
@@ -167,6 +169,10 @@ class Runs:
 
     def save(self, run: Run, **values: Any) -> bool:
         """Store `values` while the run is ours; False when another worker took it over."""
+        if answer := values.get("classification"):
+            # To be searched by; as long as the columns.
+            values["team"] = str(answer.get("primary_team", ""))[:80]
+            values["priority"] = str(answer.get("priority", ""))[:40]
         with self._engine.begin() as connection:
             held = runs.c.id == run.id, runs.c.owner == run.owner, runs.c.state == RUNNING
             return connection.execute(update(runs).where(*held).values(values)).rowcount == 1

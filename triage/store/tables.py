@@ -52,7 +52,8 @@ deliveries = Table(
     Index(None, "due_at", sqlite_where=text("due_at IS NOT NULL"), postgresql_where=text("due_at IS NOT NULL")),
     Index(None, "desk", "ticket_id"),
     Index(None, "state", "received_at"),
-    Index(None, "received_at"),
+    # The console searches through this one alone, newest first, without a look at the rows.
+    Index("ix_deliveries_browse", "received_at", "id", "desk", "state", "event"),
 )
 
 runs = Table(
@@ -88,9 +89,13 @@ runs = Table(
     ),  # what the draft came to; stays when it goes
     Column("speech", String(12), nullable=False, default="", server_default=""),  # silent, note, safe, reply
     Column("heard", String(40)),  # id of the newest message it read; empty: only the first one; null: not kept
+    # What the classification says, to be searched by; kept when its details are forgotten.
+    Column("team", String(80), nullable=False, default="", server_default=""),
+    Column("priority", String(40), nullable=False, default="", server_default=""),
     UniqueConstraint("desk", "ticket_id", "occasion"),
-    Index(None, "finished_at"),
-    Index(None, "created_at"),
+    Index(None, "finished_at", "state"),
+    # As that of deliveries; costs are summed from it, too.
+    Index("ix_runs_browse", "created_at", "id", "desk", "state", "classifier", "team", "priority", "cost_usd"),
 )
 
 effects = Table(
@@ -284,6 +289,18 @@ knowledge_rounds = Table(
     Column("finished_at", Float),
     Column("reason", Text, nullable=False),  # why there is nothing to read, empty where there is
     Column("lease_until", Float, nullable=False),
+)
+
+# What happened on a day (UTC), counted from the other tables; see days.py for the names.
+day_counts = Table(
+    "day_counts",
+    metadata,
+    Column("day", Integer, primary_key=True, autoincrement=False),  # days since 1970
+    Column("name", String(20), primary_key=True),
+    Column("desk", String(40), primary_key=True),
+    Column("key", String(450), primary_key=True),
+    Column("count", Integer, nullable=False),
+    Column("amount", Float, nullable=False),
 )
 
 # What is known of a ticket whose SLA clocks are kept; every change of its clocks goes through this row's version.

@@ -1,4 +1,4 @@
-"""drafts, exchanges, questions, feedback, controls, audit"""
+"""drafts, exchanges, questions, feedback, controls, audit, what the console searches by"""
 
 import sqlalchemy as sa
 from alembic import op
@@ -7,10 +7,16 @@ revision = "0007"
 down_revision = "0006"
 
 Id = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
+# What runs said before there were columns to search by.
+LABELS = {
+    "sqlite": "json_extract(classification, '$.{}')",
+    "postgresql": "classification ->> '{}'",
+}
 
 
 def upgrade() -> None:
     """Apply."""
+    _search()
     op.add_column("runs", sa.Column("draft", sa.JSON(), nullable=True))
     op.add_column("runs", sa.Column("drafted", sa.String(10), nullable=False, server_default=""))
     op.add_column("runs", sa.Column("speech", sa.String(length=12), server_default="", nullable=False))
@@ -19,6 +25,9 @@ def upgrade() -> None:
     op.add_column("runs", sa.Column("heard", sa.String(length=40), nullable=True))
     with op.batch_alter_table("deliveries") as rows:
         rows.alter_column("occasion", type_=sa.String(length=80), existing_nullable=False)
+    op.drop_index(op.f("ix_deliveries_received_at"), "deliveries")
+    browse = ["received_at", "id", "desk", "state", "event"]
+    op.create_index("ix_deliveries_browse", "deliveries", browse, unique=False)
     op.create_table(
         "audit",
         sa.Column("id", Id, autoincrement=True, nullable=False),
@@ -107,8 +116,43 @@ def upgrade() -> None:
     op.create_index(op.f("ix_questions_desk_ticket_id"), "questions", ["desk", "ticket_id"], unique=False)
 
 
+def _search() -> None:
+    for name, length, key in (("team", 80, "primary_team"), ("priority", 40, "priority")):
+        op.add_column("runs", sa.Column(name, sa.String(length=length), server_default="", nullable=False))
+        label = LABELS[op.get_bind().dialect.name].format(key)
+        op.execute(f"UPDATE runs SET {name} = substr(coalesce({label}, ''), 1, {length})")  # noqa: S608 - no input
+    op.drop_index(op.f("ix_runs_created_at"), "runs")
+    op.drop_index(op.f("ix_runs_finished_at"), "runs")
+    op.create_index(op.f("ix_runs_finished_at_state"), "runs", ["finished_at", "state"], unique=False)
+    columns = ["created_at", "id", "desk", "state", "classifier", "team", "priority", "cost_usd"]
+    op.create_index("ix_runs_browse", "runs", columns, unique=False)
+    op.create_table(
+        "day_counts",
+        sa.Column("day", sa.Integer(), autoincrement=False, nullable=False),
+        sa.Column("name", sa.String(length=20), nullable=False),
+        sa.Column("desk", sa.String(length=40), nullable=False),
+        sa.Column("key", sa.String(length=450), nullable=False),
+        sa.Column("count", sa.Integer(), nullable=False),
+        sa.Column("amount", sa.Float(), nullable=False),
+        sa.PrimaryKeyConstraint("day", "name", "desk", "key", name=op.f("pk_day_counts")),
+    )
+
+
+def _forget_search() -> None:
+    op.drop_index("ix_deliveries_browse", "deliveries")
+    op.create_index(op.f("ix_deliveries_received_at"), "deliveries", ["received_at"], unique=False)
+    op.drop_table("day_counts")
+    op.drop_index("ix_runs_browse", "runs")
+    op.drop_index(op.f("ix_runs_finished_at_state"), "runs")
+    op.create_index(op.f("ix_runs_finished_at"), "runs", ["finished_at"], unique=False)
+    op.create_index(op.f("ix_runs_created_at"), "runs", ["created_at"], unique=False)
+    op.drop_column("runs", "priority")
+    op.drop_column("runs", "team")
+
+
 def downgrade() -> None:
     """Take back."""
+    _forget_search()
     for table in ("answered", "audit", "controls", "exchanges", "feedback", "questions"):
         op.drop_table(table)
     with op.batch_alter_table("deliveries") as rows:
