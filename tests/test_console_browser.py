@@ -176,6 +176,7 @@ PAGES = {
     "audit": "audit",
     "secret": "desks/globex/secret",
     "undo": "desks/acme/tickets/70030/undo",
+    "connect": "connect",
     "not found": "nowhere",
 }
 # What a page owes people who do not see it, or see it on a phone. Returns what is wrong.

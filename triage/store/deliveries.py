@@ -258,10 +258,8 @@ class Deliveries:
 
     def newest_of(self, desk: str) -> Delivery | None:
         """Return the newest delivery of a desk among the last few thousand of all, None where it has none there."""
-        newest = select(deliveries.c.id, deliveries.c.desk).order_by(
-            deliveries.c.received_at.desc(), deliveries.c.id.desc()
-        )
-        few = newest.limit(LOOKED_BACK).subquery()
+        newest = deliveries.c.received_at.desc(), deliveries.c.id.desc()
+        few = select(deliveries.c.id, deliveries.c.desk).order_by(*newest).limit(LOOKED_BACK).subquery()
         query = select(few.c.id).where(few.c.desk == desk).limit(1)
         with self._reader.connect() as connection:
             found = connection.execute(query).scalar_one_or_none()
