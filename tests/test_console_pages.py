@@ -488,7 +488,7 @@ class TestAudit:
 
 class TestPasswords:
     def test_a_hash_opens_the_console(self, settings: Settings, sqlite_store: Store) -> None:
-        printed = CliRunner().invoke(password_command, ["--password", PASSWORD]).output
+        printed = CliRunner().invoke(password_command, [], input=f"{PASSWORD}\n").output
         name, _, value = printed.strip().partition("=")
         assert name == "CONSOLE_PASSWORD_HASH"
         environment = read_environment({name: value.strip("'"), "SECRET_KEY": KEY})
@@ -497,7 +497,7 @@ class TestPasswords:
         assert sign_in(client).status_code == 303
 
     def test_a_short_password_is_not_made_a_hash(self) -> None:
-        assert CliRunner().invoke(password_command, ["--viewer", "--password", "short"]).exit_code == 2
+        assert CliRunner().invoke(password_command, ["--viewer"], input="short\n").exit_code == 2
 
     def test_a_viewer_cannot_become_an_admin_by_changing_the_cookie(self, viewer: FlaskClient) -> None:
         cookie = viewer.get_cookie(COOKIE, path="/console/")

@@ -30,6 +30,7 @@ from triage.store.runs import DEAD, DONE
 from triage.store.tables import (
     acts,
     alarms,
+    answered,
     backtest_tickets,
     backtests,
     clocks,
@@ -69,6 +70,7 @@ def fill(store: Store, desk: str, ticket_id: str, said: str) -> int:
                      "created_at": NOW, **both}),
         (feedback, {"run_id": run.id, "voter": "v", "about": "triage", "label": "", "verdict": "wrong", "reason": said,
                     "created_at": NOW, **both}),
+        (answered, {"desk": desk, "requester": f"{desk}-{ticket_id}", "run_id": run.id, "at": NOW}),
         (alarms, {"kind": "sla_act", "text": said, "created_at": NOW, **both}),
         (watches, {"version": 1, "seen_at": NOW, "looked_at": NOW, "status": "open", "priority": "", "team": "",
                    "tier": "", "judged_priority": "", "judged_team": "", "held": {}, "stage": "ok", "episode": 0,
