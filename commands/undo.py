@@ -7,6 +7,7 @@ import sys
 import time
 from dataclasses import asdict
 from datetime import UTC, datetime
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -85,8 +86,9 @@ def _choice(ticket: str, label: str, since: str, policy: str, desk: str, setting
 def _show(runtime: Runtime, choice: Choice, show: int, as_json: bool) -> None:
     store = runtime.store
     count = store.undone.count(choice)
+    open_connector = cache(runtime.unguarded)
     found = [
-        preview(desk, number, choice, store, runtime.unguarded(desk))
+        preview(desk, number, choice, store, open_connector(desk))
         for desk, number in store.undone.tickets(choice, ("", ""), show)
     ]
     if as_json:
@@ -102,13 +104,15 @@ def _show(runtime: Runtime, choice: Choice, show: int, as_json: bool) -> None:
 
 def _do(runtime: Runtime, choice: Choice, as_json: bool) -> None:
     store, who = runtime.store, actor()
+    # One for each desk: a new one signs in and asks for the groups again.
+    open_connector = cache(runtime.unguarded)
     count = store.undone.count(choice)
     store.audit.record(who, "undo", time.time(), desk=choice.desk, subject=f"{count} tickets", choice=asdict(choice))
     done: list[Result] = []
     batch = Batch([], ("", ""))
     try:
         while batch.after is not None:
-            batch = undo_some(choice, store, runtime.unguarded, who, batch.after)
+            batch = undo_some(choice, store, open_connector, who, batch.after)
             done += batch.results
             for one in () if as_json else batch.results:
                 _print(one, "back")
@@ -118,7 +122,7 @@ def _do(runtime: Runtime, choice: Choice, as_json: bool) -> None:
     except KeyboardInterrupt:
         click.echo(STOPPED.format(count=len(done)), err=True)
         sys.exit(130)
-    failed = [one for one in done if "ticket" in one.left]
+    failed = [one for one in done if "ticket" in one.left or one.refused]
     if as_json:
         click.echo(json.dumps({"dry_run": False, "tickets": len(done), "shown": [asdict(one) for one in done]}))
     else:
@@ -127,10 +131,10 @@ def _do(runtime: Runtime, choice: Choice, as_json: bool) -> None:
 
 
 def _summary(done: list[Result], failed: list[Result]) -> str:
-    fields, tags, notes = sum(len(one.after) for one in done), sum(len(one.tags) for one in done), 0
+    fields, tags = sum(len(one.after) for one in done), sum(len(one.tags) for one in done)
     notes = sum(one.notes for one in done)
     text = f"{len(done) - len(failed)} tickets: {fields} fields put back, {tags} tags removed, {notes} notes withdrawn"
-    return f"{text}; {len(failed)} tickets could not be changed" if failed else text
+    return f"{text}; {len(failed)} tickets could not be changed, or not wholly" if failed else text
 
 
 def _progress(done: int, count: int, pause: float) -> None:
@@ -144,8 +148,12 @@ def _print(one: Result, verb: str) -> None:
         click.echo(f"  {name}: {_word(one.before.get(name))} {verb} to {_word(value)}")
     if one.tags:
         click.echo(click.wrap_text(f"tags removed: {' '.join(one.tags)}", 80, "  ", "    "))
+    if one.tags_back:
+        click.echo(click.wrap_text(f"tags added again: {' '.join(one.tags_back)}", 80, "  ", "    "))
     if one.notes:
         click.echo(f"  notes withdrawn: {one.notes}")
+    if one.notes_back:
+        click.echo(f"  notes with their words from before: {one.notes_back}")
     for name, reason in one.left.items():
         click.echo(click.wrap_text(f"{name} left: {reason}", 80, "  ", "    "))
 

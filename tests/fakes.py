@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any
@@ -247,6 +247,16 @@ class FakeConnector:
     def set_fields(self, ticket: Ticket, fields: Fields) -> Written:
         """Set the fields."""
         return self._call("set_fields", ticket.id, lambda _: self._set(ticket.id, fields))  # type: ignore[no-any-return]
+
+    def put_back(self, ticket: Ticket, ours: Mapping[str, Any], before: Mapping[str, Any]) -> Written:
+        """Give priority and group the values from before."""
+
+        def apply(_: str) -> Written:
+            names = {"priority": "priority", "group": "group_id"}
+            self.tickets[ticket.id].change(**{names[name]: before.get(name) for name in ours})
+            return Written(before=dict(ours), after={name: before.get(name) for name in ours})
+
+        return self._call("put_back", ticket.id, apply)  # type: ignore[no-any-return]
 
     def add_tags(self, ticket: Ticket, tags: tuple[str, ...]) -> Written:
         """Add the tags."""

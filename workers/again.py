@@ -40,7 +40,7 @@ from workers.moods import moods_of
 from workers.pipeline import OFF, classify, draft_reply, look_up
 from workers.scene import Scene, read_scene
 from workers.tools import Steps, Tools
-from workers.writing import announce, confirm, hold, record_note, still_ours, write_fields, write_note
+from workers.writing import THERE, announce, confirm, hold, record_note, still_ours, write_fields, write_note
 from workers.wrote import PRINT, as_if_untouched, fingerprint
 
 HOUR = 3600.0
@@ -268,7 +268,7 @@ def _write_tags(scene: Scene, answer: Classification, decision: Decision, labels
     settings = tools.settings
     plan = retag(decision, answer, labels, ticket.tags, scene.wrote.tags, settings.tag_prefix)
     served = {settings.please_tag} & set(ticket.tags) if scene.is_asked and decision.note else set()
-    intent = {"tags": list(plan.add), "removed": [*plan.remove, *served]}
+    intent = {"tags": list(plan.add), THERE: [], "removed": [*plan.remove, *served], "served": list(served)}
     if not any(intent.values()) and TAGS not in scene.mine:
         return
     effect = tools.store.effects.plan(run.id, TAGS, intent, time.time())

@@ -20,6 +20,7 @@ from triage.store.runs import DEAD as RUN_DEAD
 from triage.store.runs import DONE as RUN_DONE
 from triage.store.runs import RUNNING as RUN_RUNNING
 from triage.store.runs import SKIPPED as RUN_SKIPPED
+from triage.store.runs import WAITING as RUN_WAITING
 from triage.store.runs import Run
 from triage.traces import span
 from workers.again import judge_again
@@ -77,7 +78,7 @@ def deliver(
         store.deliveries.postpone(delivery_id, now + error.seconds, str(error))
         return
     if not delivery.occasion.startswith(ASKED) and store.undone.is_undone(delivery.desk, delivery.ticket_id):
-        store.deliveries.finish(delivery_id, DONE, now, TAKEN_BACK)
+        _close_taken_back(delivery, store, leases.new_owner(), now)
         return
     locked_at = store.alarms.raised_at(delivery.desk, DESK_LOCKED)
     if locked_at is not None and now - locked_at < LOCKED_PAUSE_SECONDS:
@@ -116,6 +117,16 @@ def deliver(
         done = _attempt(delivery, run, attempt, store, tools_for)
     if done and locked_at is not None:
         store.alarms.clear(delivery.desk, DESK_LOCKED)
+
+
+def _close_taken_back(delivery: Delivery, store: Store, owner: str, now: float) -> None:
+    """Close the delivery, and its run where that has begun already: what a person asks for later waits for no run."""
+    mine = delivery.desk, delivery.ticket_id
+    if any(one.occasion == delivery.occasion and one.state == RUN_WAITING for one in store.runs.all_of(*mine)):
+        run, is_ours = store.runs.claim(*mine, delivery.occasion, owner=owner, now=now, lease_until=now + LEASE_SECONDS)
+        if is_ours:
+            skip(run, store, TAKEN_BACK)
+    store.deliveries.finish(delivery.id, DONE, now, TAKEN_BACK)
 
 
 def _leave(delivery: Delivery, run: Run, store: Store, tools_for: Callable[[str], Tools], now: float) -> None:

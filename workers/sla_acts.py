@@ -7,6 +7,7 @@ been done already is looked for first; one that is no longer true is dropped. No
 from __future__ import annotations
 
 import time
+from collections.abc import Collection, Iterable
 from dataclasses import replace
 from typing import Any
 
@@ -32,7 +33,7 @@ from triage.sla_words import message, note_title, stage_lines, title
 from triage.store.acts import FIELDS, NOTE, SENT, TAGS, Act
 from triage.store.marks import DESK_LOCKED, PUBLIC_NOTE, SLA_ACT
 from workers.clocks import follow, let_go, mode_of
-from workers.deliver import describe, pause_after
+from workers.deliver import TAKEN_BACK, describe, pause_after
 from workers.escalation import escalated, escalation
 from workers.foresight import outlook
 from workers.later import notice
@@ -130,6 +131,8 @@ def _outdated(act: Act, view: View, tools: SlaTools) -> str:
         if act.kind == NOTE and act.state == SENT:
             _remember_note(act, view, tools)
         return NOT_ANY_MORE
+    if act.kind in NEEDED and tools.store.undone.is_undone(act.desk, act.ticket_id):
+        return TAKEN_BACK
     desk = tools.settings.desks[act.desk]
     needed = NEEDED.get(act.kind, Mode.WATCH)
     return "" if mode_of(desk, view.watch.team).allows(needed) else NOT_ALLOWED
@@ -144,10 +147,13 @@ def _remember_note(act: Act, view: View, tools: SlaTools) -> None:
             tools.store.clocks.note_written(act.desk, act.ticket_id, found.note_id)
 
 
-def _announce(act: Act, tools: SlaTools) -> None:
-    """Write down that the act is about to be done, on the condition that it still is ours."""
+def _announce(act: Act, tools: SlaTools, before: dict[str, Any] | None = None) -> None:
+    """Write down that the act is about to be done, on the condition that it still is ours.
+
+    With `before`, what an attempt that ends without a word would not find again.
+    """
     now = time.time()
-    if not tools.store.acts.sent(act, now, now + LEASE_SECONDS):
+    if not tools.store.acts.sent(act, now, now + LEASE_SECONDS, before):
         raise TakenOverError
     tools.checkpoint(f"sla_before_{act.kind}")
     if time.time() - now > PAUSE_SECONDS:
@@ -234,6 +240,10 @@ def _fields(act: Act, view: View, tools: SlaTools) -> None:
                 store.acts.drop(act, reason)
                 return
             continue
+        except Wait:
+            # Nor here: writing is stopped, or there is no room for the call.
+            store.clocks.escalated(act.desk, act.ticket_id, earlier)
+            raise
         ours = _ours(earlier, written.after.get("priority"), written.after.get("group"), view)
         store.clocks.escalated(act.desk, act.ticket_id, ours)
         store.acts.confirm(act, time.time(), before=written.before, after=written.after, refused=written.refused)
@@ -253,16 +263,22 @@ def _tags(act: Act, view: View, tools: SlaTools) -> None:
     wanted = (prefix + TAG_NAMES[act.stage],) if kept else ()
     others = tuple(prefix + tag for tag in TAG_NAMES.values() if prefix + tag not in wanted)
     connector = tools.open_connector(act.desk)
-    _announce(act, tools)
+    # Ours alone: between two attempts people may add theirs.
+    own = {tag.casefold() for tag in (*wanted, *others)}
+    before = act.before or {"tags": _of(own, view.ticket.tags)}
+    _announce(act, tools, before)
     written = Written(before={"tags": list(view.ticket.tags)}, after={"tags": list(view.ticket.tags)})
     if wanted:
         written = connector.add_tags(view.ticket, wanted)
     tags = tuple(written.after.get("tags", view.ticket.tags))
     removed = connector.remove_tags(replace(view.ticket, tags=tags), others)
     tools.checkpoint("sla_after_tags")
-    tools.store.acts.confirm(
-        act, time.time(), before=written.before, after=removed.after, refused=written.refused | removed.refused
-    )
+    after = {"tags": _of(own, removed.after.get("tags", ()))}
+    tools.store.acts.confirm(act, time.time(), before=before, after=after, refused=written.refused | removed.refused)
+
+
+def _of(own: Collection[str], tags: Iterable[str]) -> list[str]:
+    return [tag for tag in tags if tag.casefold() in own]
 
 
 DO = {NOTE: _note, FIELDS: _fields, TAGS: _tags}

@@ -144,7 +144,7 @@ def set_up(desk: str, step: str) -> None:
 def undo_chunk(actor: str, choice: dict[str, Any], after: list[str]) -> None:
     """Take back what Tandem has written on a few tickets, then ask for the next ones."""
     here = runtime()
-    batch = undo_some(Choice(**choice), here.store, here.unguarded, actor, (after[0], after[1]))
+    batch = undo_some(Choice(**choice), here.store, cache(here.unguarded), actor, (after[0], after[1]))
     if batch.after is not None:
         again = [actor, choice, list(batch.after)]
         app.send_task(names.UNDO, args=again, countdown=batch.pause, ignore_result=True)

@@ -9,23 +9,22 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any
 
 from connectors.base import Connector, Fields
-from triage.errors import Conflict, FeatureOff, Gone, Refused, Retry, Stop, TandemError, Wait
+from triage.errors import Conflict, FeatureOff, Forbidden, Gone, Refused, Retry, TandemError, Wait
 from triage.note import REFERENCE_LINE
 from triage.note_parts import Part, render_html
 from triage.store import Store
 from triage.store.runs import new_reference
 from triage.store.undone import ACT, Choice, Trace
 from triage.ticket import Status, Ticket
-from workers.undo_plan import Plan, plan
+from workers.undo_plan import WITHDRAWN, Plan, plan
 
 TRIES = 3
 BATCH = 20
-WITHDRAWN = "Withdrawn by your team on {day}: please disregard what Tandem suggested here."
 WITHDRAWS = "Withdrawn by your team on {day}: please disregard Tandem's note {references}."
 CLOSED = "the ticket is closed: nothing on it can be changed any more"
 UNDER_WAY = "a worker is at this ticket right now; undo it again in a minute"
@@ -44,10 +43,16 @@ class Result:
     """The same as they are now."""
     tags: list[str] = field(default_factory=list)
     """Removed."""
+    tags_back: list[str] = field(default_factory=list)
+    """Added again."""
     notes: int = 0
     """Withdrawn."""
+    notes_back: int = 0
+    """That say again what they said before."""
     left: dict[str, str] = field(default_factory=dict)
     """What stays, and why."""
+    refused: bool = False
+    """The helpdesk has refused a part: undoing it again tries that again."""
 
 
 @dataclass(frozen=True)
@@ -63,11 +68,16 @@ def preview(desk: str, ticket_id: str, choice: Choice, store: Store, connector: 
     """Return what undoing would do to one ticket, without doing it."""
     result = Result(desk, ticket_id)
     try:
-        wanted = plan(connector.look(ticket_id), store.undone.traces(choice, desk, ticket_id))
-    except (Gone, Stop) as error:
+        wanted = plan(
+            connector.look(ticket_id),
+            store.undone.traces(choice, desk, ticket_id),
+            edits_notes=connector.edits_notes,
+        )
+    except TandemError as error:
         result.left["ticket"] = str(error)
         return result
     result.before, result.after, result.tags = wanted.ours, wanted.before, list(wanted.tags)
+    result.tags_back, result.notes_back = list(wanted.tags_back), len(wanted.notes_back)
     result.notes, result.left = len(wanted.notes), wanted.left
     return result
 
@@ -91,7 +101,7 @@ def undo_ticket(desk: str, ticket_id: str, choice: Choice, store: Store, connect
         result.left["ticket"] = CLOSED
         return result
     for _ in range(TRIES):
-        wanted = plan(ticket, traces)
+        wanted = plan(ticket, traces, edits_notes=connector.edits_notes)
         held = store.undone.begin(traces, {"actor": actor, "note": new_reference(), "target": wanted.before})
         try:
             _carry_out(ticket, wanted, traces, connector, held["note"], result)
@@ -100,7 +110,7 @@ def undo_ticket(desk: str, ticket_id: str, choice: Choice, store: Store, connect
             ticket = connector.look(ticket_id)
     else:
         raise Retry("the ticket was changed by others each time something was to be taken back")
-    store.undone.finish(traces, _record(result, actor), done=True)
+    store.undone.finish(traces, held | _record(result, actor), done=not result.refused)
     if any(one.source == ACT for one in traces):
         # The next word about its clocks begins a note of its own.
         store.clocks.note_written(desk, ticket_id, "")
@@ -139,12 +149,14 @@ def _carry_out(
         with_care(result, "fields", lambda: _put_back(ticket, wanted, connector, result))
     if wanted.tags:
         with_care(result, "tags", lambda: _untag(ticket, wanted, connector, result))
-    if not wanted.notes:
-        return
+    if wanted.tags_back:
+        with_care(result, "tags", lambda: _tag_again(ticket, wanted, connector, result))
+    for one in wanted.notes_back:
+        with_care(result, f"note {one.reference}", lambda one=one: _say_again(ticket, one, connector, result))  # type: ignore[misc]
     if connector.edits_notes:
         for one in wanted.notes:
             with_care(result, f"note {one.reference}", lambda one=one: _rewrite(ticket, one, connector, result))  # type: ignore[misc]
-    else:
+    elif wanted.notes:
         with_care(result, "notes", lambda: _withdraw(ticket, wanted, traces, connector, reference, result))
 
 
@@ -152,8 +164,11 @@ def with_care(result: Result, what: str, do: Callable[[], None]) -> None:
     """Do one part; what the helpdesk refuses for good costs that part only."""
     try:
         do()
-    except (Refused, Gone, FeatureOff) as error:
+    except Gone as error:
         result.left[what] = str(error)
+    except (Refused, FeatureOff, Forbidden) as error:
+        result.left[what] = str(error)
+        result.refused = True
 
 
 def _put_back(ticket: Ticket, wanted: Plan, connector: Connector, result: Result) -> None:
@@ -167,6 +182,19 @@ def _untag(ticket: Ticket, wanted: Plan, connector: Connector, result: Result) -
     written = connector.remove_tags(ticket, wanted.tags)
     kept = {str(tag).casefold() for tag in written.after.get("tags", ())}
     result.tags += [tag for tag in wanted.tags if tag.casefold() not in kept]
+
+
+def _tag_again(ticket: Ticket, wanted: Plan, connector: Connector, result: Result) -> None:
+    shown = replace(ticket, tags=tuple(tag for tag in ticket.tags if tag not in result.tags))
+    written = connector.add_tags(shown, wanted.tags_back)
+    result.tags_back += [tag for tag in wanted.tags_back if tag not in written.refused]
+    result.left |= written.refused
+
+
+def _say_again(ticket: Ticket, one: Trace, connector: Connector, result: Result) -> None:
+    """Give our own note the words back that stood there before the update."""
+    connector.update_note(ticket.id, one.note_id, one.earlier, one.reference)
+    result.notes_back += 1
 
 
 def _rewrite(ticket: Ticket, one: Trace, connector: Connector, result: Result) -> None:

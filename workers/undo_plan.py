@@ -11,13 +11,15 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from connectors.helpdesk import NOT_OURS_NOW, same_value
-from triage.store.effects import NOTE
+from triage.store.effects import NOTE, REPLY, UPDATE
 from triage.store.undone import Trace
 from triage.ticket import Ticket
+from workers.wrote import fingerprint
 
-REPLY = "reply"
 REPLY_STAYS = "a public reply was sent to the customer: that cannot be taken back"
-NOTES = (NOTE,)
+NOT_OUR_WORDS = "the note says something else by now (an agent has edited it, or a later run): it stays"
+NO_TEXT = "what the note said before is not kept any more: it stays"
+WITHDRAWN = "Withdrawn by your team on {day}: please disregard what Tandem suggested here."
 
 
 @dataclass(frozen=True)
@@ -30,16 +32,21 @@ class Plan:
     """What they were before us."""
     tags: tuple[str, ...] = ()
     """Ours, and on the ticket."""
+    tags_back: tuple[str, ...] = ()
+    """Ours, and taken away by a later run that is undone without the one that added them."""
     notes: tuple[Trace, ...] = ()
+    """To be withdrawn."""
+    notes_back: tuple[Trace, ...] = ()
+    """To say again what they said before: the oldest update of each."""
     left: dict[str, str] = field(default_factory=dict)
     """What stays as it is, and why."""
 
     def __bool__(self) -> bool:
-        return bool(self.ours or self.tags or self.notes)
+        return bool(self.ours or self.tags or self.tags_back or self.notes or self.notes_back)
 
 
-def plan(ticket: Ticket, traces: Sequence[Trace]) -> Plan:
-    """Return what can be taken back of `traces` (oldest first)."""
+def plan(ticket: Ticket, traces: Sequence[Trace], *, edits_notes: bool = False) -> Plan:
+    """Return what can be taken back of `traces` (oldest first); `edits_notes` says that a note may have changed."""
     ours: dict[str, Any] = {}
     before: dict[str, Any] = {}
     left = {REPLY: REPLY_STAYS} if any(one.kind == REPLY for one in traces) else {}
@@ -54,13 +61,53 @@ def plan(ticket: Ticket, traces: Sequence[Trace]) -> Plan:
             left[name] = NOT_OURS_NOW
     there = {tag.casefold() for tag in ticket.tags}
     mine = dict.fromkeys(tag for one in traces for tag in one.tags)
+    taken = dict.fromkeys(tag for one in traces for tag in one.removed)
+    notes, notes_back = _notes(ticket, traces, left, edits_notes=edits_notes)
     return Plan(
         ours=ours,
         before=before,
         tags=tuple(tag for tag in mine if tag.casefold() in there),
-        notes=tuple(one for one in traces if one.kind in NOTES),
+        tags_back=tuple(tag for tag in taken if tag not in mine and tag.casefold() not in there),
+        notes=notes,
+        notes_back=notes_back,
         left=left,
     )
+
+
+def _notes(
+    ticket: Ticket, traces: Sequence[Trace], left: dict[str, str], *, edits_notes: bool
+) -> tuple[tuple[Trace, ...], tuple[Trace, ...]]:
+    """Return the notes to withdraw, and the updates whose note gets its words from before; adds to `left`."""
+    begun = {one.note_id or one.reference: one for one in reversed(traces) if one.kind == NOTE}
+    updates: dict[str, list[Trace]] = {}
+    for one in traces:
+        if one.kind == UPDATE:
+            updates.setdefault(one.note_id, []).append(one)
+    notes, back = [], []
+    for key, one in reversed(begun.items()):
+        if not edits_notes or _are_ours(ticket, one.note_id, [one, *updates.get(key, [])]):
+            notes.append(one)
+        else:
+            left[f"note {one.reference}"] = NOT_OUR_WORDS
+    for key, chain in updates.items():
+        if key in begun:
+            continue
+        if not _are_ours(ticket, key, chain):
+            left[f"note {chain[0].reference}"] = NOT_OUR_WORDS
+        elif not chain[0].earlier:
+            left[f"note {chain[0].reference}"] = NO_TEXT
+        else:
+            back.append(chain[0])
+    return tuple(notes), tuple(back)
+
+
+def _are_ours(ticket: Ticket, note_id: str, written: Sequence[Trace]) -> bool:
+    """Say whether a note still says what `written` have made it say, or what an undo that broke off has."""
+    shown = next((one.body for one in ticket.messages if one.id == note_id), "") if note_id else ""
+    prints = {one.print for one in written}
+    if not shown or "" in prints or WITHDRAWN.partition("{")[0] in shown:
+        return True
+    return fingerprint(shown) in prints | {fingerprint(one.earlier) for one in written if one.undo and one.earlier}
 
 
 def _was_target(one: Trace, name: str, shown: Any) -> bool:

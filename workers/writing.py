@@ -6,13 +6,15 @@ import time
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime
+from typing import Any
 
 from connectors.base import Fields, Leak, Written
+from connectors.helpdesk import same_value
 from triage.decision import Decision
 from triage.errors import Conflict, Refused, Retry
 from triage.note import Material
 from triage.note_parts import Part, render_html
-from triage.store.effects import CONFIRMED, NOTE, PLANNED, TAGS, Effect
+from triage.store.effects import CONFIRMED, NOTE, PLANNED, SENT, TAGS, Effect
 from triage.store.effects import FIELDS as FIELDS_EFFECT
 from triage.store.marks import PUBLIC_NOTE
 from triage.store.runs import Run
@@ -26,6 +28,10 @@ CONFLICTS = 3
 # With connectors.http.WRITE_LIMITS this stays below a lease.
 PAUSE_SECONDS = 4.0
 HELD_UP = "this worker was held up right before writing; the ticket is looked at again first"
+WAS = "was"
+"""Where the intent of a note or of fields keeps what the ticket held before: a later attempt sees our own values."""
+THERE = "there"
+"""Where the intent of tags keeps those of them that were on the ticket already."""
 LEAKS = {
     Leak.HIDDEN: "a note came back public and was made private at once; check the ticket and the bot's permissions",
     Leak.REMOVED: "a note came back public and was removed at once, the ticket has none; check the bot's permissions",
@@ -59,10 +65,14 @@ def write_note(
             if found.leak is None:
                 # In this order: once the note is confirmed, no later attempt comes back for the fields.
                 write_fields(run, ticket, decision, tools)
+                effect = effects.plan(run.id, NOTE, {}, time.time())
+                before, after = _landed(effect, ticket, tools)
+                found = replace(found, before=before, after=after)
             record_note(run, effect, found, tools)
             return decision
         note = render_html(page(replace(material, now=datetime.now(UTC))))
-        announce(run, effect, decision, tools, intent_of(decision) | {PRINT: fingerprint(note)})
+        intent = intent_of(decision) | {WAS: _held(ticket, decision), PRINT: fingerprint(note)}
+        announce(run, effect, decision, tools, intent)
         try:
             written = tools.connector.post(ticket, note, run.reference, fields_of(decision))
         except Conflict:
@@ -113,18 +123,62 @@ def record_note(run: Run, effect: Effect, written: Written, tools: Tools) -> Non
 
 def write_fields(run: Run, ticket: Ticket, decision: Decision, tools: Tools) -> None:
     """Set the fields without a note: none is wanted, or that of an earlier attempt was found."""
-    fields = fields_of(decision)
-    if fields:
-        still_ours(run, tools)
-        effect = tools.store.effects.plan(run.id, FIELDS_EFFECT, intent_of(decision), time.time())
-        confirm(effect, tools.connector.set_fields(ticket, fields), tools)
+    fields, effects = fields_of(decision), tools.store.effects
+    of_run = effects.of_run(run.id) if run.attempts > 1 else []
+    earlier = next((one for one in of_run if one.kind == FIELDS_EFFECT), None)
+    before: dict[str, Any] = {}
+    after: dict[str, Any] = {}
+    if earlier and earlier.state == SENT:
+        before, after = _landed(earlier, ticket, tools)
+    elif earlier:
+        before, after = earlier.before or {}, earlier.after or {}
+    if not fields:
+        if earlier and earlier.state == SENT and after:
+            confirm(earlier, Written(before=before, after=after), tools)
+        return
+    still_ours(run, tools)
+    intent = intent_of(decision) | {WAS: _held(ticket, decision)}
+    effect = effects.plan(run.id, FIELDS_EFFECT, intent, time.time())
+    effects.sent(effect, time.time(), _together(effect.intent, intent))
+    written = tools.connector.set_fields(ticket, fields)
+    confirm(effect, replace(written, before=before | written.before, after=after | written.after), tools)
+
+
+def _held(ticket: Ticket, decision: Decision) -> dict[str, Any]:
+    """Return what `ticket` holds under the names that `decision` sets."""
+    held: dict[str, Any] = {"priority": ticket.priority, "group": ticket.group or ticket.group_id}
+    names = [name for name in held if getattr(decision, name)]
+    return {name: held[name] for name in names} | {name: ticket.fields.get(name) for name in decision.custom}
+
+
+def _landed(effect: Effect, ticket: Ticket, tools: Tools) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Return before and after of the values that an attempt without an outcome has set, by the ticket as it is now."""
+    wanted: dict[str, Any] = {name: effect.intent[name] for name in ("priority", "group") if name in effect.intent}
+    wanted |= effect.intent.get("custom") or {}
+    if "group" in wanted and ticket.group_id and not ticket.group:
+        # Its name, which not every reading brings.
+        ticket = replace(ticket, group=tools.connector.look(ticket.id).group)
+    held: dict[str, Any] = {"priority": ticket.priority, "group": ticket.group}
+    shown = {name: held[name] if name in held else ticket.fields.get(name) for name in wanted}
+    after: dict[str, Any] = {name: shown[name] for name, value in wanted.items() if same_value(shown[name], value)}
+    was = effect.intent.get(WAS) or {}
+    return {name: was.get(name) for name in after}, after
+
+
+def _together(earlier: dict[str, Any], intent: dict[str, Any]) -> dict[str, Any]:
+    """Return an intent with what an earlier attempt meant to set beside what is still to be set."""
+    parts = {name: {**(earlier.get(name) or {}), **(intent.get(name) or {})} for name in ("custom", WAS)}
+    # What was there before us an earlier attempt has seen.
+    parts[WAS] |= earlier.get(WAS) or {}
+    return earlier | intent | parts
 
 
 def write_tags(run: Run, ticket: Ticket, decision: Decision, tools: Tools) -> None:
     """Add the tags of `decision`."""
     if not decision.tags:
         return
-    effect = tools.store.effects.plan(run.id, TAGS, {"tags": decision.tags}, time.time())
+    there = [tag for tag in decision.tags if tag.casefold() in {one.casefold() for one in ticket.tags}]
+    effect = tools.store.effects.plan(run.id, TAGS, {"tags": decision.tags, THERE: there}, time.time())
     if effect.state != CONFIRMED:
         still_ours(run, tools)
         tools.store.effects.sent(effect, time.time())

@@ -93,10 +93,10 @@ class Acts:
         with self._reader.connect() as connection:
             return sorted(connection.execute(query).scalars())
 
-    def sent(self, act: Act, now: float, lease_until: float) -> bool:
-        """Record that the act is about to be done; False when the claim has run out and another worker has it."""
+    def sent(self, act: Act, now: float, lease_until: float, before: dict[str, Any] | None = None) -> bool:
+        """Record that the act is about to be done, and `before` where it is given; False when another worker has it."""
         held = acts.c.id == act.id, acts.c.attempts == act.attempts, acts.c.try_at.isnot(None)
-        values = {"state": SENT, "sent_at": now, "try_at": lease_until}
+        values = {"state": SENT, "sent_at": now, "try_at": lease_until} | ({"before": before} if before else {})
         with self._engine.begin() as connection:
             return connection.execute(update(acts).where(*held).values(values)).rowcount == 1
 

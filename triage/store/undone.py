@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
-from sqlalchemy import ColumnElement, Engine, Select, Table, and_, func, or_, select, union, update
+from sqlalchemy import ColumnElement, Engine, Select, Table, Text, and_, cast, func, or_, select, union, update
 
 from triage.store.acts import CONFIRMED as ACT_CONFIRMED
 from triage.store.acts import MESSAGE
 from triage.store.acts import SENT as ACT_SENT
-from triage.store.effects import CONFIRMED, SENT, TAGS, UNDONE
+from triage.store.effects import CONFIRMED, REPLY, SENT, TAGS, UNDONE, UPDATE
 from triage.store.engine import reader_of
 from triage.store.runs import RUNNING
 from triage.store.tables import acts, effects, runs
@@ -53,6 +53,12 @@ class Trace:
     """Those it has added."""
     undo: dict[str, Any]
     """What an undo that was begun has recorded, else empty."""
+    removed: tuple[str, ...] = ()
+    """The tags of ours that it has taken away."""
+    print: str = ""
+    """The fingerprint of the note it has written; empty where none was kept."""
+    earlier: str = ""
+    """The text of the note it has replaced, as HTML."""
 
 
 class Undone:
@@ -94,15 +100,14 @@ class Undone:
             return bool(connection.execute(query).scalar_one())
 
     def is_undone(self, desk: str, ticket_id: str) -> bool:
-        """Say whether something was taken back on a ticket: nothing is to be written there again by itself."""
-        query = (
-            select(effects.c.id)
-            .join(runs)
-            .where(runs.c.desk == desk, runs.c.ticket_id == ticket_id, effects.c.state == UNDONE)
-            .limit(1)
-        )
+        """Say whether taking back was begun on a ticket: nothing is to be written there again by itself."""
+        of_runs = select(effects.c.id).join(runs).where(runs.c.desk == desk, runs.c.ticket_id == ticket_id)
+        of_acts = select(acts.c.id).where(acts.c.desk == desk, acts.c.ticket_id == ticket_id)
         with self._reader.connect() as connection:
-            return connection.execute(query).first() is not None
+            return any(
+                connection.execute(query.where(_is_begun(table)).limit(1)).first() is not None
+                for table, query in ((effects, of_runs), (acts, of_acts))
+            )
 
     def begin(self, traces: list[Trace], undo: dict[str, Any]) -> dict[str, Any]:
         """Record what is about to be taken back, once; returns what holds: another's who was earlier, or `undo`."""
@@ -121,11 +126,17 @@ class Undone:
 
     def finish(self, traces: list[Trace], undo: dict[str, Any], *, done: bool) -> None:
         """Record what was taken back; `done` False keeps the state, for it still stands there."""
-        state = {"state": UNDONE} if done else {}
         with self._engine.begin() as connection:
             for one in traces:
                 table = _table(one)
+                # A public reply stands, whatever is done about the rest.
+                state = {"state": UNDONE} if done and one.kind != REPLY else {}
                 connection.execute(update(table).where(table.c.id == one.id).values(undo=undo, **state))
+
+
+def _is_begun(table: Table) -> ColumnElement[bool]:
+    # By the text: what was written as "no value" may be JSON's own word for it.
+    return or_(table.c.state == UNDONE, cast(table.c.undo, Text).like("{%"))
 
 
 def _table(one: Trace) -> Table:
@@ -165,23 +176,38 @@ def _acts(choice: Choice) -> list[ColumnElement[bool]]:
 
 def _tickets(choice: Choice) -> Any:
     by_run: Select[Any] = select(runs.c.desk, runs.c.ticket_id).join(effects).where(*_effects(choice))
+    # A reply that went to the customer is told of beside what goes back; by itself it is nothing to take back.
+    by_run = by_run.where(effects.c.kind != REPLY)
     by_act: Select[Any] = select(acts.c.desk, acts.c.ticket_id).where(*_acts(choice))
     return union(by_run, by_act)
 
 
 def _of_effect(row: dict[str, Any]) -> Trace:
-    before, after = row["before"] or {}, row["after"] or {}
-    added = [tag for tag in row["intent"].get("tags", []) if tag not in (row["refused"] or {})]
-    return _trace(EFFECT, row, before, after, added if row["kind"] == TAGS else [])
+    intent, before, after = row["intent"], row["before"] or {}, row["after"] or {}
+    more: dict[str, Any] = {"print": intent.get("print", "")}
+    if row["kind"] == UPDATE:
+        # The words of a note are no value of the ticket, and it bears the reference of the run that began it.
+        more |= {"earlier": before.get("note", ""), "reference": intent.get("reference", row["reference"])}
+        more |= {"note_id": row["note_id"] or intent.get("note_id", ""), "before": {}, "after": {}}
+    if row["kind"] == TAGS:
+        # What a second attempt finds on the ticket is what the first has added.
+        there = {str(tag).casefold() for tag in intent.get("there", before.get("tags", []))}
+        added = [tag for tag in intent.get("tags", []) if tag not in (row["refused"] or {})]
+        more["tags"] = tuple(tag for tag in added if tag.casefold() not in there)
+        # The tag that asked for the run was an agent's: put back, it would ask again.
+        served = set(intent.get("served", []))
+        more["removed"] = tuple(tag for tag in intent.get("removed", []) if tag not in served)
+    return replace(_trace(EFFECT, row, before, after), **more)
 
 
 def _of_act(row: dict[str, Any]) -> Trace:
     before, after = row["before"] or {}, row["after"] or {}
-    return _trace(ACT, row, before, after, list(after.get("tags", [])))
-
-
-def _trace(source: str, row: dict[str, Any], before: dict[str, Any], after: dict[str, Any], tags: list[str]) -> Trace:
     there = {str(tag).casefold() for tag in before.get("tags", [])}
+    added = tuple(tag for tag in after.get("tags", []) if tag.casefold() not in there)
+    return replace(_trace(ACT, row, before, after), tags=added)
+
+
+def _trace(source: str, row: dict[str, Any], before: dict[str, Any], after: dict[str, Any]) -> Trace:
     return Trace(
         source=source,
         id=row["id"],
@@ -192,6 +218,6 @@ def _trace(source: str, row: dict[str, Any], before: dict[str, Any], after: dict
         at=row["confirmed_at"] or row["sent_at"] or 0.0,
         before={name: value for name, value in before.items() if name != "tags"},
         after={name: value for name, value in after.items() if name != "tags"},
-        tags=tuple(tag for tag in tags if tag.casefold() not in there),
+        tags=(),
         undo=row["undo"] or {},
     )
