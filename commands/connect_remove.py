@@ -47,10 +47,12 @@ def remove(room: Room, options: Options) -> None:
     if closed := files.unwritable():
         room.leave(f"take desk '{plan.name}' and {', '.join(gone)} by hand out of {' and '.join(map(str, closed))}")
     else:
-        checked(new_config, new_env, dict(os.environ))
-        files.write(new_config, new_env)
-        # The copy would keep what was to go.
-        files.env.with_name(files.env.name + ".bak").unlink(missing_ok=True)
+        with files.alone():
+            # Afresh: another desk may have been connected while this one was talked about.
+            new_config, new_env = without_desk(*files.texts(), plan.name)
+            checked(new_config, new_env, dict(os.environ))
+            files.write(new_config, new_env)
+            files.forget_backups()
         talk.say(f"gone: desk '{plan.name}' and its secrets", "green")
     room.record("disconnect", plan.name)
     talk.result |= {"desk": plan.name, "removed": list(done)}

@@ -204,8 +204,9 @@ class Connecting:
             return False
         write(files, plan, settings, dict(os.environ))
         if public and public != self._room.environment.public:
-            config, env = files.texts()
-            files.write(config, set_variables(env, {"PUBLIC_URL": public}))
+            with files.alone():
+                config, env = files.texts()
+                files.write(config, set_variables(env, {"PUBLIC_URL": public}))
         self._talk.say(f"written: {files.config} and {files.env} (what was there: *.bak)", "green")
         return True
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
@@ -14,6 +15,8 @@ from triage.errors import SettingsError
 from triage.team_groups import Match
 
 WIDTH = 79
+# Names come from the helpdesk, where anybody may have chosen them.
+COMMANDING = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u200e\u200f\u2028-\u202e\u2066-\u2069]")
 SHOWN_NAMES = 12
 WORDS = {State.OK: "yes", State.MISSING: "NO", State.UNSURE: "?"}
 UNKNOWN = "not to be seen with this credential"
@@ -39,11 +42,11 @@ class Talk:
         """Begin a step."""
         self.step += 1
         self.say("")
-        click.secho(f"{self.step}. {text}", bold=True, err=self.as_json)
+        click.secho(f"{self.step}. {harmless(text)}", bold=True, err=self.as_json)
 
     def say(self, text: str = "", colour: str | None = None) -> None:
         """Print lines, indented below their step."""
-        for line in text.split("\n"):
+        for line in harmless(text).split("\n"):
             click.secho(f"   {line}".rstrip() if self.step else line, fg=colour, err=self.as_json)
 
     def ask(
@@ -72,6 +75,11 @@ class Talk:
         if not self.asks:
             raise SettingsError(NO_TERMINAL.format(what="an answer", option="--yes"))
         return click.confirm(f"   {question}", default=default)
+
+
+def harmless(text: str) -> str:
+    """Return `text` without what moves a cursor, changes colours or turns the direction of writing."""
+    return COMMANDING.sub("\N{REPLACEMENT CHARACTER}", text)
 
 
 def rights_table(rights: Iterable[Right]) -> str:

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -10,6 +13,7 @@ import requests
 import responses
 from connect_machine import Machine
 
+from commands.connect_screen import Talk
 from connectors.budget import Budget
 from connectors.freshdesk_setup import FreshdeskSetup
 from connectors.http import Client, StaticCredential
@@ -17,7 +21,7 @@ from connectors.zendesk_errors import ZendeskDialect
 from connectors.zendesk_setup import EVENT, EVENTS, ZendeskSetup
 from sandbox.config import SandboxConfig
 from sandbox.testing import receiving, running
-from triage.desk_plan import Plan, name_from, plan_of, with_desk, without_desk
+from triage.desk_plan import WEBHOOK, Files, Plan, name_from, plan_of, with_desk, without_desk, write
 from triage.errors import SettingsError
 from triage.settings import Settings
 from triage.settings_edit import value_at
@@ -179,3 +183,44 @@ def test_the_pages_of_rules_do_what_the_helpdesk_s_would() -> None:
         requests.post(f"{page}/{rule['id']}", data={"do": "remove"})
         assert requests.get(api, auth=("k", "X")).json() == []
         assert "yours to connect" in requests.get(box.url).text
+
+
+def test_a_secret_that_moves_to_env_stays_in_no_copy(tmp_path: Path) -> None:
+    """It stood bare in tandem.yaml, which more people may read than .env."""
+    bare = "bare-secret-of-somebody"
+    auth = f"auth: {{api_key: {bare}}}, webhook_secrets: [{bare}-2]"
+    old = f"desks:\n  acme: {{platform: freshdesk, url: https://acme.freshdesk.com, {auth}}}\n"
+    files = Files(tmp_path / "tandem.yaml", tmp_path / ".env")
+    files.config.write_text(old)
+    known = plan_of(old, "acme", {})
+    write(files, replace(known, secrets={**known.secrets, WEBHOOK: "w" * 24}), Settings(), {})
+    assert bare not in files.config.read_text()
+    assert bare in files.env.read_text()
+    copy = (tmp_path / "tandem.yaml.bak").read_text()
+    assert bare not in copy
+    assert "https://acme.freshdesk.com" in copy
+
+
+def test_two_connects_at_once_keep_both_desks(tmp_path: Path) -> None:
+    files = Files(tmp_path / "tandem.yaml", tmp_path / ".env")
+    names = [f"desk{number}" for number in range(6)]
+
+    def connect(name: str) -> None:
+        write(files, plan(name=name, secrets={"client_id": "c", "client_secret": "s" * 20}), Settings(), {})
+
+    with ThreadPoolExecutor(3) as threads:
+        list(threads.map(connect, names))
+    assert sorted(value_at(files.config.read_text(), ("desks",))) == names
+
+
+def test_a_group_that_reads_like_a_variable_is_never_written() -> None:
+    """Else the next start would put somebody's secret in the place of its name, and into messages."""
+    with pytest.raises(SettingsError, match="cannot stand in tandem"):
+        with_desk("", plan(groups={"billing": "${OPENAI_API_KEY}"}), Settings())
+
+
+def test_names_of_a_helpdesk_command_no_terminal(capsys: pytest.CaptureFixture[str]) -> None:
+    talk = Talk(yes=True, as_json=False)
+    talk.say("group \x1b]0;owned\x07\x1b[2J \u202eevil\nnext\tone")
+    said = capsys.readouterr().out
+    assert said == "group \ufffd]0;owned\ufffd\ufffd[2J \ufffdevil\nnext\tone\n"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import stat
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -11,8 +12,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from triage import file_swap
+from triage.desk_plan import Files
 from triage.env_edit import drop_variables, read_variables, set_variables
-from triage.file_swap import SECRET, may_swap, read_exactly, swap
+from triage.file_swap import SECRET, backup_of, may_swap, one_at_a_time, read_exactly, swap
 
 TEXT = "# our secrets\n\nSECRET_KEY=abc # signs\nexport TOKEN='old'\n\n# below\nEMPTY=\nTOKEN=older\n"
 
@@ -59,6 +61,32 @@ def test_a_link_stays_a_link(tmp_path: Path) -> None:
     swap(link, "a: 2\n")
     assert link.is_symlink()
     assert real.read_text() == "a: 2\n"
+
+
+def test_the_copy_of_a_linked_file_is_found(tmp_path: Path) -> None:
+    """Whoever takes secrets away must take them out of the copy beside the real file."""
+    real, link = tmp_path / "there" / "env", tmp_path / ".env"
+    real.parent.mkdir()
+    real.write_text("A=secret\n")
+    link.symlink_to(real)
+    swap(link, "A=2\n", SECRET)
+    assert backup_of(link).read_text() == "A=secret\n"
+    Files(tmp_path / "tandem.yaml", link).forget_backups()
+    assert "secret" not in "".join(one.read_text() for one in real.parent.iterdir())
+
+
+def test_two_who_change_a_file_lose_nothing(tmp_path: Path) -> None:
+    path = tmp_path / ".env"
+    path.write_text("")
+
+    def add(number: int) -> None:
+        with one_at_a_time(path):
+            swap(path, set_variables(read_exactly(path), {f"A{number}": "1"}), SECRET)
+
+    with ThreadPoolExecutor(4) as threads:
+        list(threads.map(add, range(12)))
+    assert len(read_variables(path.read_text())) == 12
+    assert sorted(one.name for one in tmp_path.iterdir()) == [".env", ".env.bak"]
 
 
 def test_a_crash_leaves_the_old_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from conftest import SETTINGS, VARIABLES
 
-from triage.environment import Environment, read_environment
+from triage.environment import Environment, read_environment, variables
 from triage.errors import SettingsError
 from triage.live import Live
 from triage.settings import Settings
@@ -180,3 +180,43 @@ def test_the_environment_itself_stays_as_it_was(bench: Bench) -> None:
     bench.env.write_text("PORT=not a number\n")
     bench.pass_seconds(file)
     assert "PORT" in file.problem
+
+
+@pytest.mark.parametrize("kind", ["empty", "blank", "folder", "large", "binary"])
+def test_what_is_no_settings_file_leaves_the_last_good_ones(bench: Bench, kind: str) -> None:
+    """Empty is valid, and would end every desk and every ticket that is under way."""
+    file = bench.open()
+    first = file.current()
+    if kind == "folder":
+        bench.path.unlink()
+        bench.path.mkdir()
+    elif kind == "binary":
+        bench.path.write_bytes(b"\xff\xfe\x00")
+    else:
+        bench.write({"empty": "", "blank": " \n\n", "large": SETTINGS + "# " + "x" * 1_000_000}[kind])
+    assert bench.pass_seconds(file) is first
+    assert "tandem.yaml" in file.problem
+    if kind == "folder":
+        bench.path.rmdir()
+    bench.path.write_text(SETTINGS + "tag_prefix: t_\n")
+    assert bench.pass_seconds(file).tag_prefix == "t_"
+
+
+def test_the_last_desk_may_be_taken_away(bench: Bench) -> None:
+    file = bench.open()
+    bench.write("desks: {}\n")
+    assert bench.pass_seconds(file).desks == {}
+
+
+def test_variables_that_cannot_be_read_change_nothing(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, value in VARIABLES.items():
+        monkeypatch.setenv(name, value)
+    bench.env.write_bytes(b"A=\xff\n")
+    with pytest.raises(SettingsError, match="UTF-8"):
+        variables()
+    bench.env.write_text("")
+    file = SettingsFile(bench.path, load_settings(bench.path, bench.values), read_environment(bench.values))
+    first = file.current()
+    bench.env.write_bytes(b"API_KEY=\xff\n")
+    assert bench.pass_seconds(file) is first
+    assert "UTF-8" in file.problem

@@ -5,7 +5,8 @@ from __future__ import annotations
 import difflib
 import re
 import secrets
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
@@ -15,7 +16,7 @@ from pydantic import ValidationError
 
 from triage.env_edit import drop_variables, read_variables, set_variables
 from triage.errors import SettingsError
-from triage.file_swap import SECRET, may_swap, read_exactly, swap
+from triage.file_swap import SECRET, backup_of, may_swap, one_at_a_time, read_exactly, swap
 from triage.settings import NAME, Desk, Settings
 from triage.settings_edit import drop_key, set_key, value_at, variables_at
 from triage.settings_file import VARIABLE, parse_settings
@@ -35,6 +36,7 @@ WEBHOOK_PLACE = ("webhook_secrets", "0")
 BAD_NAME = (
     "'{}' cannot be a desk's name: small letters, digits, _ and -, 40 at most; it becomes part of the webhook URL"
 )
+ODD_GROUP = "the group '{}' cannot stand in tandem.yaml, ${{ begins a variable there: choose another, or rename it"
 NO_DIFF = "tandem.yaml stays as it is"
 
 
@@ -127,7 +129,16 @@ class Files:
             else [(self.config, config, old_config, None), (self.env, env, old_env, SECRET)]
         ):
             if text != old:
-                swap(path, text, mode)
+                swap(path, text, mode, _without_secrets(old_config, config) if path == self.config else None)
+
+    def alone(self) -> AbstractContextManager[None]:
+        """Return what keeps another connect waiting between reading both files and writing them. Do not nest."""
+        return one_at_a_time(self.config)
+
+    def forget_backups(self) -> None:
+        """Remove the copies, which would keep what was to go."""
+        for path in (self.config, self.env):
+            backup_of(path).unlink(missing_ok=True)
 
 
 def check_name(name: str) -> None:
@@ -195,6 +206,9 @@ def _with_groups(text: str, groups: Mapping[str, str], settings: Settings) -> st
     changed = {team: group for team, group in groups.items() if settings.teams[team].group != group}
     if not changed:
         return text
+    if odd := [group for group in changed.values() if "${" in group]:
+        # It would be read as a variable: another secret would become the group's name.
+        raise SettingsError(ODD_GROUP.format(odd[0]))
     if value_at(text, ("teams",)) is not None:
         for team, group in changed.items():
             text = set_key(text, ("teams", team, "group"), group)
@@ -250,9 +264,10 @@ def new_texts(files: Files, plan: Plan, settings: Settings) -> tuple[str, str]:
 
 def write(files: Files, plan: Plan, settings: Settings, surroundings: Mapping[str, str]) -> None:
     """Put the plan into both files. Raises SettingsError where what they would say is wrong, OSError as files do."""
-    config, env = new_texts(files, plan, settings)
-    checked(config, env, surroundings)
-    files.write(config, env)
+    with files.alone():
+        config, env = new_texts(files, plan, settings)
+        checked(config, env, surroundings)
+        files.write(config, env)
 
 
 def difference(old: str, new: str, name: str) -> str:
@@ -261,9 +276,18 @@ def difference(old: str, new: str, name: str) -> str:
         return NO_DIFF
     lines = difflib.unified_diff(old.splitlines(), new.splitlines(), name, f"{name} (new)", n=2, lineterm="")
     shown = "\n".join(lines)
-    for secret in sorted(_bare_secrets(old) | _bare_secrets(new), key=len, reverse=True):
-        shown = shown.replace(secret, HIDDEN)
-    return shown
+    return _hidden(shown, _bare_secrets(old) | _bare_secrets(new))
+
+
+def _without_secrets(old: str, new: str) -> str:
+    """Return `old` without the bare secrets that `new` has no more: the copy must not keep what moved to .env."""
+    return _hidden(old, _bare_secrets(old) - _bare_secrets(new))
+
+
+def _hidden(text: str, hidden: Iterable[str]) -> str:
+    for secret in sorted(hidden, key=len, reverse=True):
+        text = text.replace(secret, HIDDEN)
+    return text
 
 
 def _bare_secrets(text: str) -> set[str]:

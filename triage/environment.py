@@ -96,7 +96,11 @@ def env_file() -> Path:
 def variables(path: Path | None = None) -> dict[str, str]:
     """Return the process's variables over those of `.env`."""
     # As written: a secret may hold a "${...}" of its own.
-    written = dotenv_values(path or env_file(), interpolate=False)
+    try:
+        written = dotenv_values(path or env_file(), interpolate=False)
+    except UnicodeDecodeError:
+        # Its own text quotes the file.
+        raise SettingsError(f"{path or env_file()} cannot be read; save it as UTF-8 text") from None
     values = {key: value for key, value in written.items() if value is not None}
     return values | dict(os.environ)
 

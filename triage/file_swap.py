@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import os
 import shutil
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
 SECRET = 0o600
@@ -21,14 +23,39 @@ def read_exactly(path: Path) -> str:
         return ""
 
 
-def swap(path: Path, text: str, mode: int | None = None) -> None:
-    """Write `text` as `path`; what was there is kept beside it. `mode` None keeps the file's own. Raises OSError."""
+@contextlib.contextmanager
+def one_at_a_time(path: Path) -> Iterator[None]:
+    """Keep everybody else who asks for the same `path` waiting: who reads, changes and swaps loses no other's change.
+
+    A lock on the folder leaves nothing behind, also where this process is killed. Do not nest.
+    """
+    folder = path.resolve().parent
+    folder.mkdir(parents=True, exist_ok=True)
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(descriptor)
+
+
+def backup_of(path: Path) -> Path:
+    """Return where `swap` keeps what stood in `path`: beside the file itself, not beside a link to it."""
+    path = path.resolve()
+    return path.with_name(path.name + BACKUP)
+
+
+def swap(path: Path, text: str, mode: int | None = None, backup: str | None = None) -> None:
+    """Write `text` as `path`; what was there, or `backup`, is kept beside it. `mode` None keeps the file's own.
+
+    Raises OSError.
+    """
     # What a link points to is replaced, not the link.
     path = path.resolve()
     path.parent.mkdir(parents=True, exist_ok=True)
     mode = mode if mode is not None else path.stat().st_mode & 0o777 if path.exists() else 0o644
     if path.exists():
-        _write(path.with_name(path.name + BACKUP), path.read_bytes(), mode)
+        _write(backup_of(path), path.read_bytes() if backup is None else backup.encode("utf-8"), mode)
     _write(path, text.encode("utf-8"), mode)
 
 

@@ -34,6 +34,7 @@ from triage.settings_sla import Action, BreachAction, Calendar, Override, QuietH
 from triage.settings_speech import ESCALATED, UNKNOWN_TEAM, AutoReply, SafeToSend, SpeechRules
 
 # A settings file of a thousand teams has some ten thousand.
+MAX_BYTES = 1_000_000
 MAX_NODES = 100_000
 VARIABLE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
 # A bare ${NAME} is no YAML inside [..] and {..}: it is read as this word and filled in after parsing, so that a
@@ -85,6 +86,9 @@ Reader.add_constructor("tag:yaml.org,2002:timestamp", Reader.construct_yaml_str)
 def load_settings(path: Path, environment: Mapping[str, str]) -> Settings:
     """Return the settings of `path`. Raises SettingsError with file, line and remedy; a missing file is one."""
     try:
+        if path.is_file() and path.stat().st_size > MAX_BYTES:
+            # Reading it would hold up whoever asks for minutes.
+            raise SettingsError(f"{path} is larger than {MAX_BYTES // 1000} kB; is it the right file?")
         text = path.read_text(encoding="utf-8")
     except FileNotFoundError:
         raise SettingsError(f"{path} does not exist; copy tandem.example.yaml there or set TANDEM_CONFIG") from None

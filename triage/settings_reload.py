@@ -18,6 +18,8 @@ from triage.settings_file import load_settings
 
 logger = logging.getLogger(__name__)
 LOOK_EVERY_SECONDS = 1.0
+EMPTY = "{name} is empty; put its text back, tandem.yaml.bak may have it (no desk at all is written `desks: {{}}`)"
+UNREADABLE = "tandem.yaml or .env cannot be read ({kind}); make both plain files of UTF-8 text that Tandem may read"
 
 Stamp = tuple[tuple[int, int, int] | None, ...]
 
@@ -84,11 +86,16 @@ class SettingsFile:
         try:
             values = self._read()
             fresh = load_settings(self._path, values)
+            if self._settings.desks and not self._path.read_bytes().strip():
+                # Valid, and the end of every desk: somebody is saving it, or the disk is full.
+                raise SettingsError(EMPTY.format(name=self._path.name))
             self._check(fresh)
             self.stale = self._changed(values)
-        except SettingsError as error:
-            self.problem = str(error)
-            logger.error("%s; the last good settings stay in force", error)
+        except (SettingsError, OSError, UnicodeDecodeError) as error:
+            # The text of any other error may quote a file that holds secrets.
+            known = str(error) if isinstance(error, SettingsError) else UNREADABLE.format(kind=type(error).__name__)
+            self.problem = known
+            logger.error("%s; the last good settings stay in force", known)
             return
         self.problem = ""
         if fresh != self._settings:

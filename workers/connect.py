@@ -111,7 +111,8 @@ class Door:
             if right.need.vital and right.state is State.MISSING:
                 raise Stop(MISSING_VITAL.format(why=right.need.why, said=right.said))
         survey = self.setup.survey()
-        groups = survey.groups or ()
+        # What would be read as a variable cannot stand in the settings.
+        groups = [one for one in survey.groups or () if "${" not in one]
         matches = propose(settings.teams, groups)
         if tickets and any(not one.group for one in matches) and set(groups) - {one.group for one in matches}:
             matches = propose(settings.teams, groups, self.closed(settings))

@@ -149,6 +149,6 @@ def _test(door: Door, hook: Hook, store: Store, since: float, report: Report) ->
 
 
 def _forget(files: Files, desk: str) -> None:
-    files.write(*without_desk(*files.texts(), desk))
-    # The copy would keep what was to go.
-    files.env.with_name(files.env.name + ".bak").unlink(missing_ok=True)
+    with files.alone():
+        files.write(*without_desk(*files.texts(), desk))
+        files.forget_backups()

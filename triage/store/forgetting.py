@@ -55,14 +55,17 @@ DETAILS = ("classification", "decision", "draft", "sources")
 # Where a person may be named: column -> how its row names the ticket.
 TEXTS: tuple[tuple[Any, Table], ...] = (
     *((runs.c[name], runs) for name in (*DETAILS, "reason")),
+    (deliveries.c.reason, deliveries),
     *((effects.c[name], runs) for name in ("intent", "before", "after", "refused", "undo")),
     (exchanges.c.sent, runs),
     (exchanges.c.answer, runs),
-    (questions.c.text, runs),
-    (questions.c.answer, runs),
-    (feedback.c.reason, runs),
-    *((acts.c[name], acts) for name in ("before", "after", "undo")),
-    (watches.c.held, watches),
+    (exchanges.c.problem, runs),
+    *((questions.c[name], runs) for name in ("text", "options", "answer", "answered_by")),
+    *((feedback.c[name], runs) for name in ("label", "reason")),
+    *((outcomes.c[name], runs) for name in ("ours", "theirs")),
+    *((acts.c[name], acts) for name in ("before", "after", "refused", "undo", "reason")),
+    *((watches.c[name], watches) for name in ("held", "escalated")),
+    (clocks.c.reason, clocks),
     (alarms.c.text, alarms),
 )
 
