@@ -65,6 +65,10 @@ def command(requester: str, tickets: tuple[str, ...], desk: str, yes: bool, with
         )
         found = Found(sorted({*found.tickets, *more.tickets}), more.unasked)
     held = {key: runtime.store.forgetting.held(*key) for key in found.tickets}
+    for own, number in map(_key, tickets):
+        if not held[own, number]:
+            # A desk that left the settings may still have rows; one that has none is a slip of the pen.
+            check_desk(runtime.settings, own, Path(runtime.environment.tandem_config))
     problems = _forget(runtime, requester, found, with_ids=with_ids) if yes else {}
     if yes and requester:
         for key in runtime.store.forgetting.naming(requester.strip(), desk):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 import time
 from datetime import UTC, datetime
 
@@ -77,6 +78,7 @@ def command(
         click.echo(f"{len(opened)} of {len(wanted)} deliveries sent through again")
         if left := sorted(set(wanted) - set(opened)):
             click.echo(click.wrap_text(LEFT.format(ids=", ".join(map(str, left[:20]))), 80, "", "  "))
+    sys.exit(1 if set(ids) - set(opened) and not held_back else 0)
 
 
 def _chosen(store: Store, dead: bool, since: str, until: str, state: str | None, desk: str) -> list[int]:

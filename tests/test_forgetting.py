@@ -246,6 +246,9 @@ class TestCommand:
         assert self.run("--ticket", "desk/7", "--ticket", "gone/8", "--yes").exit_code == 0
         assert self.store.forgetting.held("desk", "7") == self.store.forgetting.held("gone", "8") == {}
 
+    def test_a_desk_that_never_was_is_a_slip_and_no_success(self) -> None:
+        assert "no such desk" in str(self.run("--ticket", "dekc/7", "--yes").exception)
+
     @pytest.mark.parametrize("arguments", [(), ("--yes",), ("--requester", "grace"), ("--ticket", "7")])
     def test_what_names_nobody_is_refused(self, arguments: tuple[str, ...]) -> None:
         assert self.run(*arguments).exit_code == 2

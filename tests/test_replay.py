@@ -56,6 +56,14 @@ def test_those_of_a_time(store: Store) -> None:
     assert [one.action for one in store.audit.recent(9)] == ["replay", "replay"]
 
 
+def test_a_named_one_that_cannot_be_sent_is_told_by_the_exit_code(store: Store) -> None:
+    dead = add(store, DEAD, 3)
+    assert run(str(dead)).exit_code == 0
+    again = run(str(dead), "99")
+    assert again.exit_code == 1
+    assert f"left alone (unknown, still open, ignored or unreadable): {dead}, 99" in " ".join(again.output.split())
+
+
 def test_many_are_counted_first(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "MANY", 1)
     first, second = add(store, DEAD, 2), add(store, DEAD, 1)

@@ -13,8 +13,8 @@ from test_sla_sweep import Bench
 
 from sandbox.config import SandboxConfig
 from sandbox.testing import Running, running
-from tests.fakes import Killed
-from triage.errors import Forbidden
+from tests.fakes import FakeConnector, Killed
+from triage.errors import DeskLocked, Forbidden
 from triage.live import HeldError
 from triage.settings import Mode, Settings
 from triage.store import Store
@@ -23,7 +23,7 @@ from triage.store.effects import CONFIRMED, UNDONE
 from triage.store.runs import DONE, SKIPPED
 from triage.store.undone import Choice
 from workers.deliver import TAKEN_BACK
-from workers.undo import Result, undo_ticket
+from workers.undo import Result, undo_some, undo_ticket
 from workers.undo_plan import NOT_OUR_WORDS
 
 WHO = "command:ada"
@@ -177,6 +177,23 @@ def test_an_undone_ticket_still_does_what_a_person_asks_for(desk: Living) -> Non
     desk.box.act(ticket_id, tags_add=["ai_please"])
     desk.ask(ticket_id)
     assert desk.later(ticket_id) == [("asked:tag", DONE)]
+
+
+def test_a_desk_that_refuses_us_is_asked_once_and_others_go_on(store: Store) -> None:
+    for desk, number in (("acme", "1"), ("acme", "2"), ("globex", "3")):
+        run, _ = store.runs.claim(desk, number, "created", owner="o", now=1.0, lease_until=2.0)
+        effect = store.effects.plan(run.id, "tags", {"tags": ["ai_x"]}, 1.0)
+        store.effects.confirm(effect, 1.0, before={"tags": []}, after={"tags": ["ai_x"]})
+    locked, fine = FakeConnector("acme"), FakeConnector("globex")
+    fine.add("3", tags=("ai_x",))
+    locked.fail("look", DeskLocked("the credential is refused"), times=9)
+    after: tuple[str, str] | None = ("", "")
+    found: list[Result] = []
+    while after is not None:
+        batch = undo_some(Choice(), store, {"acme": locked, "globex": fine}.__getitem__, WHO, after)
+        found, after = found + batch.results, batch.after
+    assert [(one.ticket_id, bool(one.left)) for one in found] == [("1", True), ("3", False)]
+    assert len(locked.calls) == 1
 
 
 class TestSla:

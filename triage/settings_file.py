@@ -92,8 +92,11 @@ def load_settings(path: Path, environment: Mapping[str, str]) -> Settings:
         text = path.read_text(encoding="utf-8")
     except FileNotFoundError:
         raise SettingsError(f"{path} does not exist; copy tandem.example.yaml there or set TANDEM_CONFIG") from None
-    except (OSError, UnicodeDecodeError) as error:
-        raise SettingsError(f"{path} cannot be read ({type(error).__name__}); save it as UTF-8 text") from None
+    except OSError as error:
+        kind = type(error).__name__
+        raise SettingsError(f"{path} cannot be read ({kind}); make it a file that Tandem's user may read") from None
+    except UnicodeDecodeError:
+        raise SettingsError(f"{path} cannot be read; save it as UTF-8 text") from None
     return parse_settings(text, environment, path.name)
 
 

@@ -14,7 +14,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from connectors.base import Connector, Fields
-from triage.errors import Conflict, FeatureOff, Forbidden, Gone, Refused, Retry, TandemError, Wait
+from triage.errors import Conflict, DeskLocked, FeatureOff, Forbidden, Gone, Refused, Retry, TandemError, Wait
 from triage.note import REFERENCE_LINE
 from triage.note_parts import Part, render_html
 from triage.store import Store
@@ -25,6 +25,8 @@ from workers.undo_plan import WITHDRAWN, Plan, plan
 
 TRIES = 3
 BATCH = 20
+# Ids are numbers: no ticket of a desk comes after this, however a database sorts.
+BEHIND_ALL = "zzzz"
 WITHDRAWS = "Withdrawn by your team on {day}: please disregard Tandem's note {references}."
 CLOSED = "the ticket is closed: nothing on it can be changed any more"
 UNDER_WAY = "a worker is at this ticket right now; undo it again in a minute"
@@ -135,6 +137,10 @@ def undo_some(
             results.append(undo_ticket(desk, ticket_id, choice, store, open_connector(desk), actor))
         except Wait as error:
             return Batch(results, after, error.seconds)
+        except DeskLocked as error:
+            # Each further call of this desk would be refused too, and some helpdesks count those.
+            results.append(Result(desk, ticket_id, left={"ticket": str(error)}))
+            return Batch(results, (desk, BEHIND_ALL))
         except TandemError as error:
             results.append(Result(desk, ticket_id, left={"ticket": str(error)}))
         after = desk, ticket_id
