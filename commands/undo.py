@@ -16,6 +16,7 @@ import click
 from commands.period import moment
 from commands.shared import actor, check_desk, database_errors, find_embedded_redis
 from triage.classification import DECIDED_FIELDS
+from triage.errors import Stop
 from triage.logs import configure_logging
 from triage.settings import Settings
 from triage.store.undone import Choice
@@ -87,10 +88,12 @@ def _show(runtime: Runtime, choice: Choice, show: int, as_json: bool) -> None:
     store = runtime.store
     count = store.undone.count(choice)
     open_connector = cache(runtime.unguarded)
-    found = [
-        preview(desk, number, choice, store, open_connector(desk))
-        for desk, number in store.undone.tickets(choice, ("", ""), show)
-    ]
+    found = []
+    for desk, number in store.undone.tickets(choice, ("", ""), show):
+        try:
+            found.append(preview(desk, number, choice, store, open_connector(desk)))
+        except Stop as error:  # a desk that has left the settings
+            found.append(Result(desk, number, left={"ticket": str(error)}))
     if as_json:
         click.echo(json.dumps({"dry_run": True, "tickets": count, "shown": [asdict(one) for one in found]}))
         return
