@@ -78,7 +78,7 @@ class Live:
                 self._switches = self._store.controls.all()
             except SQLAlchemyError as error:
                 # Who writes looks once more and fails there, in a place that tries again.
-                logger.warning("switches cannot be read (%s)", type(error).__name__)
+                logger.info("switches cannot be read (%s)", type(error).__name__)
             finally:
                 self._read_at = time.monotonic()
                 self._lock.release()
