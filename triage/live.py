@@ -110,4 +110,4 @@ class Live:
                 self._store.alarms.clear(EVERY_DESK, kind)
         except SQLAlchemyError as error:
             self._told.pop(kind, None)
-            logger.warning("an alarm about the settings could not be kept (%s)", type(error).__name__)
+            logger.info("an alarm about the settings could not be kept (%s)", type(error).__name__)
