@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 NOT_NOW = "could not be looked at now: {reason}"
 MEND = "python manage.py connect {platform} --desk {desk}"
-MEND_RULES = "correct the rule: docs/freshdesk.md; python manage.py connect freshdesk --desk {desk} checks it"
+MEND_RULES = "python manage.py connect freshdesk --desk {desk} prints the rules and checks them"
 DAY_SECONDS = 86_400.0
 FEW = 0.1
 """The share of failed calls that is worth a word."""
@@ -50,7 +50,7 @@ def webhook(name: str, settings: Desk, runtime: Runtime, now: float) -> Finding:
         return _by_inbox(name, called, now)
     except TandemError as error:
         return Finding(f"desk {name}", State.WARNING, "webhook " + NOT_NOW.format(reason=error), sure=False)
-    remedy = MEND_RULES if settings.platform == "freshdesk" else MEND
+    remedy = MEND if settings.platform == "zendesk" else MEND_RULES
     return _judged(name, settings, state, called, now, url, remedy.format(platform=settings.platform, desk=name))
 
 

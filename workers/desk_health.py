@@ -35,7 +35,8 @@ def look_around(runtime: Runtime, now: float) -> Iterator[Finding]:
     for name, one in runtime.settings.desks.items():
         found = list(desk(name, one, runtime, now))
         yield from found
-        if found[0].state is not State.BROKEN:
+        if found[0].state is State.OK:
+            yield from knowledge(name, runtime, now)
             yield desk_account.rights(name, runtime)
             yield desk_account.webhook(name, one, runtime, now)
     yield encoder()
@@ -45,14 +46,18 @@ def look_around(runtime: Runtime, now: float) -> Iterator[Finding]:
 
 
 def desk(name: str, settings: Desk, runtime: Runtime, now: float) -> Iterator[Finding]:
-    """Yield credential, token, clock, knowledge and rate limit of one desk: the credential first, it costs one call."""
+    """Yield credential, token, clock and rate limit of one desk: the credential first, it costs one call."""
     what = f"desk {name}"
     try:
         connector: Connector = runtime.connector(name)
         account = connector.account()
     except TandemError as error:
-        is_passing = isinstance(error, (Retry, Wait))
-        yield Finding(what, State.BROKEN, str(error), f"correct desks.{name}.auth or the bot's role", not is_passing)
+        if isinstance(error, Wait):
+            yield Finding(what, State.WARNING, str(error), sure=False)
+        elif isinstance(error, Retry):
+            yield Finding(what, State.BROKEN, str(error), f"look at {settings.url}: is it there?", sure=False)
+        else:
+            yield Finding(what, State.BROKEN, str(error), f"correct desks.{name}.auth or the bot's role")
         return
     role = f" ({account.role})" if account.role else ""
     who = account.name or account.user_id
@@ -65,7 +70,6 @@ def desk(name: str, settings: Desk, runtime: Runtime, now: float) -> Iterator[Fi
         drift = skew(what, connector.clock_skew)
         if drift.state is not State.OK:
             yield drift
-    yield from knowledge(name, runtime, now)
     if (room := runtime.headroom(name, now)) is not None:
         left, limit = room
         low = left < limit * LOW_SHARE
@@ -75,26 +79,26 @@ def desk(name: str, settings: Desk, runtime: Runtime, now: float) -> Iterator[Fi
 
 
 def knowledge(name: str, runtime: Runtime, now: float) -> Iterator[Finding]:
-    """Yield how old the index of a desk is, kind by kind, where it is to be read."""
+    """Yield how old the index of a desk is, nothing where nothing is to be read."""
     wanted = runtime.settings.desks[name].knowledge
-    for kind, label, is_wanted, every in (
-        (ARTICLE, "articles", wanted.articles, wanted.every),
-        (TICKET, "solved tickets", wanted.tickets, wanted.every),
-    ):
-        if not is_wanted:
-            continue
+    kinds = [(ARTICLE, "articles")] * wanted.articles + [(TICKET, "solved tickets")] * wanted.tickets
+    said, is_late = [], False
+    for kind, label in kinds:
         stands = runtime.store.knowledge.round(name, kind)
-        what, remedy = f"desk {name}", f"python manage.py knowledge sync --desk {name}"
-        if stands.reason:
-            yield Finding(what, State.WARNING, f"{label} could not be read: {stands.reason}", remedy)
-        elif stands.finished_at is None:
-            said = "are being read" if stands.started_at else "have not been read yet"
-            yield Finding(what, State.OK if stands.started_at else State.WARNING, f"{label} {said}", remedy)
-        else:
-            age = now - stands.finished_at
-            is_old = age > LATE_ROUNDS * every * 60
-            state = State.WARNING if is_old else State.OK
-            yield Finding(what, state, f"{label} read {ago(age)}", remedy if is_old else "")
+        late = stands.finished_at is None or now - stands.finished_at > LATE_ROUNDS * wanted.every * 60
+        # The first round over a year of tickets takes its time.
+        is_late |= bool(stands.reason) or (late and stands.started_at is None)
+        read = "never read" if stands.finished_at is None else f"read {ago(now - stands.finished_at)}"
+        said.append(f"{label} {read}{', under way' if stands.started_at else ''}{_reason(stands.reason)}")
+    if not said:
+        return
+    state = State.WARNING if is_late else State.OK
+    remedy = f"python manage.py knowledge sync --desk {name}" if is_late else ""
+    yield Finding(f"desk {name}", state, f"knowledge: {'; '.join(said)}", remedy)
+
+
+def _reason(reason: str) -> str:
+    return f" ({reason})" if reason else ""
 
 
 def links(runtime: Runtime) -> Finding:

@@ -11,7 +11,7 @@ from triage.errors import TandemError
 from triage.store import Store
 from triage.store.marks import CHECKED, RIGHTS, WEBHOOK_FAILING
 from workers.desk_account import rights, webhook
-from workers.desk_health import desk
+from workers.desk_health import desk, knowledge
 from workers.health import Finding, State, remember, restored
 
 if TYPE_CHECKING:
@@ -47,7 +47,8 @@ def check(name: str, runtime: Runtime, now: float) -> list[Finding]:
     """Look at one desk, write down what was found, and raise or clear the alarm about its webhook."""
     settings, store = runtime.settings.desks[name], runtime.store
     found = list(desk(name, settings, runtime, now))
-    if found[0].state is not State.BROKEN:
+    if found[0].state is State.OK:
+        found += knowledge(name, runtime, now)
         found.append(_rights(name, runtime, now))
         hook = webhook(name, settings, runtime, now)
         found.append(hook)

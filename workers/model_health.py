@@ -30,19 +30,18 @@ def look(runtime: Runtime) -> Iterator[Finding]:
         answer = (model or runtime.classifier).classify(ticket)
         yield Finding("classifier", State.OK, answer.model or answer.classifier)
         if model:
-            yield form(model.endpoint.plan)
+            yield form(model.endpoint.plan, odds="logprobs" in answer.probability_sources.values())
     except ModelError as error:
         problem = str(error)
         yield Finding("classifier", State.WARNING, f"embedded answers: {problem}", CHECK)
     yield drafter(runtime, bool(problem))
 
 
-def form(plan: Plan) -> Finding:
-    """Return how answers of the endpoint are held to a form, and whether they come with probabilities."""
-    odds = "with log-probabilities" if plan.logprobs else "without log-probabilities"
-    said = FORMS.get(plan.form, BY_SCHEMA)
+def form(plan: Plan, *, odds: bool) -> Finding:
+    """Return how answers of the endpoint are held to a form; `odds` says whether one came with log-probabilities."""
+    said = f"{FORMS.get(plan.form, BY_SCHEMA)}, {'with' if odds else 'without'} log-probabilities"
     state = State.WARNING if plan.form == PROMPT_ONLY else State.OK
-    return Finding("model's answers", state, f"{said}, {odds}", SLOPPY if state is State.WARNING else "")
+    return Finding("model's answers", state, said, SLOPPY if state is State.WARNING else "")
 
 
 def drafter(runtime: Runtime, is_away: bool) -> Finding:
