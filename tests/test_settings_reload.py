@@ -53,6 +53,14 @@ def bench(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Bench:
     return Bench(tmp_path, monkeypatch)
 
 
+def test_one_look_is_enough_at_a_file_nobody_has_touched_for_a_while(bench: Bench) -> None:
+    file = bench.open()
+    bench.path.write_text(SETTINGS.replace("acme:", "initech:"))
+    os.utime(bench.path, (1e9, 1e9))
+    bench.now += 3600.0
+    assert "initech" in file.current().desks
+
+
 def test_who_misses_a_desk_looks_at_once(bench: Bench, sqlite_store: Store) -> None:
     file = bench.open()
     live = Live(file.current(), sqlite_store, file)
