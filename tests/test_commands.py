@@ -544,6 +544,13 @@ class TestTriage:
         assert result.output.startswith("Billing (")
         for words in ("“I was charged twice", "ai_team_billing", "Fields: none", "mode tag", "nothing was written"):
             assert words in result.output
+        said = json.loads(run("triage", "--desk", desk, "--json", ticket_id).output)
+        assert (said["written"], said["classification"]["primary_team"], said["speech"]["level"]) == (
+            False, "billing", "note",
+        )  # fmt: skip
+        assert "ai_team_billing" in said["decision"]["tags"]
+        assert said["note"].startswith("Billing (")
+        assert run("triage", "--desk", desk, "--json", "--write", ticket_id).exit_code == 2
         assert shown(desks, desk, ticket_id) == before
         assert store.deliveries.counts() == {}
         assert store.runs.counts() == {}

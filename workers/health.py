@@ -150,7 +150,7 @@ def remembered(store: Store, now: float) -> dict[str, DeskReport]:
 def desks(store: Store, now: float) -> Iterator[Finding]:
     """Yield one line for each desk: the worst of what its last checks found, without another call."""
     for name, report in remembered(store, now).items():
-        ago = f"looked at {(now - report.at) / 60:.0f} min ago"
+        ago = f"looked at {(now - report.at) / 60:.0f} min ago" if now - report.at >= 60 else "looked at just now"
         bad = next((one for one in report.findings if one.state is report.worst is not State.OK), None)
         yield Finding(f"desk {name}", report.worst, f"{bad.text}; {ago}" if bad else ago, bad.remedy if bad else "")
 

@@ -53,6 +53,7 @@ def set_up_logging(**_: Any) -> None:
 @worker_ready.connect
 def say_ready(**_: Any) -> None:
     """Leave word that a worker takes tickets now."""
+    runtime().live.begin()
     runtime().store.cursors.set(EVERY_DESK, WORKER, runtime().leases.owner, time.time())
 
 
