@@ -97,7 +97,7 @@ def test_a_zendesk_webhook_and_all_that_may_be_wrong_with_it(machine: Machine) -
     # Calls that arrive by another way: the sandbox's own, which nobody has to ask for.
     assert look("acme").state is State.OK
     machine.store.deliveries.drop_bodies(time.time() + 1)
-    assert (look("acme").state, look("acme").text[:16]) == (State.BROKEN, "no webhook calls")
+    assert (look("acme").state, look("acme").text[:16]) == (State.WARNING, "no webhook calls")
 
 
 def test_calls_that_fail_are_told_until_one_arrives(machine: Machine) -> None:
@@ -134,7 +134,7 @@ def test_rules_of_freshdesk(machine: Machine) -> None:
     machine.freshdesk()
     rules = machine.box.state.hooks.rules
     url, proof = f"{machine.public}/webhooks/freshdesk/globex", {"X-Webhook-Secret": "x"}
-    assert look("globex").state is State.BROKEN
+    assert look("globex").state is State.WARNING  # of a helpdesk elsewhere it would be broken
     rules[1] = Rule(1, CREATION, "", "Tandem created", url, proof, '{"ticket_id":"{{ticket.id}}"}')
     assert look("globex").text == "webhook: no rule for changed tickets calls us"
     rules[2] = Rule(2, UPDATES, "", "Tandem updated", url, proof, '{"ticket_id":"{{ticket.id}}"}')

@@ -59,12 +59,15 @@ def _judged(
 ) -> Finding:
     what, heard = f"desk {name}", _heard(called, now)
     if not state.by:
-        # The sandbox sends without being asked; calls by another address of ours arrive, until that one is gone.
-        if called is not None and now - called < DAY_SECONDS:
-            is_here = urlsplit(settings.url).hostname in LOOPBACK
-            said = f"no webhook calls {url}, yet calls arrive: {heard}"
-            return Finding(what, State.OK, heard) if is_here else Finding(what, State.WARNING, said, remedy)
-        return Finding(what, State.BROKEN, f"no webhook calls {url}", remedy)
+        # The sandbox sends without being asked; calls by another address of ours arrive until that one is gone.
+        is_here, arrives = (
+            urlsplit(settings.url).hostname in LOOPBACK,
+            called is not None and now - called < DAY_SECONDS,
+        )
+        if is_here and arrives:
+            return Finding(what, State.OK, heard)
+        said = f"no webhook calls {url}" + (f", yet calls arrive: {heard}" if arrives else "")
+        return Finding(what, State.WARNING if is_here or arrives else State.BROKEN, said, remedy)
     if state.broken:
         return Finding(what, State.BROKEN, f"webhook: {'; '.join(state.broken + state.weak)}", remedy)
     # A call that came after the failed one has arrived: whatever it was is over.

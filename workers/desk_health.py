@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING
 from urllib.error import HTTPError, URLError
 from urllib.parse import urlsplit
 
+from sqlalchemy.exc import SQLAlchemyError
+
 from connectors.base import Connector
 from triage.classify import shared_encoder
 from triage.environment import Environment
@@ -36,9 +38,13 @@ def look_around(runtime: Runtime, now: float) -> Iterator[Finding]:
         found = list(desk(name, one, runtime, now))
         yield from found
         if found[0].state is State.OK:
-            yield from knowledge(name, runtime, now)
             yield desk_account.rights(name, runtime)
-            yield desk_account.webhook(name, one, runtime, now)
+            try:
+                yield from knowledge(name, runtime, now)
+                yield desk_account.webhook(name, one, runtime, now)
+            except (SQLAlchemyError, OSError, ValueError):
+                # What is wrong with the database is a line of its own.
+                yield Finding(f"desk {name}", State.WARNING, "webhook and knowledge need the database", sure=False)
     yield encoder()
     yield from model_health.look(runtime)
     yield links(runtime)
