@@ -83,6 +83,8 @@ beat_schedule = {
     "requeue": {"task": "sweep.requeue", "schedule": 5.0, "options": {"expires": 10}},
     # Only looks at the clock; each desk has its own interval.
     "reconcile": {"task": "sweep.reconcile", "schedule": 20.0, "options": {"expires": 20}},
+    # Only looks at the clock; each desk is looked at every ten minutes.
+    "health": {"task": "sweep.health", "schedule": 60.0, "options": {"expires": 60}},
     # Goes on with rounds that are under way; each desk begins one at its own interval.
     "knowledge": {"task": "sweep.knowledge", "schedule": 60.0, "options": {"expires": 60}},
     # Only looks at the clock; `sla.tick_seconds` says how often clocks are looked at.

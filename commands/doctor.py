@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+import textwrap
 import time
 from collections.abc import Iterator
 from dataclasses import asdict
@@ -14,11 +15,12 @@ import click
 from commands.shared import find_embedded_redis
 from triage.logs import configure_logging
 from workers.desk_health import look_around
-from workers.health import Finding, State, look, worst
+from workers.health import Finding, State, desks, look, worst
 from workers.runtime import Runtime
 
 COLOURS = {State.OK: "green", State.WARNING: "yellow", State.BROKEN: "red"}
-COLUMN = 16
+COLUMN, WIDTH = 16, 80
+MARGIN = COLUMN + 9
 
 
 @click.command()
@@ -55,11 +57,25 @@ def findings(runtime: Runtime, local: bool) -> Iterator[Finding]:
     now = time.time()
     settings = runtime.settings
     yield Finding("settings", State.OK, f"{len(settings.desks)} desks, {len(settings.teams)} teams")
-    yield from chain(look(runtime.store, runtime.environment, now), () if local else look_around(runtime, now))
+    # Without a call a desk is as the workers last found it.
+    around = desks(runtime.store, now) if local else look_around(runtime, now)
+    yield from chain(look(runtime.store, runtime.environment, now), around)
 
 
 def _show(finding: Finding) -> None:
     click.secho(f"{finding.state:8}", fg=COLOURS[finding.state], nl=False)
-    click.echo(f"{finding.what:{COLUMN}} {finding.text}")
+    what, *more = _folded(finding.text, " " * MARGIN)
+    click.echo(f"{finding.what:{COLUMN}} {what}")
     if finding.remedy:
-        click.echo(f"{'':{COLUMN + 8}} -> {finding.remedy}")
+        more += _folded(finding.remedy, " " * (MARGIN + 3), f"{'':{MARGIN}}-> ")
+    for line in more:
+        click.echo(line)
+
+
+def _folded(text: str, margin: str, first: str = "") -> list[str]:
+    """Return `text` in lines of the screen; commands and addresses stay whole."""
+    first = first or margin
+    lines = textwrap.wrap(
+        text, WIDTH, initial_indent=first, subsequent_indent=margin, break_long_words=False, break_on_hyphens=False
+    )
+    return [lines[0].strip() if first == margin else lines[0], *lines[1:]] if lines else [""]

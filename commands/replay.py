@@ -18,6 +18,7 @@ from webhooks.replay import replay
 from webhooks.wakeup import Wakeup
 
 MANY = 200
+AT_ONCE = 500
 ONE_WAY = "name delivery ids, or --dead, or --since"
 ONLY_WITH_SINCE = "--until and --state go with --since"
 LARGE = "{count} deliveries would be sent through again. Add --yes to do it."
@@ -65,7 +66,7 @@ def command(
     store = open_store(read_environment().database_url)
     wanted = list(ids) if ids else _chosen(store, dead, since, until, state, desk)
     held_back = dry_run or (len(wanted) > MANY and not yes and not ids)
-    opened = [] if held_back else replay(store, Wakeup(), wanted)
+    opened = [] if held_back else _sent(store, wanted)
     if opened:
         asked = {"dead": dead, "since": since, "until": until, "state": state, "count": len(opened)}
         subject = f"delivery {opened[0]}" if len(opened) == 1 else f"{len(opened)} deliveries"
@@ -79,6 +80,17 @@ def command(
         if left := sorted(set(wanted) - set(opened)):
             click.echo(click.wrap_text(LEFT.format(ids=", ".join(map(str, left[:20]))), 80, "", "  "))
     sys.exit(1 if set(ids) - set(opened) and not held_back else 0)
+
+
+def _sent(store: Store, wanted: list[int]) -> list[int]:
+    """Open and send, some at a time: what is interrupted has sent what it said, and the sweep sends the rest of it."""
+    opened: list[int] = []
+    wakeup = Wakeup()
+    for start in range(0, len(wanted), AT_ONCE):
+        opened += replay(store, wakeup, wanted[start : start + AT_ONCE])
+        if len(wanted) > AT_ONCE:
+            click.echo(f"{min(start + AT_ONCE, len(wanted))} of {len(wanted)} deliveries", err=True)
+    return opened
 
 
 def _chosen(store: Store, dead: bool, since: str, until: str, state: str | None, desk: str) -> list[int]:

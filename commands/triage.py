@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sys
 import time
 from datetime import UTC, datetime
@@ -31,17 +32,22 @@ NOT_WRITTEN = "nothing was written: the desk's mode is {mode}; set desks.{desk}.
 @click.command()
 @click.option("--desk", required=True, help="The desk the ticket is on.")
 @click.option("--write", is_flag=True, help="Write note, tags and fields as the desk's mode allows.")
+@click.option("--json", "as_json", is_flag=True, help="Print the dry run as JSON.")
 @click.argument("ticket_id")
 @database_errors()
-def command(desk: str, ticket_id: str, write: bool) -> None:
+def command(desk: str, ticket_id: str, write: bool, as_json: bool) -> None:
     """Show what Tandem would say about one ticket.
 
     Nothing is written without --write.
 
     \b
-    Example:
+    Examples:
       python manage.py triage --desk acme 1234
+      python manage.py triage --desk acme 1234 --json
+      python manage.py triage --desk acme 1234 --write
     """
+    if write and as_json:
+        raise click.UsageError("--json is for the dry run; after --write: show --desk DESK TICKET --json")
     configure_logging("WARNING")
     find_embedded_redis()
     runtime = Runtime.from_environment()
@@ -49,10 +55,10 @@ def command(desk: str, ticket_id: str, write: bool) -> None:
     if write:
         _write(runtime, desk, ticket_id)
     else:
-        _show(runtime, desk, ticket_id)
+        _show(runtime, desk, ticket_id, as_json)
 
 
-def _show(runtime: Runtime, desk: str, ticket_id: str) -> None:
+def _show(runtime: Runtime, desk: str, ticket_id: str, as_json: bool) -> None:
     tools = runtime.tools(desk)
     ticket = tools.connector.read(ticket_id)
     answer = tools.classifier.classify(ticket)
@@ -67,6 +73,14 @@ def _show(runtime: Runtime, desk: str, ticket_id: str) -> None:
     speech = speak(ticket, answer, decision, draft, tools.settings, tools.desk, sources)
     known = (tools.settings, DRY_REFERENCE, datetime.now(UTC), sources, draft, moods)
     note = compose(Material(ticket, answer, decision, *known, speech=speech))
+    if as_json:
+        said = {
+            "desk": desk, "ticket": ticket_id, "written": False, "note": render_text(note),
+            "classification": answer.model_dump(mode="json"), "decision": decision.model_dump(mode="json"),
+            "draft": draft.model_dump(mode="json"), "speech": {"level": speech.level, "reasons": speech.reasons},
+        }  # fmt: skip
+        click.echo(json.dumps(said, ensure_ascii=False, indent=2))
+        return
     click.echo(render_text(note))
     click.echo("\nTags:   " + (" ".join(decision.tags) or "none"))
     fields = {"priority": decision.priority, "group": decision.group, **decision.custom}

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import signal
 import sys
 import threading
 import time
+from collections.abc import Mapping
 from pathlib import Path
 
 import click
@@ -15,7 +17,7 @@ from commands.sandboxed import control, sandbox_environment, start_sandbox, star
 from commands.shared import DATA, REDIS_FILE
 from commands.stack import Stack, StartError, kept_secret, port_taken
 from triage.env_edit import set_variables
-from triage.environment import Environment, read_environment, variables
+from triage.environment import Environment, env_file, read_environment, variables
 from triage.file_swap import SECRET, swap
 from triage.settings_file import load_settings
 
@@ -43,7 +45,8 @@ def command(every: float) -> None:
     environment = read_environment(values)
     sandbox = not _has_desks(environment, values)
     _check_ports(environment, sandbox)
-    values = values | _secrets(values)
+    made = _secrets(values)
+    values = values | made
     # One per port: two can run side by side.
     data = DATA / f"sandbox-{environment.port}" if sandbox else DATA
     if sandbox:
@@ -57,10 +60,11 @@ def command(every: float) -> None:
     if sandbox or not values.get("DATABASE_URL"):
         data.mkdir(parents=True, exist_ok=True)
         values["DATABASE_URL"] = f"sqlite:///{data}/tandem.db"
-    stack = Stack(values | {"PORT": str(environment.port)}, _print)
+    made |= {"DATABASE_URL": values["DATABASE_URL"], "PORT": str(environment.port)}
+    stack = Stack(values | made if sandbox else children_environment(made, os.environ), _print)
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     try:
-        _run(stack, environment, data, every if sandbox else None)
+        _run(stack, values, environment, data, every if sandbox else None)
     except (KeyboardInterrupt, SystemExit):
         click.echo("stopping: tickets in flight are finished first ...")
     finally:
@@ -69,8 +73,16 @@ def command(every: float) -> None:
             shutil.rmtree(data, ignore_errors=True)
 
 
-def _run(stack: Stack, environment: Environment, data: Path, every: float | None) -> None:
-    if not stack.environment.get("REDIS_URL"):
+def children_environment(made: Mapping[str, str], own: Mapping[str, str]) -> dict[str, str]:
+    """Return what web, worker and beat are given: our own variables and what was `made` here.
+
+    Not what stands in `.env`: they read that themselves, and see when it changes.
+    """
+    return {**own, **made, "TANDEM_ENV_FILE": str(env_file().absolute())}
+
+
+def _run(stack: Stack, values: Mapping[str, str], environment: Environment, data: Path, every: float | None) -> None:
+    if not values.get("REDIS_URL"):
         stack.environment["REDIS_URL"] = stack.start_broker(data / "redis")
         if every is None:
             # So that `doctor` and the other commands find it from another terminal.
@@ -83,7 +95,7 @@ def _run(stack: Stack, environment: Environment, data: Path, every: float | None
         swap(data / ".env", set_variables("", known), SECRET)
         sandbox_url = start_sandbox(stack, port + 1, url, every, own_port=port + 2)
     start_tandem(stack, environment.port, data)
-    _welcome(url, sandbox_url, stack.environment)
+    _welcome(url, sandbox_url, values)
     if sandbox_url:
         control(sandbox_url, "/sandbox/feed", {})
     while True:
@@ -112,7 +124,7 @@ def _secrets(values: dict[str, str]) -> dict[str, str]:
     return {name: kept_secret(path) for name, path in names.items() if not values.get(name)}
 
 
-def _welcome(url: str, sandbox_url: str, values: dict[str, str]) -> None:
+def _welcome(url: str, sandbox_url: str, values: Mapping[str, str]) -> None:
     lines = ["", "Tandem is running. Stop it with Ctrl-C.", ""]
     if sandbox_url:
         lines += [f"  Helpdesk (sandbox)   {sandbox_url}/      watch tickets get their notes, or send one", ""]

@@ -6,7 +6,9 @@ Freshdesk has no webhooks of its own: they are actions of automation rules. http
 from __future__ import annotations
 
 import json
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -15,6 +17,7 @@ from connectors.setup import (
     MOST_NAMES,
     VOLUME_DAYS,
     Hook,
+    HookState,
     Need,
     Right,
     RuleSeen,
@@ -59,6 +62,8 @@ NEEDS = {
     "ratings": Need("ratings", "how customers rated earlier", "agent, plan", "no ratings in notes"),
     "automations": Need("automations", "check the rules", "admin", "the first delivery tells instead"),
 }
+# What is asked for day by day; the rest only while a desk is set up.
+AT_WORK = ("tickets", "all tickets", "contacts", "companies", "groups", "help centre", "ratings")
 
 
 class FreshdeskSetup:
@@ -70,7 +75,7 @@ class FreshdeskSetup:
         """Take the client that signs in as the bot."""
         self._api = api
 
-    def rights(self) -> tuple[Right, ...]:
+    def rights(self, *, at_work: bool = False) -> tuple[Right, ...]:
         """Return every need of ours and whether the key may: one small read each."""
         asked = {
             "tickets": "/tickets",
@@ -83,11 +88,11 @@ class FreshdeskSetup:
             "help centre": "/solutions/categories",
             "ratings": "/surveys/satisfaction_ratings",
         }
-        found = {name: probe(NEEDS[name], lambda path=path: self._get(path, **PAGE)) for name, path in asked.items()}  # type: ignore[misc]
-        found["search"] = probe(NEEDS["search"], self._volume)
-        found["automations"] = probe(NEEDS["automations"], lambda: self._listed(CREATION))
-        found["all tickets"] = self._scope()
-        return tuple(found[name] for name in NEEDS)
+        wanted = [name for name in NEEDS if name in AT_WORK or not at_work]
+        calls: dict[str, Callable[[], Any]] = {
+            name: partial(self._get, path, **PAGE) for name, path in asked.items()
+        } | {"search": self._volume, "automations": partial(self._listed, CREATION)}
+        return tuple(self._scope() if name == "all tickets" else probe(NEEDS[name], calls[name]) for name in wanted)
 
     def survey(self) -> Survey:
         """Return what there is on the account; Freshdesk has no list of tags, so those of the newest tickets count."""
@@ -105,6 +110,20 @@ class FreshdeskSetup:
     def hook(self, desk: str, url: str, by: str) -> Hook:  # noqa: ARG002
         """Raise FeatureOff: a person makes the rules."""
         raise FeatureOff(NO_HOOKS)
+
+    def hook_state(self, url: str, secrets: Sequence[str], now: float) -> HookState:  # noqa: ARG002 - neither is shown
+        """Return how the rules that call `url` stand; Freshdesk keeps no record of calls that failed."""
+        seen = self.rules(url)
+        if not seen:
+            return HookState()
+        created = [one for one in seen if one.on == "created"]
+        good = [one for one in created if not one.faults]
+        wrong = tuple(f"rule '{one.name}': {fault}" for one in seen for fault in one.faults)
+        broken = () if good else wrong if created else ("no rule for new tickets calls us",)
+        weak = wrong if good else ()
+        if all(one.on == "created" for one in seen):
+            weak += ("no rule for changed tickets calls us",)
+        return HookState("rules", broken, weak)
 
     def unhook(self, url: str) -> tuple[str, ...]:
         """Return what a person has to remove: our key may not."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, Protocol
@@ -90,20 +90,42 @@ class RuleSeen:
     faults: tuple[str, ...] = ()
 
 
+@dataclass(frozen=True)
+class HookState:
+    """How the helpdesk's side of our address stands; looked at, not touched."""
+
+    by: str = ""
+    """events, trigger, rules; empty where nothing there calls us"""
+    broken: tuple[str, ...] = ()
+    """What keeps calls away."""
+    weak: tuple[str, ...] = ()
+    """What keeps some away, or is not as it should be."""
+    calls: int | None = None
+    """How many of the last day the helpdesk shows; None where it shows none."""
+    failed: int = 0
+    last_failed_at: float | None = None
+    """Of a call that failed and was the newest one."""
+    said: str = ""
+    """How that one failed."""
+
+
 class Setup(Protocol):
     """One account's setting up. Every method may raise the errors of `triage.errors`."""
 
     makes_hooks: bool
     """Whether `hook` works; else a person clicks `steps` together."""
 
-    def rights(self) -> tuple[Right, ...]:
-        """Return every need of ours and whether the credential may."""
+    def rights(self, *, at_work: bool = False) -> tuple[Right, ...]:
+        """Return every need of ours, or those of every day, and whether the credential may."""
 
     def survey(self) -> Survey:
         """Return what there is on the account."""
 
     def hook(self, desk: str, url: str, by: str) -> Hook:
         """Return the desk's webhook at `url`, made or mended; FeatureOff where we may not or there is no such thing."""
+
+    def hook_state(self, url: str, secrets: Sequence[str], now: float) -> HookState:
+        """Return how what calls `url` stands, signed by one of `secrets`; FeatureOff and Stop where we may not look."""
 
     def unhook(self, url: str) -> tuple[str, ...]:
         """Take away every webhook that calls `url` and what uses it; return what was taken away."""

@@ -7,13 +7,27 @@ from __future__ import annotations
 
 import json
 import time
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from connectors.http import Client
-from connectors.setup import MOST_NAMES, VOLUME_DAYS, Hook, Need, Right, RuleSeen, Survey, Tried, if_allowed, probe
+from connectors.setup import (
+    MOST_NAMES,
+    VOLUME_DAYS,
+    Hook,
+    HookState,
+    Need,
+    Right,
+    RuleSeen,
+    Survey,
+    Tried,
+    if_allowed,
+    probe,
+)
 from connectors.values import as_dict, as_list, ident, number, rows, text
 from connectors.verdict import Call
+from connectors.zendesk_hook import state_of
 from connectors.zendesk_pages import pages
 from triage.errors import FeatureOff, Refused, Stop
 
@@ -21,6 +35,7 @@ WEBHOOKS = "/webhooks"
 WEBHOOK = "/webhooks/{id}"
 SECRET = "/webhooks/{id}/signing_secret"  # noqa: S105 - a path
 TEST = "/webhooks/test"
+INVOCATIONS = "/webhooks/{id}/invocations"
 TRIGGERS = "/triggers.json"
 TRIGGER = "/triggers/{id}.json"
 EXPORT = "/incremental/tickets/cursor.json"
@@ -62,6 +77,8 @@ NEEDS = {
     "webhooks": Need("webhooks", "make and mend the webhook", "admin · webhooks:write", "an admin clicks, see below"),
     "triggers": Need("triggers", "where there are no events", "admin · triggers:write", "an admin clicks, see below"),
 }
+# What is asked for day by day; the rest only while a desk is set up.
+AT_WORK = ("tickets", "users", "organizations", "groups", "changes", "help centre")
 
 
 class ZendeskSetup:
@@ -73,7 +90,7 @@ class ZendeskSetup:
         """Take the client that signs in as the bot."""
         self._api = api
 
-    def rights(self) -> tuple[Right, ...]:
+    def rights(self, *, at_work: bool = False) -> tuple[Right, ...]:
         """Return every need of ours and whether the credential may: one small read each."""
         minute_ago = {"start_time": str(int(time.time()) - 120), "per_page": "1"}
         asked = {
@@ -93,7 +110,10 @@ class ZendeskSetup:
         found = [
             probe(NEEDS[name], lambda path=path, query=query: self._api.get(path, query=query, optional=True))  # type: ignore[misc]
             for name, (path, query) in asked.items()
+            if name in AT_WORK or not at_work
         ]
+        if at_work:
+            return tuple(found)
         # Agents may list triggers and not make them: who may make webhooks may make triggers.
         found.append(Right(NEEDS["triggers"], found[-1].state, found[-1].said))
         return tuple(found)
@@ -127,6 +147,21 @@ class ZendeskSetup:
         if kind == "trigger":
             done += self._triggers(desk, text(webhook["id"]))
         return Hook(text(webhook["id"]), url, kind, self._secret(text(webhook["id"])), tuple(done))
+
+    def hook_state(self, url: str, secrets: Sequence[str], now: float) -> HookState:
+        """Return how the webhook that calls `url` stands, with what Zendesk keeps of its last calls."""
+        found = self._webhooks(url)
+        if not found:
+            return HookState()
+        webhook_id, has = text(found[0]["id"]), as_list(found[0].get("subscriptions"))
+        if BY_TRIGGER in has:
+            by, missing = "trigger", self._idle_triggers(webhook_id)
+        else:
+            by, missing = "events", [one.removeprefix(EVENT) for one in _subscriptions() if one not in has]
+        calls = rows(as_dict(self._api.get(INVOCATIONS, webhook_id, optional=True)).get("invocations"))
+        # Without the right to see it, it says nothing.
+        signed = if_allowed(lambda: self._secret(webhook_id) in secrets) is not False
+        return state_of(found, HookState(by), missing, calls, signed, now)
 
     def unhook(self, url: str) -> tuple[str, ...]:
         """Take away every webhook that calls `url` with the triggers that use it."""
@@ -239,6 +274,12 @@ class ZendeskSetup:
 
     def _triggers_of(self, webhook_id: str) -> list[dict[str, Any]]:
         return [one for one in self._all(TRIGGERS, "triggers") if any(v[0] == webhook_id for v in _calls(one))]
+
+    def _idle_triggers(self, webhook_id: str) -> list[str]:
+        """Return what no active trigger sends to the webhook."""
+        active = [one for one in self._triggers_of(webhook_id) if one.get("active")]
+        wanted = {when: _trigger("", when, webhook_id) for when in TRIGGER_TITLES}
+        return [when for when, one in wanted.items() if not any(_calls_with(each, one) for each in active)]
 
     def _secret(self, webhook_id: str) -> str:
         answer = as_dict(as_dict(self._api.get(SECRET, webhook_id)).get("signing_secret"))

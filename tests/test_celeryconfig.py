@@ -98,7 +98,7 @@ class TestWhatMustHold:
     def test_beat_starts_tasks_that_exist_and_no_tick_waits_for_the_next(self, settings: ModuleType) -> None:
         schedule = settings.beat_schedule
         tasks = {names.REQUEUE, names.RECONCILE, names.SLA, names.FORESIGHT, names.RETENTION, names.CALIBRATE}
-        tasks |= {names.KNOWLEDGE}
+        tasks |= {names.KNOWLEDGE, names.HEALTH}
         assert {entry["task"] for entry in schedule.values()} == tasks
         for entry in schedule.values():
             assert entry["options"]["expires"] <= max(10, entry["schedule"])

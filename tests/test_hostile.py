@@ -21,16 +21,19 @@ from test_connector_sandbox import AUTH, CREDENTIALS, Box
 
 from sandbox.config import SandboxConfig
 from sandbox.testing import Running, running
-from tests.llm_server import GOOD, LlmServer, says
+from tests.living import StillLeases
+from tests.llm_server import GOOD, LlmServer, fails, says
 from tests.llm_server import running as running_model
 from triage.classify import build_classifier
 from triage.classify.base import Classifier
 from triage.defang import defanged, unclosed
+from triage.logs import configure_logging
 from triage.note_parts import Link, Part, named, quoted, render_html
 from triage.settings import Desk, Settings
 from triage.sources import ARTICLE, TICKET, Source, Sources
 from triage.store import Store
 from triage.summary import fault, fit_summary
+from workers.deliver import deliver
 from workers.pipeline import triage
 from workers.tools import Tools
 
@@ -309,6 +312,42 @@ def test_the_note_is_ours(
     note, reference, comments = noted(attack, box, sqlite_store, classifier)
     check(note, box.settings.url, reference)
     assert not [one for one in comments if one["public"] and one["author_role"] == "bot"]
+
+
+@pytest.mark.parametrize("vendor", ["zendesk", "freshdesk"])
+def test_no_word_of_a_hostile_ticket_is_logged(
+    vendor: str, sandbox: Running, model: LlmServer, sqlite_store: Store, capsys: pytest.CaptureFixture[str]
+) -> None:
+    box = Box(sandbox, vendor)
+    settings = settings_of(box)
+    attack = next(one for one in ATTACKS if one.name == "person and files")
+    bad = f"{MARK}: {URL}"
+    # A model that repeats it in an answer nobody can use, twice, and an endpoint that repeats it in its refusal.
+    model.queue(says(bad), says(bad), fails(400, bad), fails(418, bad))
+    classifier = classifier_at(model.url)
+
+    def tools(_desk: str) -> Tools:
+        sources = sources_of(attack, box.settings.url)
+        return Tools(
+            box.connector, classifier, sqlite_store, settings, settings.desks["desk"], find=lambda _: sources
+        )  # fmt: skip
+
+    configure_logging("debug", "json")
+    ticket_id = box.ticket(**{"subject": bad, "body": f"{attack.body} {bad}", **attack.sample})
+    wanted = {"delivery", "run", "desk", "ticket"}
+    for number in (1, 2):
+        occasion = "created" if number == 1 else f"message:{box.shown(ticket_id)['comments'][-1]['id']}"
+        received = sqlite_store.deliveries.receive(
+            "desk", occasion, ticket_id=ticket_id, event=occasion, body=b"{}", now=time.time(), occasion=occasion
+        )
+        deliver(received.id, sqlite_store, StillLeases(sqlite_store), tools)
+        lines = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+        assert lines[-1]["message"].endswith(f"run {number} of ticket {ticket_id} done"), lines
+        of_ours = [one for one in lines if one["logger"].partition(".")[0] in ("workers", "triage", "connectors")]
+        assert any(one["level"] == "WARNING" for one in of_ours)
+        assert all(wanted <= set(one) for one in of_ours), of_ours
+        assert not re.search(MARK, json.dumps(lines), re.IGNORECASE), lines
+        box.act(ticket_id, customer_reply=bad)
 
 
 def test_the_check_itself_sees_what_it_must() -> None:

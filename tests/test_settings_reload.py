@@ -53,6 +53,15 @@ def bench(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Bench:
     return Bench(tmp_path, monkeypatch)
 
 
+def test_one_look_is_enough_at_a_file_nobody_has_touched_for_a_while(bench: Bench) -> None:
+    file = bench.open()
+    bench.path.write_text(SETTINGS.replace("acme:", "initech:"))
+    for path in (bench.path, bench.env):
+        os.utime(path, (1e9, 1e9))
+    bench.now += 3600.0
+    assert "initech" in file.current().desks
+
+
 def test_who_misses_a_desk_looks_at_once(bench: Bench, sqlite_store: Store) -> None:
     file = bench.open()
     live = Live(file.current(), sqlite_store, file)
@@ -143,6 +152,12 @@ def test_what_needs_a_restart_is_said_by_name_and_not_by_value(bench: Bench, sto
     assert (alarm.desk, alarm.kind) == ("*", "restart_needed")
     assert "OPENAI_API_KEY changed in .env" in alarm.text
     assert "secret" not in alarm.text
+    # A command that begins now has the new value, and knows nothing of those that run; a process of ours does.
+    again = bench.open()
+    Live(again.current(), store, again).settings()
+    assert store.alarms.recent() == [alarm]
+    Live(again.current(), store, again).begin().settings()
+    assert store.alarms.recent() == []
     del bench.values["OPENAI_API_KEY"]
     bench.env.write_text("\n")
     bench.pass_seconds(file)

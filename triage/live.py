@@ -48,9 +48,15 @@ class Live:
         self._file = file
         self._switches: Switches = {}
         self._read_at = float("-inf")
-        self._told: dict[str, tuple[str, float]] = {}
+        # A command's start says nothing of the processes that run: it takes no alarm of theirs back.
+        self._told: dict[str, tuple[str, float]] = {SETTINGS_FILE: ("", 0.0), RESTART_NEEDED: ("", 0.0)}
         self._lock = threading.Lock()
         self._over: tuple[Settings, Switches, Settings] | None = None
+
+    def begin(self) -> Live:
+        """Take back, at the next look, what was told before this process of ours was started again."""
+        self._told.clear()
+        return self
 
     def file_settings(self) -> Settings:
         """Return what the file says, without what people have switched."""

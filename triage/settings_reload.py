@@ -20,6 +20,7 @@ logger = logging.getLogger(__name__)
 LOOK_EVERY_SECONDS = 1.0
 EMPTY = "{name} is empty; put its text back, tandem.yaml.bak may have it (no desk at all is written `desks: {{}}`)"
 UNREADABLE = "tandem.yaml or .env cannot be read ({kind}); make both plain files of UTF-8 text that Tandem may read"
+STEADY_SECONDS = 3.0
 
 Stamp = tuple[tuple[int, int, int] | None, ...]
 
@@ -77,7 +78,8 @@ class SettingsFile:
         self._looked_at = time.monotonic()
         stamp = self._stamp()
         # Twice the same: an editor that writes a file in pieces would show us half of it, and half may well be valid.
-        is_steady, self._seen = stamp == self._seen, stamp
+        # One that nobody has touched for a while is whole, too: who asks seldom need not ask twice.
+        is_steady, self._seen = stamp == self._seen or _is_old(stamp, time.time()), stamp
         if is_steady and stamp != self._loaded:
             self._loaded = stamp
             self._load()
@@ -109,6 +111,10 @@ class SettingsFile:
 
     def _stamp(self) -> Stamp:
         return tuple(_stamp(path) for path in (self._path, env_file()))
+
+
+def _is_old(stamp: Stamp, now: float) -> bool:
+    return all(one is None or now - one[0] / 1e9 > STEADY_SECONDS for one in stamp)
 
 
 def _stamp(path: Path) -> tuple[int, int, int] | None:

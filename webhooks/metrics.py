@@ -11,8 +11,10 @@ from collections.abc import Iterator, Sequence
 from prometheus_client.core import GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
+from triage.controlled import held_desks
 from triage.store import Store
 from triage.store.marks import BEAT, EVERY_DESK, HEADROOM
+from workers.health import State, remembered
 
 # How far back the times of runs are looked at, and at how many of them.
 PACE_SECONDS = 900.0
@@ -41,6 +43,7 @@ class StoreCollector(Collector):
             yield family
         yield self._outcomes()
         yield self._drafts()
+        yield self._speech()
         yield from self._people()
         yield from self._spending()
         oldest = self._store.deliveries.oldest_open()
@@ -52,6 +55,8 @@ class StoreCollector(Collector):
         yield from self._paces(now)
         yield from self._headroom(now)
         yield from self._signs(now)
+        yield self._desks(now)
+        yield self._held()
         clocks = GaugeMetricFamily("tandem_sla_clocks", "Open SLA clocks", labels=["desk", "metric", "stage"])
         for (desk, metric, stage), count in sorted(self._open_clocks().items()):
             clocks.add_metric([desk, metric, stage], count)
@@ -85,6 +90,29 @@ class StoreCollector(Collector):
                 left.add_metric([desk], room[0])
                 limit.add_metric([desk], room[1])
         yield from (left, limit)
+
+    def _desks(self, now: float) -> Metric:
+        family = GaugeMetricFamily(
+            "tandem_desk_health", "How each desk stood when last checked", labels=["desk", "state"]
+        )
+        for desk, report in remembered(self._store, now).items():
+            for state in State:
+                family.add_metric([desk, state], float(report.worst is state))
+        return family
+
+    def _held(self) -> Metric:
+        family = GaugeMetricFamily(
+            "tandem_held", "Desks where writing is paused, * where it is stopped", labels=["desk"]
+        )
+        for desk in sorted(held_desks(self._store.controls.all())):
+            family.add_metric([desk], 1)
+        return family
+
+    def _speech(self) -> Metric:
+        family = GaugeMetricFamily("tandem_speech", "Runs by how far they were let speak", labels=["desk", "level"])
+        for (desk, level), count in sorted(self._store.runs.speeches().items()):
+            family.add_metric([desk, level], count)
+        return family
 
     def _signs(self, now: float) -> Iterator[Metric]:
         alarms = GaugeMetricFamily("tandem_alarms", "What an admin must see, by kind", labels=["kind"])

@@ -28,5 +28,5 @@ def build() -> Flask:
     path = Path(environment.tandem_config)
     settings = load_settings(path, variables())
     store = open_store(environment.database_url, PATIENCE_SECONDS)
-    live = Live(settings, store, SettingsFile(path, settings, environment))
+    live = Live(settings, store, SettingsFile(path, settings, environment)).begin()
     return create_app(environment, live, store, Wakeup())

@@ -185,6 +185,17 @@ def _follow_up(
         attempt = store.deliveries.start_attempt(delivery.id, now + LEASE_SECONDS)
     except NoResultFound:
         return
+    subject: dict[str, str | int] = {
+        "delivery": delivery.id, "desk": delivery.desk, "ticket": delivery.ticket_id,
+    }  # fmt: skip
+    with about(**subject), span("clocks", **subject):
+        _look_after(delivery, attempt, store, tools_for, reason, is_ours=is_ours)
+
+
+def _look_after(
+    delivery: Delivery, attempt: int, store: Store, tools_for: Callable[[str], Tools], reason: str, *, is_ours: bool
+) -> None:
+    """Read the ticket of `_follow_up` and close the delivery."""
     try:
         tools = tools_for(delivery.desk)
         if tools.desk.mode is not Mode.OFF:

@@ -9,12 +9,16 @@ from typing import TYPE_CHECKING
 from urllib.error import HTTPError, URLError
 from urllib.parse import urlsplit
 
+from sqlalchemy.exc import SQLAlchemyError
+
 from connectors.base import Connector
 from triage.classify import shared_encoder
 from triage.environment import Environment
-from triage.errors import ModelError, TandemError
+from triage.errors import Retry, TandemError, Wait
 from triage.settings import LOOPBACK, Desk
-from triage.ticket import Author, Message, Ticket
+from triage.sources import ARTICLE, TICKET
+from workers import desk_account, model_health
+from workers.desk_account import ago
 from workers.health import Finding, State, skew
 from workers.notify import check
 
@@ -23,28 +27,43 @@ if TYPE_CHECKING:
 
 PUBLIC_SECONDS = 5.0
 LOW_SHARE = 0.2
-TOKEN_DAYS = 60
-CHECK_MODEL = "check OPENAI_BASE_URL, OPENAI_API_KEY and OPENAI_MODEL"
+# An index that has missed so many rounds is late.
+LATE_ROUNDS = 3
 
 
 def look_around(runtime: Runtime, now: float) -> Iterator[Finding]:
     """Yield how everything stands that is not on our own side. Asks the language model once, where one is set."""
     yield public_address(runtime.environment, runtime.settings.desks)
     for name, one in runtime.settings.desks.items():
-        yield from desk(name, one, runtime, now)
+        found = list(desk(name, one, runtime, now))
+        yield from found
+        if found[0].state is State.OK:
+            yield desk_account.rights(name, runtime)
+            try:
+                yield from knowledge(name, runtime, now)
+                yield desk_account.webhook(name, one, runtime, now)
+            except (SQLAlchemyError, OSError, ValueError):
+                # What is wrong with the database is a line of its own.
+                yield Finding(f"desk {name}", State.WARNING, "webhook and knowledge need the database", sure=False)
     yield encoder()
-    yield classifier(runtime)
+    yield from model_health.look(runtime)
+    yield links(runtime)
     yield from channels(runtime)
 
 
 def desk(name: str, settings: Desk, runtime: Runtime, now: float) -> Iterator[Finding]:
-    """Yield credential, token, clock and rate limit of one desk."""
+    """Yield credential, token, clock and rate limit of one desk: the credential first, it costs one call."""
     what = f"desk {name}"
     try:
         connector: Connector = runtime.connector(name)
         account = connector.account()
     except TandemError as error:
-        yield Finding(what, State.BROKEN, str(error), f"correct desks.{name}.auth or the bot's role")
+        if isinstance(error, Wait):
+            yield Finding(what, State.WARNING, str(error), sure=False)
+        elif isinstance(error, Retry):
+            yield Finding(what, State.BROKEN, str(error), f"look at {settings.url}: is it there?", sure=False)
+        else:
+            yield Finding(what, State.BROKEN, str(error), f"correct desks.{name}.auth or the bot's role")
         return
     role = f" ({account.role})" if account.role else ""
     who = account.name or account.user_id
@@ -63,6 +82,49 @@ def desk(name: str, settings: Desk, runtime: Runtime, now: float) -> Iterator[Fi
         remedy = "another app uses up the account's calls; see sizing in docs/operations.md" if low else ""
         state = State.WARNING if low else State.OK
         yield Finding(what, state, f"{left:.0f} of {limit:.0f} calls left this minute", remedy)
+
+
+def knowledge(name: str, runtime: Runtime, now: float) -> Iterator[Finding]:
+    """Yield how old the index of a desk is, nothing where nothing is to be read."""
+    wanted = runtime.settings.desks[name].knowledge
+    kinds = [(ARTICLE, "articles")] * wanted.articles + [(TICKET, "solved tickets")] * wanted.tickets
+    said, is_late = [], False
+    for kind, label in kinds:
+        stands = runtime.store.knowledge.round(name, kind)
+        late = stands.finished_at is None or now - stands.finished_at > LATE_ROUNDS * wanted.every * 60
+        # The first round over a year of tickets takes its time.
+        is_late |= bool(stands.reason) or (late and stands.started_at is None)
+        read = "never read" if stands.finished_at is None else f"read {ago(now - stands.finished_at)}"
+        said.append(f"{label} {read}{', under way' if stands.started_at else ''}{_reason(stands.reason)}")
+    if not said:
+        return
+    state = State.WARNING if is_late else State.OK
+    remedy = f"python manage.py knowledge sync --desk {name}" if is_late else ""
+    yield Finding(f"desk {name}", state, f"knowledge: {'; '.join(said)}", remedy)
+
+
+def _reason(reason: str) -> str:
+    return f" ({reason})" if reason else ""
+
+
+def links(runtime: Runtime) -> Finding:
+    """Return whether notes can hold links for votes and answers."""
+    what, wanted = "links in notes", runtime.settings.feedback
+    if not wanted.links:
+        return Finding(what, State.OK, "switched off by feedback.links")
+    missing = [
+        name
+        for name, value in (
+            ("SECRET_KEY", runtime.environment.secret_key.get_secret_value()),
+            ("PUBLIC_URL", runtime.environment.public_url),
+        )
+        if not value
+    ]
+    linked = [name for name in runtime.settings.desks if runtime.links(name)]
+    if len(linked) == len(runtime.settings.desks):
+        return Finding(what, State.OK, f"signed, good for {wanted.days} days")
+    said = f"none: {' and '.join(missing)} not set, so nobody can vote or answer"
+    return Finding(what, State.WARNING, said, "set " + " and ".join(missing) + " in .env")
 
 
 def public_address(environment: Environment, desks: dict[str, Desk]) -> Finding:
@@ -93,18 +155,6 @@ def encoder() -> Finding:
     except (TandemError, ImportError, OSError) as error:
         text = str(error) if isinstance(error, TandemError) else type(error).__name__
         return Finding("embedded model", State.BROKEN, text, "pip install --force-reinstall -r requirements.txt")
-
-
-def classifier(runtime: Runtime) -> Finding:
-    """Return who answers a small ticket of our own."""
-    ticket = Ticket(desk="", id="1", subject="Doctor", messages=(Message("1", Author.CUSTOMER, "I cannot log in"),))
-    try:
-        answer = runtime.classifier.classify(ticket)
-    except ModelError as error:
-        return Finding("classifier", State.BROKEN, str(error), CHECK_MODEL)
-    if answer.fallback_reason:
-        return Finding("classifier", State.WARNING, f"embedded answers: {answer.fallback_reason}", CHECK_MODEL)
-    return Finding("classifier", State.OK, answer.model or answer.classifier)
 
 
 def channels(runtime: Runtime) -> Iterator[Finding]:

@@ -5,12 +5,14 @@ Each is one line: how it stands, and what to do about it.
 
 from __future__ import annotations
 
+import json
 import shutil
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from enum import StrEnum
 from pathlib import Path
+from typing import Any
 
 from kombu.connection import Connection
 from redis import Redis
@@ -22,7 +24,7 @@ from triage.controlled import held_desks
 from triage.environment import Environment
 from triage.store import Store
 from triage.store.engine import reader_of
-from triage.store.marks import BEAT, EVERY_DESK, READY, RESTART_NEEDED, SETTINGS_FILE
+from triage.store.marks import BEAT, EVERY_DESK, HEALTH, READY, RESTART_NEEDED, SETTINGS_FILE
 from triage.store.migrate import is_current
 from workers.names import SWEEP_QUEUE
 
@@ -32,6 +34,8 @@ QUEUE_SECONDS = 120.0
 SKEW_WARNING_SECONDS, SKEW_BROKEN_SECONDS = 30.0, 150.0
 DISK_WARNING_BYTES, DISK_BROKEN_BYTES = 2 * 1024**3, 200 * 1024**2
 TIMEOUT_SECONDS = 2.0
+# What a desk's checks found an hour ago says nothing of now: nobody has looked since, or the desk is gone.
+DESK_STALE_SECONDS = 3600.0
 SOCKET_SCHEME = "redis+socket://"
 
 
@@ -51,6 +55,8 @@ class Finding:
     state: State
     text: str
     remedy: str = ""
+    sure: bool = True
+    """False where it could not be looked at now, which says nothing about how it stands."""
 
 
 def look(store: Store, environment: Environment, now: float) -> Iterator[Finding]:
@@ -106,6 +112,47 @@ def switches(store: Store) -> Iterator[Finding]:
         if said := store.alarms.text(EVERY_DESK, kind):
             state = State.BROKEN if kind == SETTINGS_FILE else State.WARNING
             yield Finding("running settings", state, said, "correct it, or restart web, worker and beat")
+
+
+@dataclass(frozen=True)
+class DeskReport:
+    """What the last checks of one desk found, and when."""
+
+    findings: list[Finding]
+    at: float
+
+    @property
+    def worst(self) -> State:
+        """Return how the desk stands."""
+        return worst(self.findings)
+
+
+def remember(store: Store, desk: str, findings: list[Finding], now: float) -> None:
+    """Write down what the checks of `desk` found, for console, metrics and /readyz."""
+    store.cursors.set(desk, HEALTH, json.dumps([asdict(one) for one in findings]), now)
+
+
+def restored(kept: dict[str, Any]) -> Finding:
+    """Return a finding from its plain data."""
+    return Finding(**kept | {"state": State(kept["state"])})
+
+
+def remembered(store: Store, now: float) -> dict[str, DeskReport]:
+    """Return desk -> what its last checks found, of every desk that was looked at within the hour."""
+    found = store.cursors.all_named(HEALTH).items()
+    return {
+        desk: DeskReport([restored(one) for one in json.loads(value)], at)
+        for desk, (value, at) in sorted(found)
+        if now - at < DESK_STALE_SECONDS
+    }
+
+
+def desks(store: Store, now: float) -> Iterator[Finding]:
+    """Yield one line for each desk: the worst of what its last checks found, without another call."""
+    for name, report in remembered(store, now).items():
+        ago = f"looked at {(now - report.at) / 60:.0f} min ago" if now - report.at >= 60 else "looked at just now"
+        bad = next((one for one in report.findings if one.state is report.worst is not State.OK), None)
+        yield Finding(f"desk {name}", report.worst, f"{bad.text}; {ago}" if bad else ago, bad.remedy if bad else "")
 
 
 def inbox(store: Store, now: float) -> Finding:

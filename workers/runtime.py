@@ -19,9 +19,10 @@ from urllib.parse import urlsplit
 
 from sqlalchemy.exc import SQLAlchemyError
 
-from connectors import open_connector
+from connectors import open_connector, open_setup
 from connectors.base import Connector
 from connectors.budget import Budget
+from connectors.setup import Setup
 from triage.classify import Draftsman, build_classifier, build_drafter, shared_encoder, with_learned
 from triage.classify.base import Classifier
 from triage.environment import Environment, read_environment, variables
@@ -194,6 +195,12 @@ class Runtime:
                 # Another address or another key: whoever is at work with the old one ends with it.
                 known = self._connectors[name] = self._open(name, desk, own, partial(self.live.check, name))
         return known.connector
+
+    def setup(self, name: str) -> Setup:
+        """Return what can look at the account of desk `name`: its webhook, and what our credential may."""
+        self.connector(name)
+        known = self._connectors[name]
+        return open_setup(name, known.desk, known.budget)[1]
 
     def unguarded(self, name: str) -> Connector:
         """Return a connector of desk `name` that writes while writing is stopped too: for taking back."""

@@ -8,17 +8,19 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from itertools import groupby
 from typing import TypeVar
 
 from triage.errors import DeskLocked, Gone, TandemError, Wait
+from triage.logs import about
 from triage.settings import Mode
 from triage.sla import quiet_until
 from triage.store.acts import Act
 from triage.store.clocks import Due
 from triage.store.marks import DESK_LOCKED, EVERY_DESK, SLA_STUCK, SLA_SWEPT
+from triage.traces import span
 from workers.clocks import let_go
 from workers.deliver import LOCKED_PAUSE_SECONDS, describe
 from workers.sla_acts import TakenOverError, carry_out, give_up_or_later, look, send_message, unread
@@ -69,7 +71,7 @@ def sweep(tools: SlaTools, now: float) -> int:
             tickets = _by_ticket(due)
             if due:
                 tools.checkpoint("sla_claimed")
-            list(threads.map(lambda one: _look(one, tools, views), tickets))
+            list(threads.map(lambda one: _named(one, lambda: _look(one, tools, views)), tickets))
             looked += len(tickets)
             if len(due) < BATCH:
                 break
@@ -77,7 +79,7 @@ def sweep(tools: SlaTools, now: float) -> int:
             acts = tools.store.acts.claim_due(
                 time.time(), BATCH, time.time() + LEASE_SECONDS, messages=False, held=tools.held()
             )
-            list(threads.map(lambda one: _act(one, tools), _by_ticket(acts)))
+            list(threads.map(lambda one: _named(one, lambda: _act(one, tools)), _by_ticket(acts)))
             if len(acts) < BATCH:
                 break
     # However long the tickets took: a warning nobody gets is worth nothing.
@@ -85,6 +87,13 @@ def sweep(tools: SlaTools, now: float) -> int:
     if looked:
         logger.info("sla sweep: %d tickets looked at", looked)
     return looked
+
+
+def _named(rows: Sequence[Due] | Sequence[Act], work: Callable[[], None]) -> None:
+    """Do `work` on one ticket, named in its log lines and traced."""
+    subject: dict[str, str | int] = {"desk": rows[0].desk, "ticket": rows[0].ticket_id}
+    with about(**subject), span("sla", **subject):
+        work()
 
 
 def _look(due: list[Due], tools: SlaTools, views: Views) -> None:

@@ -26,6 +26,7 @@ from workers.bulk import go_on
 from workers.calibrate import calibrate_due
 from workers.connect_task import carry_out
 from workers.deliver import deliver
+from workers.desk_sweep import check_due
 from workers.foresight import refresh
 from workers.knowledge import sync_due
 from workers.runtime import Runtime, crash_here
@@ -52,6 +53,7 @@ def set_up_logging(**_: Any) -> None:
 @worker_ready.connect
 def say_ready(**_: Any) -> None:
     """Leave word that a worker takes tickets now."""
+    runtime().live.begin()
     runtime().store.cursors.set(EVERY_DESK, WORKER, runtime().leases.owner, time.time())
 
 
@@ -119,6 +121,12 @@ def retention() -> None:
 def sync_knowledge() -> None:
     """Keep help centre, files and solved tickets in step with the index."""
     sync_due(runtime().settings, runtime().store, runtime().room, time.time())
+
+
+@app.task(name=names.HEALTH, shared=False)
+def check_desks() -> None:
+    """Look how the desks stand: credential, webhook, rate limit, knowledge."""
+    check_due(runtime(), time.time())
 
 
 @app.task(name=names.CALIBRATE, shared=False)

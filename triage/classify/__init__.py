@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import cache, partial
 from importlib import import_module
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, cast
 
 from triage.classification import Classification
 from triage.classify.base import Classifier
@@ -41,6 +41,12 @@ def shared_encoder() -> Encoder:
     """Return the process's one encoder: its weights take 150 MB, and its cache serves every classifier."""
     encoder: Encoder = import_module("triage.classify.encoder").UseEncoder()
     return encoder
+
+
+def language_model(classifier: Classifier) -> LlmClassifier | None:
+    """Return the language model that `classifier` asks, None where it asks none."""
+    model = classifier.llm if isinstance(classifier, Cascade) else None
+    return cast("LlmClassifier | None", model)
 
 
 def with_learned(base: Classifier, models: Mapping[str, bytes], settings: Settings, desk: str) -> Classifier:

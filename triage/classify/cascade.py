@@ -42,6 +42,11 @@ class Cascade:
         self._settings = settings
         self._taught = tuple(taught)
 
+    @property
+    def llm(self) -> Classifier | None:
+        """Return the language model that may be asked."""
+        return None if self._ask == "never" else self._llm
+
     def over(self, learned: Callable[[Classifier], Classifier], fields: Collection[str]) -> Cascade:
         """Return this cascade with what `learned` makes of its own classifier in that one's place."""
         return Cascade(learned(self._own), self._llm, self._ask, self._settings, fields)

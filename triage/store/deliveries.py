@@ -265,6 +265,17 @@ class Deliveries:
             found = connection.execute(query).scalar_one_or_none()
         return None if found is None else self.get(found)
 
+    def called_at(self, desk: str) -> float | None:
+        """Return when a helpdesk last called for a desk, as far as bodies and the last few thousand rows tell."""
+        newest = deliveries.c.received_at.desc(), deliveries.c.id.desc()
+        columns = deliveries.c.desk, deliveries.c.received_at, func.length(deliveries.c.body).label("size")
+        few = select(*columns).order_by(*newest).limit(LOOKED_BACK).subquery()
+        # What we find by asking, and what people ask for, has no body.
+        query = select(func.max(few.c.received_at)).where(few.c.desk == desk, few.c.size > 0)
+        with self._reader.connect() as connection:
+            found: float | None = connection.execute(query).scalar_one()
+        return found
+
     def with_state(self, state: str, desk: str = "", limit: int | None = None) -> list[int]:
         """Return the ids of every row in `state` (or the first `limit` of them), oldest first."""
         query = select(deliveries.c.id).where(deliveries.c.state == state).order_by(deliveries.c.received_at)

@@ -13,10 +13,13 @@ from triage.store.tables import alarms, cursors
 
 POLL, POLLED, BOT, BEAT, WORKER, READY = "poll", "polled", "bot", "beat", "worker", "ready"
 CALIBRATED, SLA_SWEPT, HEADROOM = "calibrated", "sla_swept", "headroom"
+HEALTH, CHECKED, RIGHTS = "health", "checked", "rights"
+"""What the last checks of a desk found, as JSON: workers/health.py."""
 SETUP = "setup"
 """How connecting a desk in the console stands, as JSON without any secret."""
 PUBLIC_NOTE, DESK_LOCKED, CATCH_UP_OFF = "public_note", "desk_locked", "catch_up_off"
 SLA_STUCK, SLA_ACT = "sla_stuck", "sla_act"
+WEBHOOK_FAILING = "webhook_failing"
 FORGOTTEN = "forgotten:"
 SETTINGS_FILE, RESTART_NEEDED = "settings_file", "restart_needed"
 

@@ -264,6 +264,12 @@ class Runs:
         with self._reader.connect() as connection:
             return {(row[0], row[1]): row[2] for row in connection.execute(query.group_by(runs.c.desk, runs.c.drafted))}
 
+    def speeches(self) -> dict[tuple[str, str], int]:
+        """Return (desk, how far it was let speak) -> how many runs."""
+        query = select(runs.c.desk, runs.c.speech, func.count()).where(runs.c.speech != "")
+        with self._reader.connect() as connection:
+            return {(row[0], row[1]): row[2] for row in connection.execute(query.group_by(runs.c.desk, runs.c.speech))}
+
     def done_since(self, since: float) -> int:
         """Return how many runs have been done since then."""
         query = select(func.count()).where(runs.c.finished_at >= since, runs.c.state == DONE)
