@@ -13,7 +13,7 @@ import click
 
 from commands.sandboxed import control, sandbox_environment, start_sandbox, start_tandem
 from commands.shared import DATA, REDIS_FILE
-from commands.stack import Stack, StartError, kept_secret, port_taken
+from commands.stack import ROOT, Stack, StartError, kept_secret, port_taken
 from triage.env_edit import set_variables
 from triage.environment import Environment, read_environment, variables
 from triage.file_swap import SECRET, swap
@@ -118,13 +118,20 @@ def _welcome(url: str, sandbox_url: str, values: dict[str, str]) -> None:
         lines += [f"  Helpdesk (sandbox)   {sandbox_url}/      watch tickets get their notes, or send one", ""]
     lines.append(f"  Console              {url}/console/")
     if sandbox_url:
-        lines.append(f"  Your own helpdesk    {_after(sandbox_url)}/      empty, to try Connect in the console")
+        lines.append(f"  To connect yourself  {_after(sandbox_url)}/      empty accounts; Connect in the console, or")
+        lines.append(f"     TANDEM_ENV_FILE={values['TANDEM_ENV_FILE']} {_python()} manage.py connect zendesk")
     if not variables().get("CONSOLE_PASSWORD"):
         lines.append("  Console password     in the file data/console_password")
     has_model = values.get("OPENAI_API_KEY") or values.get("OPENAI_BASE_URL")
     model = read_environment(values).openai_model if has_model else "built-in classifier"
     lines += [f"  Classifier           {model}", ""]
     click.echo("\n".join(lines))
+
+
+def _python() -> str:
+    """Return the Python that runs this as a person would type it."""
+    path = Path(sys.executable)
+    return str(path.relative_to(ROOT)) if path.is_relative_to(ROOT) else str(path)
 
 
 def _after(url: str) -> str:

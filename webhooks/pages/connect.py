@@ -21,6 +21,7 @@ from triage.desk_plan import (
     WEBHOOK,
     Files,
     Plan,
+    address,
     check_name,
     difference,
     name_from,
@@ -71,7 +72,7 @@ class Connect:
     def create(self) -> Answer:
         """Write the desk, switched off, into the files and let a worker look at the account."""
         form = self._console.field
-        platform, url = form("platform"), _with_scheme(form("url").strip()).rstrip("/")
+        platform, url = form("platform"), address(form("url"), form("platform"))
         if platform not in KINDS:
             raise BadRequest
         kind = next((one for one in KINDS[platform] if one == form("kind")), KINDS[platform][0])
@@ -211,10 +212,6 @@ def register(routes: Blueprint, console: Console) -> None:
     console.page(routes, "connect/<desk>", "connecting", page.show, admin=True)
     console.action(routes, "connect/<desk>/teams", "connect_teams", page.teams)
     console.action(routes, "connect/<desk>/<step>", "connect_step", page.step)
-
-
-def _with_scheme(url: str) -> str:
-    return url if "://" in url else f"https://{url}"
 
 
 def _is_here(url: str) -> bool:
