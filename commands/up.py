@@ -119,7 +119,9 @@ def _welcome(url: str, sandbox_url: str, values: dict[str, str]) -> None:
     lines.append(f"  Console              {url}/console/")
     if sandbox_url:
         lines.append(f"  To connect yourself  {_after(sandbox_url)}/      empty accounts; Connect in the console, or")
-        lines.append(f"     TANDEM_ENV_FILE={values['TANDEM_ENV_FILE']} {_python()} manage.py connect zendesk")
+        lines.append(
+            f"     TANDEM_ENV_FILE={_typed(values['TANDEM_ENV_FILE'])} {_typed(sys.executable)} manage.py connect zendesk"
+        )
     if not variables().get("CONSOLE_PASSWORD"):
         lines.append("  Console password     in the file data/console_password")
     has_model = values.get("OPENAI_API_KEY") or values.get("OPENAI_BASE_URL")
@@ -128,9 +130,9 @@ def _welcome(url: str, sandbox_url: str, values: dict[str, str]) -> None:
     click.echo("\n".join(lines))
 
 
-def _python() -> str:
-    """Return the Python that runs this as a person would type it."""
-    path = Path(sys.executable)
+def _typed(path: str | Path) -> str:
+    """Return `path` as a person would type it in this folder."""
+    path = Path(path)
     return str(path.relative_to(ROOT)) if path.is_relative_to(ROOT) else str(path)
 
 

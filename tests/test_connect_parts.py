@@ -17,7 +17,7 @@ from connectors.zendesk_errors import ZendeskDialect
 from connectors.zendesk_setup import EVENT, EVENTS, ZendeskSetup
 from sandbox.config import SandboxConfig
 from sandbox.testing import receiving, running
-from triage.desk_plan import Plan, name_from, plan_of, with_desk, without_desk
+from triage.desk_plan import Plan, address, name_from, plan_of, with_desk, without_desk
 from triage.errors import SettingsError
 from triage.settings import Settings
 from triage.settings_edit import value_at
@@ -179,3 +179,18 @@ def test_the_pages_of_rules_do_what_the_helpdesk_s_would() -> None:
         requests.post(f"{page}/{rule['id']}", data={"do": "remove"})
         assert requests.get(api, auth=("k", "X")).json() == []
         assert "yours to connect" in requests.get(box.url).text
+
+
+@pytest.mark.parametrize(
+    ("typed", "url"),
+    [
+        ("acme", "https://acme.zendesk.com"),
+        (" acme.zendesk.com/ ", "https://acme.zendesk.com"),
+        ("https://acme.zendesk.com/agent/filters/360001?page=2", "https://acme.zendesk.com"),
+        ("localhost:8002/zendesk/", "http://localhost:8002/zendesk"),
+        ("https://help.acme.example", "https://help.acme.example"),
+        ("", ""),
+    ],
+)
+def test_an_address_is_understood_as_people_type_or_copy_it(typed: str, url: str) -> None:
+    assert address(typed, "zendesk") == url
