@@ -119,9 +119,8 @@ def _welcome(url: str, sandbox_url: str, values: dict[str, str]) -> None:
     lines.append(f"  Console              {url}/console/")
     if sandbox_url:
         lines.append(f"  To connect yourself  {_after(sandbox_url)}/      empty accounts; Connect in the console, or")
-        lines.append(
-            f"     TANDEM_ENV_FILE={_typed(values['TANDEM_ENV_FILE'])} {_typed(sys.executable)} manage.py connect zendesk"
-        )
+        here = f"TANDEM_ENV_FILE={_typed(values['TANDEM_ENV_FILE'])} {_typed(sys.executable)}"
+        lines.append(f"     {here} manage.py connect zendesk")
     if not variables().get("CONSOLE_PASSWORD"):
         lines.append("  Console password     in the file data/console_password")
     has_model = values.get("OPENAI_API_KEY") or values.get("OPENAI_BASE_URL")

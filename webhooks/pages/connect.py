@@ -58,6 +58,8 @@ class Connect:
 
     def begin(self, problem: str = "", plan: Plan | None = None) -> str:
         """Ask for address and credential; what was typed is kept but for the secrets."""
+        if plan is None and (name := request.args.get("desk", "")):
+            plan = self._known(name)
         return self._console.show(
             "connect",
             time.time(),
@@ -91,6 +93,15 @@ class Connect:
         self._ask(name, LOOK)
         return to("connecting", desk=name)
 
+    def _known(self, name: str) -> Plan | None:
+        """Return a desk as it stands in the files, to be corrected; without its secrets."""
+        try:
+            plan = plan_of(self._files.texts()[0], name, variables())
+        except SettingsError:
+            return None
+        open_ones = {role: text for role, text in plan.secrets.items() if role == "client_id"}
+        return replace(plan, url=self._url_of(name), secrets=open_ones)
+
     def _given(self, kind: str) -> dict[str, str]:
         """Return the secrets of the form."""
         form = self._console.field
@@ -102,13 +113,22 @@ class Connect:
     def _check(self, plan: Plan) -> None:
         check_name(plan.name)
         known = value_at(self._files.texts()[0], ("desks", plan.name))
-        if known is not None and (known.get("platform") != plan.platform or self._url_of(plan.name) != plan.url):
+        other = known is not None and (known.get("platform") != plan.platform or self._url_of(plan.name) != plan.url)
+        if other and not self._is_unproven(plan, known):
             raise SettingsError(TAKEN.format(name=plan.name, url=known.get("url")))
         if any(not plan.secrets.get(role) for role in plan.roles):
             raise SettingsError("Fill in the credential.")
         if len(plan.secrets.get(WEBHOOK, "-" * MIN_SECRET)) < MIN_SECRET:
             raise SettingsError(SHORT)
         plan.desk()
+
+    def _is_unproven(self, plan: Plan, known: dict[str, Any]) -> bool:
+        """Say whether the desk stands there from a look that failed, so that its address may be the mistake."""
+        is_off = known.get("mode") in ("off", False)
+        found = Report(self._console.store, plan.name).read()
+        return (
+            is_off and known.get("platform") == plan.platform and found.get("state") == FAILED and not found.get("user")
+        )
 
     def _url_of(self, name: str) -> str:
         desk = self._console.file_settings.desks.get(name)
