@@ -20,6 +20,9 @@ from triage.file_swap import SECRET, swap
 from triage.settings_file import load_settings
 
 LAST_PORT = 65535
+NO_DESK_YET = (
+    "# Settings of Tandem; docs/configuration.md names every key. Connect in the console adds desks.\ndesks: {}\n"
+)
 # What the commands need to know of a sandbox that runs.
 OWN = ("TANDEM_CONFIG", "DATABASE_URL", "REDIS_URL", "PORT", "SECRET_KEY", "SANDBOX_")
 COLOURS = {"redis": "red", "web": "green", "worker": "cyan", "beat": "yellow", "sandbox": "magenta"}
@@ -27,7 +30,8 @@ COLOURS = {"redis": "red", "web": "green", "worker": "cyan", "beat": "yellow", "
 
 @click.command()
 @click.option("--every", default=3.0, show_default=True, help="Seconds between two sample tickets of the sandbox.")
-def command(every: float) -> None:
+@click.option("--no-sandbox", is_flag=True, help="No sandbox without a desk: connect your own in the console.")
+def command(every: float, *, no_sandbox: bool) -> None:
     """Start everything on this machine.
 
     Web, worker, beat and, where REDIS_URL names none, an embedded Redis-compatible
@@ -38,11 +42,14 @@ def command(every: float) -> None:
     Examples:
       python manage.py up
       PORT=8010 python manage.py up --every 30
+      python manage.py up --no-sandbox
     """
     values = variables()
     environment = read_environment(values)
-    sandbox = not _has_desks(environment, values)
+    sandbox = not no_sandbox and not _has_desks(environment, values)
     _check_ports(environment, sandbox)
+    if no_sandbox and not (config := Path(environment.tandem_config)).exists():
+        config.write_text(NO_DESK_YET, encoding="utf-8")
     values = values | _secrets(values)
     # One per port: two can run side by side.
     data = DATA / f"sandbox-{environment.port}" if sandbox else DATA
@@ -114,6 +121,8 @@ def _secrets(values: dict[str, str]) -> dict[str, str]:
 
 def _welcome(url: str, sandbox_url: str, values: dict[str, str]) -> None:
     lines = ["", "Tandem is running. Stop it with Ctrl-C.", ""]
+    if not sandbox_url and not load_settings(Path(read_environment(values).tandem_config), values).desks:
+        lines += ["  No desk yet: open Connect in the console", ""]
     if sandbox_url:
         lines += [f"  Helpdesk (sandbox)   {sandbox_url}/      watch tickets get their notes, or send one", ""]
     lines.append(f"  Console              {url}/console/")

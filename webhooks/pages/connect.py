@@ -68,7 +68,7 @@ class Connect:
             desks=sorted(value_at(self._files.texts()[0], ("desks",)) or {}),
             closed=self._files.unwritable(),
             files=self._files,
-            public=self._console.environment.public_url,
+            sandbox=bool(variables().get("SANDBOX_URL")),
         )
 
     def create(self) -> Answer:
