@@ -21,6 +21,7 @@ from triage.logs import configure_logging
 from triage.settings import Mode
 
 WAIT_SECONDS = 60.0
+STOPPED = "\nstopped. Run it again when you like: what is done already is found and kept."
 # Plain words: of an enum, click takes the members' names only.
 MODES = [str(mode) for mode in Mode]
 
@@ -90,10 +91,14 @@ def command(
     talk = Talk(yes or as_json, as_json)
     room = Room(talk, environment, Files(Path(environment.tandem_config), env_file()), wait)
     options = Options(**given)
-    if removing:
-        remove(room, options)
-    else:
-        Connecting(room, options, by, show_secret=show_secret).run(pairs(maps), public_url, dry_run=dry_run)
+    try:
+        if removing:
+            remove(room, options)
+        else:
+            Connecting(room, options, by, show_secret=show_secret).run(pairs(maps), public_url, dry_run=dry_run)
+    except (click.Abort, KeyboardInterrupt):
+        click.echo(STOPPED, err=True)
+        sys.exit(1)
     talk.result["left"] = room.left
     if as_json:
         click.echo(json.dumps(talk.result, indent=2))

@@ -422,3 +422,12 @@ def test_the_webhook_of_an_older_address_goes_when_the_new_one_is_proven(machine
     assert mended.exit_code == 0, mended.output
     assert [one.values["endpoint"] for one in hooks.values()] == [f"{right}/webhooks/zendesk/acme"]
     assert f"PUBLIC_URL={right}" in machine.env
+
+
+def test_stopped_at_the_question_nothing_is_changed(machine: Machine, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Talk, "asks", True)
+    answers = [machine.box.zendesk, "acme", "", "tandem", SECRET, "", "watch"]
+    result = machine.connect("zendesk", input="\n".join(answers) + "\n")
+    assert result.exit_code == 1
+    assert "stopped. Run it again" in result.output
+    assert (machine.config, machine.env) == (YAML, ENV)
