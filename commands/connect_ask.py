@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
 from commands.connect_screen import Talk
-from triage.desk_plan import KINDS, PLACES, WEBHOOK, Kind, Plan, check_name, known_secrets, name_from
+from triage.desk_plan import KINDS, PLACES, WEBHOOK, Kind, Plan, address, check_name, known_secrets, name_from
 from triage.errors import SettingsError
+from triage.settings import Settings
 from triage.settings_edit import value_at
 from triage.settings_file import VARIABLE
 
@@ -54,7 +55,7 @@ def ask_plan(options: Options, talk: Talk, config: str, values: Mapping[str, str
     known = _known(config, options)
     stands = _filled(str(known.get("url", "")), values)
     url = options.url or talk.ask(ADDRESS.format(platform=options.platform), "--url", stands)
-    url = _with_scheme(url).rstrip("/")
+    url = address(url, options.platform)
     if url != stands.rstrip("/") and not options.desk:
         known = {}
     name = options.desk or known.get("name") or _name_of(config, url, values)
@@ -71,6 +72,18 @@ def ask_plan(options: Options, talk: Talk, config: str, values: Mapping[str, str
     scope = options.scope or str((auth.get("oauth") or {}).get("scope", ""))
     plan = Plan(name, options.platform, url, kind, options.mode, email, scope)
     return replace(plan, secrets=_secrets(options, plan, talk, config, values, sure=sure))
+
+
+def ask_again(plan: Plan, talk: Talk) -> Plan:
+    """Return the plan with address and credential as a person corrects them; Enter keeps a value."""
+    url = address(talk.ask(ADDRESS.format(platform=plan.platform), "--url", plan.url), plan.platform)
+    email = talk.ask("E-mail address of the bot", "--email", plan.email) if plan.kind == "token" else plan.email
+    secrets = dict(plan.secrets)
+    for role in PLACES[plan.kind]:
+        hidden = role not in OPEN_ROLES
+        what = f"{ASKED[role]}; Enter keeps what you gave" if hidden else ASKED[role]
+        secrets[role] = talk.ask(what, "", secrets.get(role, ""), hidden=hidden)
+    return replace(plan, url=url, email=email, secrets=secrets)
 
 
 def _known(config: str, options: Options) -> dict[str, Any]:
@@ -97,10 +110,6 @@ def _name_of(config: str, url: str, values: Mapping[str, str]) -> str:
 def _filled(text: str, values: Mapping[str, str]) -> str:
     """Return `text` with its variables filled in."""
     return VARIABLE.sub(lambda found: values.get(found[1], ""), text)
-
-
-def _with_scheme(url: str) -> str:
-    return url if "://" in url else f"https://{url}"
 
 
 def _kind(options: Options, known: Mapping[str, object], talk: Talk) -> Kind:
@@ -152,3 +161,25 @@ def _given(options: Options) -> str:
             raise SettingsError(NO_STDIN)
         return value
     return ""
+
+
+def pairs(given: Iterable[str]) -> dict[str, str]:
+    """Return `team=group` texts as a mapping. Raises SettingsError for one without the sign."""
+    found = {}
+    for one in given:
+        team, sign, group = one.partition("=")
+        if not sign:
+            raise SettingsError(f"'{one}' is no mapping: write it like billing=Finance")
+        found[team.strip()] = group.strip().strip("\"'")
+    return found
+
+
+def checked_groups(maps: dict[str, str], settings: Settings, groups: Iterable[str]) -> dict[str, str]:
+    """Return `maps` with the groups' own spelling; SettingsError for a team or a group there is not."""
+    known = {group.casefold(): group for group in groups}
+    for team, group in maps.items():
+        if team not in settings.teams:
+            raise SettingsError(f"'{team}' is no team; the teams are {', '.join(settings.teams)}")
+        if group and known and group.casefold() not in known:
+            raise SettingsError(f"the helpdesk has no group '{group}'; it has {', '.join(known.values())}")
+    return {team: known.get(group.casefold(), group) for team, group in maps.items()}

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 import click
 from sqlalchemy.exc import SQLAlchemyError
 
-from commands.connect_screen import WIDTH, Talk, rules_table, wrapped
+from commands.connect_screen import Talk, paragraphs, rules_table
 from connectors.setup import Hook, RuleSeen
 from triage.desk_plan import WEBHOOK, Files, Plan
 from triage.environment import Environment, variables
@@ -51,7 +51,7 @@ class Room:
     def leave(self, text: str) -> None:
         """Say what is left to do, now and at the end."""
         self.left.append(text)
-        self.talk.say("\n".join(part for line in text.split("\n") for part in wrapped(line, WIDTH - 3)), "yellow")
+        self.talk.say(paragraphs(text), "yellow")
 
     def arrived(self, desk: str, since: float, seconds: float) -> int | None:
         """Return the delivery that came for `desk`, or None."""
@@ -116,9 +116,12 @@ def rules(room: Room, door: Door, url: str, *, show_secret: bool) -> None:
     found = door.hook(url).rules
     if not _are_right(found):
         name = plan.variables(room.files.texts()[0])[WEBHOOK]
-        secret = variables().get(name, "") if show_secret else f"<the value of {name} in {room.files.env}>"
+        stand_in = f"<the value of {name} in {room.files.env}>"
+        secret = variables().get(name, "") if show_secret else stand_in
         talk.say("An admin of the account clicks together:\n")
         talk.say("\n".join(door.setup.steps(plan.name, url, secret)))
+        # Never the secret itself: this is what --json prints.
+        talk.result["steps"] = door.setup.steps(plan.name, url, stand_in)
         if not show_secret:
             talk.say("\n(--show-secret prints the secret in its place)")
     while talk.asks and found is not None and not _are_right(found):

@@ -4,20 +4,32 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Iterable
 from dataclasses import replace
 
 import click
 
-from commands.connect_ask import ASKED, Options, ask_plan
+from commands.connect_ask import ASKED, Options, ask_again, ask_plan, checked_groups, pairs
 from commands.connect_proof import Room, first_call, knows, rules, test
-from commands.connect_screen import WIDTH, clipped, matches_table, rights_said, rights_table, survey_table, wrapped
+from commands.connect_screen import (
+    WIDTH,
+    clipped,
+    matches_table,
+    next_steps,
+    paragraphs,
+    rights_said,
+    rights_table,
+    survey_table,
+    table,
+    wrapped,
+)
+from connectors.base import Account
 from triage.desk_plan import WEBHOOK, Plan, difference, new_texts, settings_of, write
-from triage.env_edit import set_variables
+from triage.env_edit import read_variables, set_variables
 from triage.environment import variables
-from triage.errors import SettingsError
+from triage.errors import SettingsError, Stop
 from triage.settings import LOOPBACK, Mode, Settings
 from triage.settings_edit import value_at
+from triage.switching import MEANING
 from triage.team_groups import Match
 from workers.connect import Door, Hooked, Looked
 
@@ -39,7 +51,10 @@ PUT = (
     "{paths} cannot be written from here. Put this into {config}:\n\n{diff}\n\n"
     "and these variables into {env}: {names}.\nThen restart Tandem and run this command again to test."
 )
-MODES = "Mode: off, watch (writes nothing), note, tag or write"
+MODES = "Mode to begin with"
+UNCHANGED = "nothing was changed"
+BEFORE_ENV = "{name} is set in the environment too, which goes before {env}:\nthat value is used"
+OTHERS = "PUBLIC_URL was {old}: run this for the other desks too ({others}), their webhooks call the old one"
 SHARED = "kept: another desk has it, one name serves all"
 PUT_SECRET = "put the webhook's signing secret into {env} as {name}, and restart Tandem"  # noqa: S105 - a sentence
 
@@ -60,9 +75,7 @@ class Connecting:
         config, _ = files.texts()
         settings = settings_of(config, variables())
         talk.title("Address and credential")
-        plan = ask_plan(self._options, talk, config, variables())
-        door = Door(plan, self._room.environment.redis_url)
-        account = door.prove()
+        plan, door, account = self._sign_in(config)
         role = f" ({account.role})" if account.role else ""
         talk.say(f"signed in to {plan.url} as {account.name or account.user_id}{role}", "green")
         looked = self._look(door, plan, settings)
@@ -73,6 +86,25 @@ class Connecting:
             talk.say(difference(config, new_texts(files, plan, settings)[0], files.config.name))
             return
         self._connect(replace_plan(door, plan), settings, self._public(plan, public_url))
+
+    def _sign_in(self, config: str) -> tuple[Plan, Door, Account]:
+        """Prove the credential; a person may correct what was wrong."""
+        talk = self._talk
+        plan = ask_plan(self._options, talk, config, variables())
+        self._warn(plan, plan.variables(config))
+        while True:
+            try:
+                door = Door(plan, self._room.environment.redis_url)
+                return plan, door, door.prove()
+            except (Stop, SettingsError) as error:
+                if not talk.asks:
+                    raise
+                talk.say(
+                    "\n".join(part for line in str(error).split("\n") for part in wrapped(line, WIDTH - 3)), "yellow"
+                )
+                if not talk.may("Correct it and try again?"):
+                    raise SettingsError(UNCHANGED) from None
+                plan = ask_again(plan, talk)
 
     def _look(self, door: Door, plan: Plan, settings: Settings) -> Looked:
         talk = self._talk
@@ -106,7 +138,7 @@ class Connecting:
             whys |= dict.fromkeys(kept, SHARED)
 
         def take(given: dict[str, str]) -> None:
-            chosen = _checked_groups(given, settings, looked.survey.groups or ())
+            chosen = checked_groups(given, settings, looked.survey.groups or ())
             groups.update(chosen)
             whys.update(dict.fromkeys(chosen, "as you say"))
 
@@ -119,16 +151,16 @@ class Connecting:
             try:
                 take(pairs((line,)))
             except SettingsError as error:
-                talk.say("\n".join(wrapped(str(error), WIDTH - 3)), "yellow")
+                talk.say(paragraphs(str(error)), "yellow")
         talk.result["teams"] = groups
         return groups
 
     def _mode(self, plan: Plan, config: str) -> str:
         if plan.mode or value_at(config, ("desks", plan.name)) is not None:
             return plan.mode
-        return self._talk.ask(
-            "Mode: off, watch (writes nothing), note, tag or write", "--mode", "watch", known=list(Mode)
-        )
+        self._talk.say("\n" + table([(str(mode), said) for mode, said in MEANING.items()]))
+        # Plain words: of an enum, click takes the members' names only.
+        return self._talk.ask(MODES, "--mode", "watch", known=[str(mode) for mode in Mode])
 
     def _public(self, plan: Plan, given: str) -> str:
         """Return where the helpdesk reaches us, empty where it cannot."""
@@ -150,7 +182,7 @@ class Connecting:
         talk.say(f"\nand into {room.files.env}: {', '.join(names.values())}")
         self._warn(plan, names)
         if not talk.may("Write this and set up the webhook?"):
-            raise SettingsError("nothing was changed")
+            raise SettingsError(UNCHANGED)
         url = plan.webhook(public) if public else ""
         hooked = self._hook(door, url)
         if hooked.hook:
@@ -162,16 +194,29 @@ class Connecting:
         room.record("connect", plan.name, webhook=hooked.hook.id if hooked.hook else "")
         if url:
             self._prove(replace_plan(door, plan), url, hooked)
+            self._leave_old_address(door, url)
         else:
             room.leave(NOT_PUBLIC.format(platform=plan.platform, port=room.environment.port))
         self._end(plan, public)
+
+    def _leave_old_address(self, door: Door, url: str) -> None:
+        """Take away the webhook of the address that stood in .env before, once the new one is proven."""
+        old = self._room.environment.public_url.rstrip("/")
+        if not old or door.plan.webhook(old) == url:
+            return
+        if door.setup.makes_hooks and not self._room.left:
+            for done in door.setup.unhook(door.plan.webhook(old)):
+                self._talk.say(f"{done}; it called {old}")
+        others = ", ".join(sorted(set(value_at(self._room.files.texts()[0], ("desks",)) or {}) - {door.plan.name}))
+        if others:
+            self._room.leave(OTHERS.format(old=old, others=others))
 
     def _hook(self, door: Door, url: str) -> Hooked:
         hooked = door.hook(url, self._by) if url else Hooked()
         if hooked.hook:
             self._talk.title("Webhook")
             self._talk.say("\n".join(hooked.hook.done) or "it is there and as it should be")
-            self._talk.say(f"calls {url}")
+            self._talk.say(f"it calls {url}")
             done = {"id": hooked.hook.id, "by": hooked.hook.by, "done": list(hooked.hook.done)}
             self._talk.result["webhook"] = done
         return hooked
@@ -226,42 +271,23 @@ class Connecting:
         talk = self._talk
         talk.title("Left to do" if self._room.left else "Done")
         if self._room.left:
-            talk.say("\n".join(line for one in self._room.left for line in wrapped(f"- {one}", WIDTH - 3)))
+            talk.say("\n".join("\n  ".join(wrapped(f"- {one}", WIDTH - 5)) for one in self._room.left))
             return
         mode = value_at(self._room.files.texts()[0], ("desks", plan.name, "mode"))
         talk.say(f"Desk '{plan.name}' is connected, in mode {mode}.")
-        talk.say(f"Console: {public}/console/")
+        talk.say(f"Console: {public or self._room.environment.public}/console/")
+        talk.say("\nNext:\n" + next_steps(str(mode), plan.name))
 
     def _warn(self, plan: Plan, names: dict[str, str]) -> None:
         """Say which variables of the process go before those of .env."""
+        stands = read_variables(self._room.files.texts()[1])
         for role, name in names.items():
-            if os.environ.get(name, "") not in ("", plan.secrets.get(role, "")):
-                self._talk.say(f"{name} is set in the environment too, which goes before .env", "yellow")
+            given = os.environ.get(name, "")
+            if given and {given} != {given, stands.get(name, given), plan.secrets.get(role, given)}:
+                self._talk.say(BEFORE_ENV.format(name=name, env=self._room.files.env), "yellow")
 
 
 def replace_plan(door: Door, plan: Plan) -> Door:
     """Return the door with what is known of the desk by now."""
     door.plan = plan
     return door
-
-
-def pairs(given: Iterable[str]) -> dict[str, str]:
-    """Return `team=group` texts as a mapping. Raises SettingsError for one without the sign."""
-    found = {}
-    for one in given:
-        team, sign, group = one.partition("=")
-        if not sign:
-            raise SettingsError(f"'{one}' is no mapping: write it like billing=Finance")
-        found[team.strip()] = group.strip().strip("\"'")
-    return found
-
-
-def _checked_groups(maps: dict[str, str], settings: Settings, groups: Iterable[str]) -> dict[str, str]:
-    """Return `maps` with the groups' own spelling; SettingsError for a team or a group there is not."""
-    known = {group.casefold(): group for group in groups}
-    for team, group in maps.items():
-        if team not in settings.teams:
-            raise SettingsError(f"'{team}' is no team; the teams are {', '.join(settings.teams)}")
-        if group and known and group.casefold() not in known:
-            raise SettingsError(f"the helpdesk has no group '{group}'; it has {', '.join(known.values())}")
-    return {team: known.get(group.casefold(), group) for team, group in maps.items()}

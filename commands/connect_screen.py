@@ -20,6 +20,12 @@ COMMANDING = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u200e\u200f\u2028-\u202e\u
 SHOWN_NAMES = 12
 WORDS = {State.OK: "yes", State.MISSING: "NO", State.UNSURE: "?"}
 UNKNOWN = "not to be seen with this credential"
+SHOW = "  python manage.py triage --desk {desk} 1234   its note for a ticket you know\n"
+NEXT = {
+    "off": "  python manage.py mode {desk} watch   to begin: off leaves tickets alone",
+    "watch": SHOW + "  python manage.py mode {desk} note    when the console has convinced you",
+}
+NEXT_WRITES = "  write a ticket as a customer: its note stands there within seconds\n" + SHOW.rstrip()
 NO_TERMINAL = "{what} is missing and nobody can be asked here: give {option}"
 
 
@@ -138,6 +144,16 @@ def wrapped(text: str, width: int) -> list[str]:
             lines.append("")
         lines[-1] += (" " if lines[-1] else "") + word
     return lines
+
+
+def paragraphs(text: str) -> str:
+    """Return `text` wrapped for the screen, its own lines kept."""
+    return "\n".join(part for line in text.split("\n") for part in wrapped(line, WIDTH - 3))
+
+
+def next_steps(mode: str, desk: str) -> str:
+    """Return what to do with a desk that has just been connected."""
+    return NEXT.get(mode, NEXT_WRITES).format(desk=desk)
 
 
 def clipped(text: str) -> str:

@@ -15,13 +15,16 @@ import click
 
 from commands.sandboxed import control, sandbox_environment, start_sandbox, start_tandem
 from commands.shared import DATA, REDIS_FILE
-from commands.stack import Stack, StartError, kept_secret, port_taken
+from commands.stack import ROOT, Stack, StartError, kept_secret, port_taken
 from triage.env_edit import set_variables
 from triage.environment import Environment, env_file, read_environment, variables
 from triage.file_swap import SECRET, swap
 from triage.settings_file import load_settings
 
 LAST_PORT = 65535
+NO_DESK_YET = (
+    "# Settings of Tandem; docs/configuration.md names every key. Connect in the console adds desks.\ndesks: {}\n"
+)
 # What the commands need to know of a sandbox that runs.
 OWN = ("TANDEM_CONFIG", "DATABASE_URL", "REDIS_URL", "PORT", "SECRET_KEY", "SANDBOX_")
 COLOURS = {"redis": "red", "web": "green", "worker": "cyan", "beat": "yellow", "sandbox": "magenta"}
@@ -29,7 +32,8 @@ COLOURS = {"redis": "red", "web": "green", "worker": "cyan", "beat": "yellow", "
 
 @click.command()
 @click.option("--every", default=3.0, show_default=True, help="Seconds between two sample tickets of the sandbox.")
-def command(every: float) -> None:
+@click.option("--no-sandbox", is_flag=True, help="No sandbox without a desk: connect your own in the console.")
+def command(every: float, *, no_sandbox: bool) -> None:
     """Start everything on this machine.
 
     Web, worker, beat and, where REDIS_URL names none, an embedded Redis-compatible
@@ -40,11 +44,14 @@ def command(every: float) -> None:
     Examples:
       python manage.py up
       PORT=8010 python manage.py up --every 30
+      python manage.py up --no-sandbox
     """
     values = variables()
     environment = read_environment(values)
-    sandbox = not _has_desks(environment, values)
+    sandbox = not no_sandbox and not _has_desks(environment, values)
     _check_ports(environment, sandbox)
+    if no_sandbox and not (config := Path(environment.tandem_config)).exists():
+        config.write_text(NO_DESK_YET, encoding="utf-8")
     made = _secrets(values)
     values = values | made
     # One per port: two can run side by side.
@@ -126,17 +133,27 @@ def _secrets(values: dict[str, str]) -> dict[str, str]:
 
 def _welcome(url: str, sandbox_url: str, values: Mapping[str, str]) -> None:
     lines = ["", "Tandem is running. Stop it with Ctrl-C.", ""]
+    if not sandbox_url and not load_settings(Path(read_environment(values).tandem_config), values).desks:
+        lines += ["  No desk yet: open Connect in the console", ""]
     if sandbox_url:
         lines += [f"  Helpdesk (sandbox)   {sandbox_url}/      watch tickets get their notes, or send one", ""]
     lines.append(f"  Console              {url}/console/")
     if sandbox_url:
-        lines.append(f"  Your own helpdesk    {_after(sandbox_url)}/      empty, to try Connect in the console")
+        lines.append(f"  To connect yourself  {_after(sandbox_url)}/      empty accounts; Connect in the console, or")
+        here = f"TANDEM_ENV_FILE={_typed(values['TANDEM_ENV_FILE'])} {_typed(sys.executable)}"
+        lines.append(f"     {here} manage.py connect zendesk")
     if not variables().get("CONSOLE_PASSWORD"):
         lines.append("  Console password     in the file data/console_password")
     has_model = values.get("OPENAI_API_KEY") or values.get("OPENAI_BASE_URL")
     model = read_environment(values).openai_model if has_model else "built-in classifier"
     lines += [f"  Classifier           {model}", ""]
     click.echo("\n".join(lines))
+
+
+def _typed(path: str | Path) -> str:
+    """Return `path` as a person would type it in this folder."""
+    path = Path(path)
+    return str(path.relative_to(ROOT)) if path.is_relative_to(ROOT) else str(path)
 
 
 def _after(url: str) -> str:

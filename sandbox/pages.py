@@ -65,7 +65,11 @@ class Said:
 def start() -> ResponseReturnValue:
     """Show both ticket lists; the page refreshes itself."""
     boards = [(vendor, TITLES[vendor], here().desks[vendor].name, _rows(here().desks[vendor])) for vendor in VENDORS]
-    return render_template("start.html", boards=boards, feed=here().feed.as_dict(), config=here().config, refresh=3)
+    # A page that refreshes itself loses what somebody is about to copy: the credentials stand here.
+    refresh = None if here().config.own else 3
+    return render_template(
+        "start.html", boards=boards, feed=here().feed.as_dict(), config=here().config, refresh=refresh
+    )
 
 
 @bp.post("/feed")

@@ -17,7 +17,7 @@ import pytest
 import requests
 from click.testing import CliRunner, Result
 
-from commands import shared
+from commands import shared, up
 from commands.doctor import command as doctor
 from commands.stack import ROOT
 from connectors.budget import connect
@@ -26,6 +26,7 @@ from sandbox.config import SandboxConfig
 from sandbox.testing import Running, running
 from triage.errors import TandemError
 from triage.settings import DEFAULT_TEAMS
+from triage.settings_file import parse_settings
 from triage.store import Store
 from triage.store.calibrations import NewCalibration
 from triage.store.deliveries import DEAD, DONE, IGNORED, QUEUED, RECEIVED
@@ -629,3 +630,7 @@ class TestTriage:
         said = error_of(run("triage", "--desk", "acme", "--write", ticket_id))
         assert "correct DATABASE_URL" in said
         assert notes(shown(desks, "acme", ticket_id)) == []
+
+
+def test_without_a_desk_and_without_the_sandbox_there_are_settings_to_connect_into() -> None:
+    assert parse_settings(up.NO_DESK_YET, {}).desks == {}

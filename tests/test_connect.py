@@ -15,6 +15,7 @@ from click.testing import CliRunner
 from connect_machine import ENV, SECRET, TOKEN, YAML, Machine
 
 from commands import connect_run
+from commands.connect_screen import Talk
 from manage import main
 from sandbox.hooks import CREATION, UPDATES, Rule, Webhook
 from triage import desk_plan
@@ -379,3 +380,54 @@ def test_what_is_printed_fits_the_screen(machine: Machine) -> None:
             for line in long
             if not line.lstrip().startswith(("+", "-", "#", "Custom headers")) and "://" not in line
         ]
+
+
+def test_a_person_is_asked_and_may_correct_what_was_wrong(machine: Machine, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Talk, "asks", True)
+    answers = [
+        machine.box.zendesk,
+        "acme",
+        "",
+        "tandem",
+        "not-it",
+        "y",
+        "",
+        "",
+        SECRET,
+        "billing=Nowhere",
+        "",
+        "note",
+        "y",
+    ]
+    result = machine.connect("zendesk", input="\n".join(answers) + "\n")
+    assert result.exit_code == 0, result.output
+    assert "invalid_client" in result.output
+    assert "no group 'Nowhere'" in result.output
+    assert value_at(machine.config, ("desks", "acme", "mode")) == "note"
+    assert "manage.py triage --desk acme" in result.output
+
+
+def test_the_mode_may_be_given(machine: Machine) -> None:
+    assert machine.zendesk("--mode", "tag").exit_code == 0
+    assert value_at(machine.config, ("desks", "acme", "mode")) == "tag"
+
+
+def test_the_webhook_of_an_older_address_goes_when_the_new_one_is_proven(machine: Machine) -> None:
+    hooks, right = machine.box.state.hooks.webhooks, machine.public
+    machine.monkeypatch.delenv("PUBLIC_URL")
+    nowhere = machine.zendesk("--public-url", "http://127.0.0.1:9", "--wait", "0.2")
+    assert nowhere.exit_code == 1
+    assert [one.values["endpoint"] for one in hooks.values()] == ["http://127.0.0.1:9/webhooks/zendesk/acme"]
+    mended = machine.zendesk("--public-url", right)
+    assert mended.exit_code == 0, mended.output
+    assert [one.values["endpoint"] for one in hooks.values()] == [f"{right}/webhooks/zendesk/acme"]
+    assert f"PUBLIC_URL={right}" in machine.env
+
+
+def test_stopped_at_the_question_nothing_is_changed(machine: Machine, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Talk, "asks", True)
+    answers = [machine.box.zendesk, "acme", "", "tandem", SECRET, "", "watch"]
+    result = machine.connect("zendesk", input="\n".join(answers) + "\n")
+    assert result.exit_code == 1
+    assert "stopped. Run it again" in result.output
+    assert (machine.config, machine.env) == (YAML, ENV)

@@ -118,6 +118,18 @@ def test_a_wrong_credential_is_named_and_can_be_corrected(browser: Browser) -> N
     assert "signed in</span> as Tandem" in browser.until_done("mine")
 
 
+def test_what_was_typed_stands_there_to_be_corrected_the_address_too(browser: Browser) -> None:
+    zendesk(browser, url="http://127.0.0.1:9/zendesk", secret="nobody-hears-it")
+    assert "check the address" in browser.until_done("mine")
+    browser.get("connect?desk=mine")
+    assert 'value="http://127.0.0.1:9/zendesk"' in browser.text
+    assert 'value="tandem"' in browser.text
+    assert "nobody-hears-it" not in browser.text
+    zendesk(browser)
+    assert "as Tandem (admin)" in browser.until_done("mine")
+    assert value_at(browser.machine.config, ("desks", "mine", "url")) == browser.machine.box.zendesk
+
+
 @pytest.mark.parametrize(
     ("changes", "says"),
     [

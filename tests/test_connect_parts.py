@@ -21,7 +21,7 @@ from connectors.zendesk_errors import ZendeskDialect
 from connectors.zendesk_setup import EVENT, EVENTS, ZendeskSetup
 from sandbox.config import SandboxConfig
 from sandbox.testing import receiving, running
-from triage.desk_plan import WEBHOOK, Files, Plan, name_from, plan_of, with_desk, without_desk, write
+from triage.desk_plan import WEBHOOK, Files, Plan, address, name_from, plan_of, with_desk, without_desk, write
 from triage.errors import SettingsError
 from triage.settings import Settings
 from triage.settings_edit import value_at
@@ -224,3 +224,18 @@ def test_names_of_a_helpdesk_command_no_terminal(capsys: pytest.CaptureFixture[s
     talk.say("group \x1b]0;owned\x07\x1b[2J \u202eevil\nnext\tone")
     said = capsys.readouterr().out
     assert said == "group \ufffd]0;owned\ufffd\ufffd[2J \ufffdevil\nnext\tone\n"
+
+
+@pytest.mark.parametrize(
+    ("typed", "url"),
+    [
+        ("acme", "https://acme.zendesk.com"),
+        (" acme.zendesk.com/ ", "https://acme.zendesk.com"),
+        ("https://acme.zendesk.com/agent/filters/360001?page=2", "https://acme.zendesk.com"),
+        ("localhost:8002/zendesk/", "http://localhost:8002/zendesk"),
+        ("https://help.acme.example", "https://help.acme.example"),
+        ("", ""),
+    ],
+)
+def test_an_address_is_understood_as_people_type_or_copy_it(typed: str, url: str) -> None:
+    assert address(typed, "zendesk") == url

@@ -6,6 +6,7 @@ import ast
 import importlib
 import itertools
 import re
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, get_args
 
@@ -18,7 +19,6 @@ from ruamel.yaml import YAML
 
 from manage import Commands
 from triage import settings as settings_module
-from triage import settings_feedback, settings_knowledge, settings_sla, settings_speech
 from triage.classification import CHURN_RISKS, PRIORITIES, SENTIMENTS
 from triage.decision import decide
 from triage.environment import Environment
@@ -38,6 +38,7 @@ from webhooks.metrics import StoreCollector
 
 ROOT = Path(__file__).parent.parent
 DOCS = ROOT / "docs"
+CODE = ("triage", "connectors", "workers", "webhooks", "commands")
 PAGES = [ROOT / "README.md", *sorted(DOCS.glob("*.md"))]
 CONFIGURATION, OPERATIONS, FRESHDESK = (DOCS / f"{name}.md" for name in ("configuration", "operations", "freshdesk"))
 # The heading of docs/configuration.md under which a section's keys stand.
@@ -159,6 +160,7 @@ TESTED_BY = {
     "triage.store.models": ("test_learned_parts.py", "through the store, on both databases"),
     "triage.store.clock_views": ("test_sla_report.py", "through the store, on both databases"),
     "triage.ask": ("test_asking.py", "with the questions of a ticket"),
+    "triage.settings_speech": ("test_speech.py", "through the settings file"),
     "triage.settings_feedback": ("test_settings.py", "through the settings file"),
     "triage.store.questions": ("test_asking.py", "through the store, on both databases"),
     "webhooks.pace": ("test_feedback.py", "with the pages it guards"),
@@ -222,12 +224,17 @@ def plain_default(field: Any) -> str | None:
     return None
 
 
-SECTIONS = [
-    each
-    for module in (settings_module, settings_feedback, settings_knowledge, settings_sla, settings_speech)
-    for each in vars(module).values()
-    if isinstance(each, type) and issubclass(each, Section) and each.__module__ == module.__name__
-]
+def sections_of(kind: Any) -> Iterator[type[Section]]:
+    """Yield every section that can stand in tandem.yaml below `kind`, wherever its class is written."""
+    if isinstance(kind, type) and issubclass(kind, Section):
+        yield kind
+        for field in kind.model_fields.values():
+            yield from sections_of(field.annotation)
+    for part_of in get_args(kind):
+        yield from sections_of(part_of)
+
+
+SECTIONS = list(dict.fromkeys(sections_of(settings_module.Settings)))
 
 
 @pytest.mark.parametrize("section", SECTIONS, ids=lambda section: section.__name__)
@@ -252,6 +259,19 @@ def test_every_variable_is_explained_with_its_default() -> None:
         if name in ("broker_url", "public_url"):  # filled in from other variables
             continue
         assert table[name.upper()][0].strip("`") == wanted, f"{name.upper()}: the code says {wanted}"
+
+
+def test_a_variable_that_is_read_beside_the_environment_is_explained() -> None:
+    read = re.compile(r"""(?:environ\.get|environ\.setdefault|getenv)\("([A-Z_]+)\"""")
+    files = [file for folder in CODE for file in (ROOT / folder).rglob("*.py")]
+    named = {name for file in files for name in read.findall(text_of(file))}
+    assert "TANDEM_ENV_FILE" in named
+    explained = set(re.findall(r"`([A-Z_]+)`", text_of(CONFIGURATION)))
+    assert named <= explained
+
+
+def test_every_section_of_the_settings_has_its_heading() -> None:
+    assert {section.__name__ for section in SECTIONS} == set(HEADINGS)
 
 
 def test_every_variable_of_the_example_is_known_or_used_by_another_example() -> None:
@@ -435,7 +455,7 @@ def test_the_compose_file_runs_the_commands_that_exist() -> None:
 
 def modules() -> list[str]:
     found = []
-    for folder in ("triage", "connectors", "workers", "webhooks", "commands"):
+    for folder in CODE:
         for file in sorted((ROOT / folder).rglob("*.py")):
             if "migrations" not in file.parts:
                 name = ".".join(file.relative_to(ROOT).with_suffix("").parts)

@@ -17,7 +17,7 @@ from pydantic import ValidationError
 from triage.env_edit import drop_variables, read_variables, set_variables
 from triage.errors import SettingsError
 from triage.file_swap import SECRET, backup_of, may_swap, one_at_a_time, read_exactly, swap
-from triage.settings import NAME, Desk, Settings
+from triage.settings import LOOPBACK, NAME, Desk, Settings
 from triage.settings_edit import drop_key, set_key, value_at, variables_at
 from triage.settings_file import VARIABLE, parse_settings
 
@@ -145,6 +145,19 @@ def check_name(name: str) -> None:
     """Raise SettingsError for a name that no desk can have."""
     if not NAME.match(name):
         raise SettingsError(BAD_NAME.format(name))
+
+
+def address(typed: str, platform: str) -> str:
+    """Return the account's address for what people type or copy: `acme`, `acme.zendesk.com`, an agent's page."""
+    typed = typed.strip()
+    if re.fullmatch(r"[A-Za-z0-9-]+", typed) and typed not in LOOPBACK:
+        typed = f"{typed}.{platform}.com"
+    if typed and "://" not in typed:
+        typed = f"{'http' if urlsplit(f'//{typed}').hostname in LOOPBACK else 'https'}://{typed}"
+    parts = urlsplit(typed)
+    if (parts.hostname or "").endswith(f".{platform}.com"):
+        return f"{parts.scheme}://{parts.netloc}"
+    return typed.rstrip("/")
 
 
 def name_from(url: str) -> str:

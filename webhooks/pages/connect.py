@@ -21,6 +21,7 @@ from triage.desk_plan import (
     WEBHOOK,
     Files,
     Plan,
+    address,
     check_name,
     difference,
     name_from,
@@ -57,6 +58,8 @@ class Connect:
 
     def begin(self, problem: str = "", plan: Plan | None = None) -> str:
         """Ask for address and credential; what was typed is kept but for the secrets."""
+        if plan is None and (name := request.args.get("desk", "")):
+            plan = self._known(name)
         return self._console.show(
             "connect",
             time.time(),
@@ -65,13 +68,13 @@ class Connect:
             desks=sorted(value_at(self._files.texts()[0], ("desks",)) or {}),
             closed=self._files.unwritable(),
             files=self._files,
-            public=self._console.environment.public_url,
+            sandbox=bool(variables().get("SANDBOX_URL")),
         )
 
     def create(self) -> Answer:
         """Write the desk, switched off, into the files and let a worker look at the account."""
         form = self._console.field
-        platform, url = form("platform"), _with_scheme(form("url").strip()).rstrip("/")
+        platform, url = form("platform"), address(form("url"), form("platform"))
         if platform not in KINDS:
             raise BadRequest
         kind = next((one for one in KINDS[platform] if one == form("kind")), KINDS[platform][0])
@@ -90,6 +93,15 @@ class Connect:
         self._ask(name, LOOK)
         return to("connecting", desk=name)
 
+    def _known(self, name: str) -> Plan | None:
+        """Return a desk as it stands in the files, to be corrected; without its secrets."""
+        try:
+            plan = plan_of(self._files.texts()[0], name, variables())
+        except SettingsError:
+            return None
+        open_ones = {role: text for role, text in plan.secrets.items() if role == "client_id"}
+        return replace(plan, url=self._url_of(name), secrets=open_ones)
+
     def _given(self, kind: str) -> dict[str, str]:
         """Return the secrets of the form."""
         form = self._console.field
@@ -101,13 +113,22 @@ class Connect:
     def _check(self, plan: Plan) -> None:
         check_name(plan.name)
         known = value_at(self._files.texts()[0], ("desks", plan.name))
-        if known is not None and (known.get("platform") != plan.platform or self._url_of(plan.name) != plan.url):
+        other = known is not None and (known.get("platform") != plan.platform or self._url_of(plan.name) != plan.url)
+        if other and not self._is_unproven(plan, known):
             raise SettingsError(TAKEN.format(name=plan.name, url=known.get("url")))
         if any(not plan.secrets.get(role) for role in plan.roles):
             raise SettingsError("Fill in the credential.")
         if len(plan.secrets.get(WEBHOOK, "-" * MIN_SECRET)) < MIN_SECRET:
             raise SettingsError(SHORT)
         plan.desk()
+
+    def _is_unproven(self, plan: Plan, known: dict[str, Any]) -> bool:
+        """Say whether the desk stands there from a look that failed, so that its address may be the mistake."""
+        is_off = known.get("mode") in ("off", False)
+        found = Report(self._console.store, plan.name).read()
+        return (
+            is_off and known.get("platform") == plan.platform and found.get("state") == FAILED and not found.get("user")
+        )
 
     def _url_of(self, name: str) -> str:
         desk = self._console.file_settings.desks.get(name)
@@ -211,10 +232,6 @@ def register(routes: Blueprint, console: Console) -> None:
     console.page(routes, "connect/<desk>", "connecting", page.show, admin=True)
     console.action(routes, "connect/<desk>/teams", "connect_teams", page.teams)
     console.action(routes, "connect/<desk>/<step>", "connect_step", page.step)
-
-
-def _with_scheme(url: str) -> str:
-    return url if "://" in url else f"https://{url}"
 
 
 def _is_here(url: str) -> bool:
