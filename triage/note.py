@@ -21,7 +21,7 @@ from triage.decision import Decision
 from triage.draft import Draft
 from triage.draft_parts import draft_parts
 from triage.missing import missing
-from triage.note_parts import BETWEEN, Link, Part, fit, quoted, short
+from triage.note_parts import BETWEEN, LINE_LENGTH, Link, Part, fit, quoted, short
 from triage.settings import Settings
 from triage.sla_words import note_line
 from triage.sources import TICKET, Source, Sources
@@ -37,6 +37,8 @@ SIMILAR = "Similar solved tickets:"
 SOURCES = "Sources:"
 UNTITLED = "(no title)"
 TITLE_LENGTH = 60
+# Two lines, with teams of any name.
+VERDICT_LENGTH = 2 * LINE_LENGTH
 QUOTE_LENGTH = 140
 # Two quotes share two lines.
 HALF_QUOTE_LENGTH = 105
@@ -110,7 +112,7 @@ def _verdict(material: Material) -> list[Part]:
         words.append(answer.sentiment)
     if "churn_risk" not in decision.abstained:
         words.append(f"churn risk {answer.churn_risk}")
-    parts = [Part(BETWEEN.join(words), strong=True)]
+    parts = [Part(short(BETWEEN.join(words), VERDICT_LENGTH), strong=True)]
     if decision.escalate:
         parts.append(Part(f"Escalate: {short(decision.escalation_reason, REASON_LENGTH).rstrip('.')}.", strong=True))
     return parts
