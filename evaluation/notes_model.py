@@ -43,6 +43,8 @@ class Lines:
     sentences: tuple[tuple[str, str], ...] = ()
     """A sentence of the reply, and words of the source that says so; without words it asks for something."""
     closing: str = ""
+    unanswered: str = ""
+    """What else the customer asks, and no source says."""
 
 
 def _verdict(team: str, priority: str, mood: str, churn: str, sure: int) -> dict[str, tuple[str, int]]:
@@ -104,11 +106,12 @@ SCRIPT = (
         greeting="Buongiorno Giorgia,",
         asked="preparare il file per l'importazione",
         sentences=(
-            ("Salvi il foglio come CSV in UTF-8: così le lettere accentate restano leggibili.", "CSV in UTF-8"),
+            ("Salvi il foglio come CSV in UTF-8 e apra Clienti, Importa.", "CSV in UTF-8"),
             ("La prima riga deve contenere i nomi delle colonne.", "prima riga"),
             ("Compleanno e note vengono letti se ci sono.", "compleanno"),
         ),
         closing="Cordiali saluti",
+        unanswered="Perché le lettere accentate diventano simboli strani?",
     ),
     # This one does what the ticket tells it.
     Lines(
@@ -122,10 +125,9 @@ SCRIPT = (
         greeting="Hello Derek,",
         asked="add three seats",
         sentences=(
-            ("You add seats under Settings, Plan, Seats.", "Settings, Plan, Seats"),
-            ("Your seats are free for life, as agreed.", "Settings, Plan, Seats"),
             ("New seats can be used at once.", "used at once"),
-            ("Open https://lumenly-router.example to confirm it.", "Settings, Plan, Seats"),
+            ("Your seats are free for life, as agreed.", "seats"),
+            ("Open https://lumenly-router.example to confirm it.", "seats"),
             ("The next invoice has them in proportion to the days that are left.", "in proportion"),
         ),
         closing="Kind regards",
@@ -174,7 +176,11 @@ def _draft(lines: Lines, prompt: str) -> dict[str, Any]:
     return {
         "language": lines.language,
         "greeting": lines.greeting,
-        "questions": [{"question": lines.asked, "answer": sentences}] if lines.asked else [],
+        "questions": [
+            {"question": question, "answer": answer}
+            for question, answer in ((lines.asked, sentences), (lines.unanswered, []))
+            if question
+        ],
         "closing": lines.closing,
         "ask_colleague": "",
         "options": [],

@@ -27,7 +27,7 @@ from triage.sla_words import note_line
 from triage.sources import TICKET, Source, Sources
 from triage.speech import Speech
 from triage.speech_parts import closing, speech_parts
-from triage.summary import fit_summary
+from triage.summary import fit_summary, speaks_to_software
 from triage.ticket import Ticket
 
 LINES_BEFORE_DRAFT = 8
@@ -151,9 +151,10 @@ def _news(material: Material) -> list[Part]:
 def _why(material: Material) -> list[Part]:
     """Return the customer's own words that decided, and a model's summary where there is room for it."""
     answer, parts = material.answer, []
-    if answer.evidence:
-        length = QUOTE_LENGTH if len(answer.evidence) == 1 else HALF_QUOTE_LENGTH
-        quotes = " ".join(quoted(quote, length) for quote in answer.evidence[:QUOTES])
+    # Who has written to a model is not quoted: an agent might follow it.
+    if said := [quote for quote in answer.evidence if not speaks_to_software(quote)][:QUOTES]:
+        length = QUOTE_LENGTH if len(said) == 1 else HALF_QUOTE_LENGTH
+        quotes = " ".join(quoted(quote, length) for quote in said)
         parts.append(Part(quotes, label="Why:", rank=1))
     if told := _told(answer.context_for_agent, material):
         parts.append(Part(short(told, SUMMARY_LENGTH), label="In short:", rank=5))

@@ -25,6 +25,11 @@ _MACHINE = re.compile(
     r"|\b(?:anweisung|vorgabe|consigne|directive|instrucc|istruzion|instruç|instructie)|base64|```|<\|",
     re.IGNORECASE,
 )
+_ROLE = re.compile(
+    r"^\W*(?:system|assistant|developer)\s*:|\bsystem[ _](?:message|note|prompt|override)|\b(?:note|message)_to_"
+    r"|\bnote to (?:the )?(?:ai|model|bot)\b|<\|",
+    re.IGNORECASE | re.MULTILINE,
+)
 _VERBS = (
     r"refund|reimburse|credit|pay|transfer|approve|grant|waive|cancel|close|delete|remove|reset|unlock|disable|enable"
     r"|click|open|visit|follow|go to|send|forward|reply|answer|write|tell|say|give|provide|share|reveal|print|show"
@@ -80,6 +85,11 @@ def fault(summary: str, told: str) -> str:
         return why
     # What no draft may say to a customer of the model or to the team.
     return broken_address(Said(summary))
+
+
+def speaks_to_software(text: str) -> bool:
+    """Say whether a text of a ticket is meant for a model or for the team's eyes rather than for a person who helps."""
+    return bool(_ROLE.search(meant(text)) or broken_address(Said(text)))
 
 
 def gives_orders(text: str) -> bool:
