@@ -111,7 +111,7 @@ SCRIPT = (
             ("Compleanno e note vengono letti se ci sono.", "compleanno"),
         ),
         closing="Cordiali saluti",
-        unanswered="Perché le lettere accentate diventano simboli strani?",
+        unanswered="Dove vanno la data di nascita e le note sui trattamenti?",
     ),
     # This one does what the ticket tells it.
     Lines(

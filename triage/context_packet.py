@@ -128,7 +128,8 @@ def _path(ticket: Ticket, moods: Mapping[str, str], mood: str, prefix: str) -> l
         return next((tagged[tag] for tag in tags if tag in tagged), moods.get(ticket_id, ""))
 
     before = [seen(one.id, one.tags) for one in reversed(ticket.background.before)]
-    return list(_known((*before, moods.get(ticket.id, ""), mood)))[-MOODS:]
+    own = moods.get(ticket.id, "")
+    return list(_known((*before, own if own != mood else "", mood)))[-MOODS:]
 
 
 def _details(ticket: Ticket) -> tuple[str, ...]:

@@ -27,7 +27,7 @@ from triage.sla_words import note_line
 from triage.sources import TICKET, Source, Sources
 from triage.speech import Speech
 from triage.speech_parts import closing, speech_parts
-from triage.summary import fit_summary, speaks_to_software
+from triage.summary import fault, fit_summary, speaks_to_software
 from triage.ticket import Ticket
 
 LINES_BEFORE_DRAFT = 8
@@ -97,8 +97,20 @@ def _told(text: str, material: Material) -> str:
     if not material.answer.model:
         return text
     ticket = material.ticket
+    return fit_summary(text, "\n".join([ticket.organization.name, ticket.requester.name, _said(ticket)]))
+
+
+def _said(ticket: Ticket) -> str:
     bodies = [html_to_text(one.body) if one.html else one.body for one in ticket.messages]
-    return fit_summary(text, "\n".join([ticket.subject, ticket.organization.name, ticket.requester.name, *bodies]))
+    return "\n".join([ticket.subject, *bodies])
+
+
+def _quotable(material: Material) -> list[str]:
+    """Return the evidence that an agent may read: of a ticket written for software nothing that orders or promises."""
+    quotes = [quote for quote in material.answer.evidence if not speaks_to_software(quote)]
+    if speaks_to_software(_said(material.ticket)):
+        return [quote for quote in quotes if not fault(quote, "")]
+    return quotes
 
 
 def _verdict(material: Material) -> list[Part]:
@@ -151,8 +163,7 @@ def _news(material: Material) -> list[Part]:
 def _why(material: Material) -> list[Part]:
     """Return the customer's own words that decided, and a model's summary where there is room for it."""
     answer, parts = material.answer, []
-    # Who has written to a model is not quoted: an agent might follow it.
-    if said := [quote for quote in answer.evidence if not speaks_to_software(quote)][:QUOTES]:
+    if said := _quotable(material)[:QUOTES]:
         length = QUOTE_LENGTH if len(said) == 1 else HALF_QUOTE_LENGTH
         quotes = " ".join(quoted(quote, length) for quote in said)
         parts.append(Part(quotes, label="Why:", rank=1))
