@@ -128,7 +128,7 @@ def take(pages: dict[str, str], shown: Shown, out: Path) -> list[Path]:
             page.close()
         for name, (title, path) in WHOLE.items():
             if shown is WITHOUT_MODEL:
-                page = browser.new_page(viewport=WIDE)  # type: ignore[arg-type]
+                page = browser.new_page(viewport=WIDE | {"height": 760})  # type: ignore[arg-type]
                 page.goto(urljoin(pages[name], path))
                 taken.append(out / f"{title}.png")
                 page.screenshot(path=taken[-1], full_page=not path)

@@ -146,23 +146,20 @@ def answer(system: str, prompt: str) -> dict[str, Any] | None:
     lines = next((one for one in SCRIPT if one.subject in prompt), None)
     if lines is None:
         return None
-    return _draft(lines, prompt) if "ask_colleague" in system else _judged(lines, draft="- draft:" in system)
+    return _draft(lines, prompt) if "ask_colleague" in system else _judged(lines)
 
 
-def _judged(lines: Lines, *, draft: bool) -> dict[str, Any]:
+def _judged(lines: Lines) -> dict[str, Any]:
     said: dict[str, Any] = {"evidence": list(lines.evidence), "summary": lines.summary}
     for name, (label, sure) in lines.verdict.items():
         other = RUNNERS_UP[name] if RUNNERS_UP[name] != label else OTHERS[name]
         said |= {name: label, f"{name}_confidence": sure}
         said |= {f"{name}_runner_up": other, f"{name}_runner_up_confidence": (100 - sure) * 2 // 3}
-    said_in = " ".join(one for one, _ in lines.sentences)
-    text = "\n\n".join(one for one in (lines.greeting, said_in, lines.closing) if one)
     return said | {
         "secondary_team": "none",
         "issue_category": "shown_ticket",
         "language": lines.language,
         "auto_resolution_possible": False,
-        **({"draft": text} if draft else {}),
     }
 
 

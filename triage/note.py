@@ -31,6 +31,7 @@ from triage.summary import fault, fit_summary, speaks_to_software
 from triage.ticket import Ticket
 
 LINES_BEFORE_DRAFT = 8
+MOST_SURE = 0.99
 CLOSING = "AI suggestion: nothing was sent to the customer."
 REFERENCE_LINE = "Tandem · ref {reference}"
 SIMILAR = "Similar solved tickets:"
@@ -117,7 +118,7 @@ def _verdict(material: Material) -> list[Part]:
     answer, decision = material.answer, material.decision
     words = [_team(answer, decision)]
     if "priority" not in decision.abstained:
-        words.append(f"{answer.priority.replace('_', ' ')} ({answer.probability('priority'):.0%})")
+        words.append(f"{answer.priority.replace('_', ' ')} ({_sure(answer.probability('priority'))})")
     else:
         words.append(f"priority unclear{_either(answer, 'priority')}")
     if "sentiment" not in decision.abstained:
@@ -136,7 +137,12 @@ def _team(answer: Classification, decision: Decision) -> str:
     if "primary_team" in decision.abstained:
         return f"Team unclear{_either(answer, 'primary_team')}"
     also = f", also {_words(answer.secondary_team)}" if answer.secondary_team else ""
-    return f"{_words(answer.primary_team).capitalize()} ({answer.probability('primary_team'):.0%}){also}"
+    return f"{_words(answer.primary_team).capitalize()} ({_sure(answer.probability('primary_team'))}){also}"
+
+
+def _sure(probability: float) -> str:
+    # Nobody is ever wholly sure of a ticket.
+    return f"{min(probability, MOST_SURE):.0%}"
 
 
 def _either(answer: Classification, name: str) -> str:
