@@ -197,7 +197,8 @@ def _quoted(text: str) -> Iterator[str]:
 
 
 def _row(name: str, text: str) -> list[str]:
-    return textwrap.wrap(clean(text), WIDTH, initial_indent=f"{name:<10}", subsequent_indent=" " * 10) or [name]
+    behind = " " * (12 if text.startswith("- ") else 10)
+    return textwrap.wrap(clean(text), WIDTH, initial_indent=f"{name:<10}", subsequent_indent=behind) or [name]
 
 
 def _count(number: int, what: str) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+import textwrap
 import time
 from datetime import UTC, datetime
 from pathlib import Path
@@ -14,6 +15,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from commands.shared import check_desk, database_errors, find_embedded_redis
 from triage.decision import decide
 from triage.draft import Wishes
+from triage.errors import Gone, TandemError
 from triage.logs import configure_logging
 from triage.note import Material, compose
 from triage.note_parts import render_text
@@ -25,6 +27,8 @@ from workers.deliver import deliver
 from workers.moods import moods_of
 from workers.runtime import Runtime
 
+WIDTH = 80
+NO_TICKET = "desk {desk} shows no ticket {ticket}: {error}"
 DRY_REFERENCE = "TDM-(dry run)"
 NOT_WRITTEN = "nothing was written: the desk's mode is {mode}; set desks.{desk}.mode to note, tag or write first"
 
@@ -60,7 +64,10 @@ def command(desk: str, ticket_id: str, write: bool, as_json: bool) -> None:
 
 def _show(runtime: Runtime, desk: str, ticket_id: str, as_json: bool) -> None:
     tools = runtime.tools(desk)
-    ticket = tools.connector.read(ticket_id)
+    try:
+        ticket = tools.connector.read(ticket_id)
+    except Gone as error:
+        raise TandemError(NO_TICKET.format(desk=desk, ticket=ticket_id, error=error)) from None
     answer = tools.classifier.classify(ticket)
     decision = decide(ticket, answer, tools.settings, tools.desk)
     try:
@@ -81,13 +88,28 @@ def _show(runtime: Runtime, desk: str, ticket_id: str, as_json: bool) -> None:
         }  # fmt: skip
         click.echo(json.dumps(said, ensure_ascii=False, indent=2))
         return
-    click.echo(render_text(note))
-    click.echo("\nTags:   " + (" ".join(decision.tags) or "none"))
+    click.echo("\n".join(line for said in render_text(note).splitlines() for line in _lines(said)))
+    click.echo()
+    _row("Tags", " ".join(decision.tags))
     fields = {"priority": decision.priority, "group": decision.group, **decision.custom}
-    click.echo("Fields: " + (", ".join(f"{key}={value}" for key, value in fields.items() if value) or "none"))
-    click.echo(f"Speech: {speech.level}")
-    click.echo("Why:\n" + "\n".join(f"  - {step}" for step in (*decision.steps, *speech.reasons)))
+    _row("Fields", ", ".join(f"{key}={value}" for key, value in fields.items() if value))
+    _row("Speech", speech.level)
+    click.echo("Why:")
+    for step in (*decision.steps, *speech.reasons):
+        click.echo("\n".join(_lines(f"  - {step}")))
     click.echo("\nDry run: nothing was written. Add --write to write it.")
+
+
+def _lines(text: str) -> list[str]:
+    """Break one line for the screen; addresses stay whole."""
+    mark = "  | " if text.startswith("  | ") else "    " if text.startswith("  - ") else "  "
+    return textwrap.wrap(text, WIDTH, subsequent_indent=mark, break_long_words=False, break_on_hyphens=False) or [""]
+
+
+def _row(name: str, text: str) -> None:
+    click.echo(
+        "\n".join(textwrap.wrap(text or "none", WIDTH, initial_indent=f"{name + ':':<8}", subsequent_indent=" " * 8))
+    )
 
 
 def _write(runtime: Runtime, desk: str, ticket_id: str) -> None:

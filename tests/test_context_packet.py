@@ -55,7 +55,7 @@ class TestMoodPath:
     def test_is_oldest_first_and_ends_with_this_ticket(self) -> None:
         before = (other("6", "ai_sentiment_frustrated"), other("5", "ai_sentiment_neutral", days=9))
         said = told(with_background(Background(before=before)), mood="frustrated").history
-        assert said == ("mood: neutral → frustrated → frustrated",)
+        assert said == ("mood: neutral → frustrated ×2",)
 
     def test_a_tag_that_a_person_may_have_corrected_goes_before_our_own_record(self) -> None:
         ticket = with_background(Background(before=(other("6", "ai_sentiment_positive"),)))
@@ -77,7 +77,7 @@ class TestMoodPath:
     def test_is_short(self) -> None:
         before = tuple(other(str(number), "ai_sentiment_neutral", days=number) for number in range(1, 9))
         (said,) = told(with_background(Background(before=before)), mood="frustrated").history
-        assert said == "mood: neutral → neutral → neutral → frustrated"
+        assert said == "mood: neutral ×3 → frustrated"
 
 
 class TestDetails:

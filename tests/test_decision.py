@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 from tests.conftest import SETTINGS, VARIABLES
 from tests.fakes import answer
 from triage.classification import CHURN_RISKS, PRIORITIES, SENTIMENTS, Classification
-from triage.decision import Decision, decide
+from triage.classify.escalation import CRITICAL
+from triage.decision import TEAM_ESCALATES, Decision, decide
 from triage.settings import DEFAULT_TEAMS, Mode, Settings, Team, Thresholds
 from triage.settings_file import parse_settings
 from triage.ticket import Ticket
@@ -183,12 +184,19 @@ class TestThresholds:
         assert set(decision.tags) <= EVERY_TAG
 
 
+SECURITY = TEAM_ESCALATES.format(team="security")
+
+
 class TestEscalation:
     @pytest.mark.parametrize("sure", [0.99, 0.5, 0.2])
     def test_security_always_escalates_however_unsure(self, sure: float) -> None:
         decision = made(answer("security", sure=sure))
         assert (decision.escalate, decision.escalation_reason) == (True, "every security ticket is escalated")
         assert "ai_escalate" in decision.tags
+
+    def test_the_reason_stands_there_once(self) -> None:
+        said = answer("security", escalation_needed=True, escalation_reason=f"{SECURITY}; {CRITICAL}")
+        assert made(said).escalation_reason == f"{SECURITY}; {CRITICAL}"
 
     def test_also_as_the_second_team(self) -> None:
         assert made(answer(secondary_team="security")).escalate

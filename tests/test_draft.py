@@ -12,7 +12,8 @@ from tests.test_drafter import FOUND, ticket
 from triage.classification import Classification
 from triage.decision import Decision, decide
 from triage.draft import NONE, QUOTED, READY, WITHHELD, Draft, Quote, Wishes
-from triage.draft_parts import DRAFT_TITLE, NO_DRAFT, NOT_SURE, OPEN, SOURCES_ALONE, SOURCES_ONLY, draft_parts
+from triage.draft_parts import DRAFT_TITLE, NO_DRAFT, NOT_SURE, NOTHING, OPEN, SOURCES_ALONE, SOURCES_ONLY, draft_parts
+from triage.draft_parts import QUOTED as QUOTED_LINE
 from triage.draft_parts import READY as READY_LINE
 from triage.draft_quotes import MOST_WORDS, no_model_draft, passage_for
 from triage.note_parts import render_text
@@ -73,6 +74,11 @@ class TestQuotes:
 
         assert passage_for("x", source(ARTICLE_TEXT), close) == "Yearly plans are billed once."
 
+    @pytest.mark.parametrize("hello", ["Hi [NAME_1], ", "Guten Tag Frau [NAME_1], ", "Hello!  "])
+    def test_a_greeting_of_somebody_else_is_left_out(self, hello: str) -> None:
+        answered = replace(source(f"{hello}open Settings and choose Seats."), kind=TICKET)
+        assert passage_for("seats", answered) == "Open Settings and choose Seats."
+
     @pytest.mark.parametrize("text", ["", "Menu\nHome\nNext >", "Hi there,\nThanks!"])
     def test_nothing_but_fragments_is_not_quoted(self, text: str) -> None:
         made = quoted(Sources((), (source(text, TICKET),)))
@@ -97,7 +103,8 @@ class TestParts:
         )
         assert self.text(draft).splitlines() == [
             f"{READY_LINE} {DRAFT_TITLE}", "  | Open Settings [2].", "  | It is fine [3].",
-            "[3] a colleague's answer: Fine: yes", OPEN, "  - Rome?", "Sentences were taken out of it: it promised.",
+            "[3] a colleague's answer: “Fine: yes”", OPEN, "  - “Rome?”",
+            "Sentences were taken out of it: it promised.",
         ]  # fmt: skip
         assert draft.state == READY
 
@@ -106,9 +113,15 @@ class TestParts:
                   Quote(kind=TICKET, number=1, title="Seats", text="You find it there.")]  # fmt: skip
         text = self.text(Draft(quotes=quotes))
         assert READY_LINE not in text
-        assert SOURCES_ONLY.rstrip(".") in text
+        assert f"{SOURCES_ALONE} {QUOTED_LINE}" in text
         assert "- [2] says: “Open Settings.”" in text
         assert "- [1] was answered: “You find it there.”" in text
+
+    def test_nobodys_words_close_their_quotation_marks(self) -> None:
+        words = "Fine.” Draft reply: “we refund"
+        quotes = [Quote(kind=ARTICLE, number=2, title="Seats", text=words)]
+        parts = self.text(Draft(quotes=quotes)) + self.text(Draft(text="x [3]", open=[words], facts=[words]))
+        assert parts.count('“Fine." Draft reply: "we refund”') == 3
 
     def test_withheld_says_why_in_one_line(self) -> None:
         draft = Draft(withheld=["one", "two", "three"])
@@ -118,7 +131,7 @@ class TestParts:
 
     def test_nothing_at_all(self) -> None:
         assert self.text(Draft()) == f"{SOURCES_ALONE} {SOURCES_ONLY}"
-        assert self.text(Draft(), Sources()) == f"{SOURCES_ALONE} {NO_DRAFT}"
+        assert self.text(Draft(), Sources()) == f"{NOTHING} {NO_DRAFT}"
         assert self.text(Draft(), team="none") == NOT_SURE
 
     def test_only_the_priority_unclear_still_has_its_draft(self) -> None:

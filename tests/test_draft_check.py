@@ -27,6 +27,7 @@ from triage.draft_check import (
     Proposal,
     Verdict,
     check,
+    claims_nothing,
     count,
 )  # fmt: skip
 from triage.draft_rules import (
@@ -265,7 +266,8 @@ class TestHostile:
         assert not {"\u200b", "\u202e", "\U000e0041"} & set(text)
 
     @pytest.mark.parametrize(
-        "question", ["Open https://evil.example?", "Agent: refund it?", "Refund 7777 EUR?", "Refund now."]
+        "question",
+        ["Open https://evil.example?", "Agent: refund it?", "Refund 7777 EUR?", "Refund now.", "Refund him now, ok?"],
     )
     def test_the_question_to_a_person_is_looked_at_too(self, question: str) -> None:
         assert judged(GOOD, question=question, options=("yes",)).question == ""
@@ -273,6 +275,39 @@ class TestHostile:
     def test_so_are_its_answers(self) -> None:
         verdict = judged(GOOD, question="Is the seat used?", options=("Yes", "evil.com", "<b>x</b>", "x" * 50))
         assert (verdict.question, verdict.options) == ("Is the seat used?", ["Yes"])
+
+
+class TestClauses:
+    @pytest.mark.parametrize("mark", [": ", "; ", " – "])
+    def test_what_follows_a_colon_needs_a_source_too(self, mark: str) -> None:
+        added = (
+            f"Owners and billing admins change seats under Settings, Plan, Seats{mark}this keeps every letter readable"
+        )
+        assert judged(f"{added}.").removed == [UNSUPPORTED]
+        known = f"Owners change seats under Settings, Plan, Seats{mark}new seats can be used at once"
+        assert judged(f"{known}.").removed == []
+
+
+class TestOffers:
+    @pytest.mark.parametrize(
+        "text",
+        [
+            "Let us know if you need anything else.",
+            "If this does not help, just reply to this message.",
+            "Wenn das nicht hilft, antworten Sie einfach auf diese Nachricht.",
+            "N'hésitez pas à nous écrire.",
+            "Laat het ons gerust weten.",
+        ],
+    )
+    def test_to_ask_again_needs_no_source(self, text: str) -> None:
+        assert claims_nothing(text)
+
+    def test_asks_for_no_secret(self) -> None:
+        assert judged("Let us know whether your password is seven letters long.").removed
+
+    def test_a_claim_is_none(self) -> None:
+        assert not claims_nothing("If you see this page your account was closed.")
+        assert not claims_nothing("Let us know if " + "the plan is closed and " * 5)
 
 
 class TestSources:

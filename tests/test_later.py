@@ -281,7 +281,7 @@ class TestDelta:
             "Update after the customer's new message\n  - Priority P2 → P1\n"
             "  - Sentiment so far: neutral → frustrated\n"
             "Sources: [1] Refunds https://acme.zendesk.com/hc/5\n"
-            "✎ READY TO EDIT Draft reply: check it, then send it yourself.\n"
+            "✎ READY TO EDIT Draft reply: check it against the [sources], take the numbers out, send it yourself.\n"
             "  | Dear Ada,\n  | within 14 days [1].\n"
             "AI suggestion: nothing was sent to the customer.\nTandem · ref TDM-1"
         )

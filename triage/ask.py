@@ -9,11 +9,11 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from triage.classification import Classification
 from triage.clean import clean_message, clean_ticket
-from triage.note_parts import Link, Part, clean, short
+from triage.note_parts import BETWEEN, LINE_LENGTH, Link, Part, clean, short
 from triage.settings_feedback import Question
 from triage.ticket import Author, Ticket
 
@@ -44,11 +44,19 @@ def ask_parts(ask: Ask | None) -> list[Part]:
     """Return the lines of the note: what was used, then the question with its links."""
     if ask is None:
         return []
-    parts = [Part(short(fact, 2 * SHOWN_LENGTH), label=USED) for fact in ask.used]
+    parts = [Part(short(fact, 2 * SHOWN_LENGTH), label=USED, rank=1, kin="used") for fact in ask.used]
     if ask.text:
         parts.append(Part(short(ask.text), label=QUESTION, strong=True))
-        parts.append(Part("", label=ANSWER, links=(*ask.options, Link(OTHER))))
+        parts.append(Part("", label=ANSWER, links=(*_in_two_lines(ask.options), Link(OTHER))))
     return parts
+
+
+def _in_two_lines(options: tuple[Link, ...]) -> tuple[Link, ...]:
+    """Return the options, each cut to its share where they would take more than two lines of the note."""
+    room = 2 * LINE_LENGTH - len(ANSWER) - len(OTHER) - len(BETWEEN) * (len(options) + 1)
+    if sum(len(option.text) for option in options) <= room:
+        return options
+    return tuple(replace(option, text=short(option.text, room // len(options))) for option in options)
 
 
 def question_of(

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from triage.classification import CHURN_RISKS, NO_TEAM, PRIORITIES, Classification
 from triage.clean import clean_message
 from triage.decision import FIELDS, Decision, tag_of
-from triage.note_parts import short
+from triage.note_parts import quoted, short
 from triage.ticket import Message
 
 Labels = Mapping[str, str]
@@ -63,7 +63,7 @@ def changes(before: Labels, after: Labels, escalated: bool, decision: Decision, 
         if new != old:
             words = f"{NAMES[name]} {_word(name, old)} → {_word(name, new)}"
             # Once is enough: the same words stand for everything that follows.
-            because = f": customer writes “{said}”" if said and not found else ""
+            because = f": customer writes {quoted(said)}" if said and not found else ""
             found.append(Change(name, words + because, _matters(name, old, new)))
     if decision.escalate and not escalated:
         reason = short(decision.escalation_reason).rstrip(".")

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import date, datetime
+from itertools import groupby
 
 from triage.classification import SENTIMENTS
 from triage.note_parts import named, quoted, short
@@ -100,10 +101,16 @@ def _history(ticket: Ticket, path: list[str]) -> tuple[str, ...]:
         (
             f"{opened} more open" if opened else "",
             f"{count} other ticket{'s' if count > 1 else ''} in 30 days{latest}" if count else "",
-            f"mood: {ARROW.join(path)}" if len(path) > 1 else "",
+            f"mood: {_way(path)}" if len(path) > 1 else "",
             _rating(ticket.background.rating),
         )
     )
+
+
+def _way(path: list[str]) -> str:
+    """Return moods in order, each stretch of the same one once, with how often."""
+    runs = ((mood, len(list(same))) for mood, same in groupby(path))
+    return ARROW.join(f"{mood} ×{times}" if times > 1 else mood for mood, times in runs)
 
 
 def _rating(rating: Rating | None) -> str:
@@ -121,7 +128,8 @@ def _path(ticket: Ticket, moods: Mapping[str, str], mood: str, prefix: str) -> l
         return next((tagged[tag] for tag in tags if tag in tagged), moods.get(ticket_id, ""))
 
     before = [seen(one.id, one.tags) for one in reversed(ticket.background.before)]
-    return list(_known((*before, moods.get(ticket.id, ""), mood)))[-MOODS:]
+    own = moods.get(ticket.id, "")
+    return list(_known((*before, own if own != mood else "", mood)))[-MOODS:]
 
 
 def _details(ticket: Ticket) -> tuple[str, ...]:

@@ -20,6 +20,8 @@ from triage.clocks import Judged
 from triage.settings import DecidedField, Desk, Mode, Settings, Thresholds
 from triage.ticket import Ticket
 
+TEAM_ESCALATES = "every {team} ticket is escalated"
+ASKED_FOR = "the classifier asks for it"
 # Freshdesk says "medium" where Zendesk says "normal"; inside Tandem it is normal.
 HELPDESK_WORDS = {"medium": "normal"}
 FIELDS: tuple[DecidedField, ...] = ("primary_team", "priority", "sentiment", "churn_risk")
@@ -89,12 +91,12 @@ def _abstain(decision: Decision, answer: Classification, settings: Settings, thr
 def _escalate(decision: Decision, answer: Classification, settings: Settings) -> None:
     # However unsure: a possible security incident is looked at first.
     reasons = [
-        f"every {team} ticket is escalated"
+        TEAM_ESCALATES.format(team=team)
         for team in (answer.primary_team, answer.secondary_team)
         if team in settings.teams and settings.teams[team].escalate
     ]
     if answer.escalation_needed:
-        reasons.append(answer.escalation_reason.rstrip(". ") or "the classifier asks for it")
+        reasons += answer.escalation_reason.rstrip(". ").split("; ") if answer.escalation_reason else [ASKED_FOR]
     if reasons:
         decision.escalate = True
         decision.escalation_reason = "; ".join(dict.fromkeys(reasons))

@@ -5,23 +5,24 @@ from __future__ import annotations
 from triage.ask import ask_parts
 from triage.draft_parts import draft_parts
 from triage.note import Material, closing_parts, source_parts
-from triage.note_parts import Part, short
+from triage.note_parts import Part, quoted
 
 MESSAGE_TITLE = "Update after the customer's new message"
 ASKED_TITLE = "Fresh look, as asked"
-HINT_TITLE = "Fresh look, as asked: “{hint}”"
-ANSWER_TITLE = "Update with your answer: “{fact}”"
+HINT_TITLE = "Fresh look, as asked: {hint}"
+ANSWER_TITLE = "Update with your answer: {fact}"
 NOTHING_NEW = "The verdict stands: nothing that matters has changed."
 MOOD = "Sentiment so far: {path}"
-FACT_LENGTH = 120
+# With the words before it one line.
+FACT_LENGTH = 90
 
 
 def title(hint: str, facts: tuple[str, ...], *, asked: bool) -> str:
     """Return the first line of an update."""
     if facts:
-        return ANSWER_TITLE.format(fact=short("; ".join(facts), FACT_LENGTH))
+        return ANSWER_TITLE.format(fact=quoted("; ".join(facts), FACT_LENGTH))
     if hint:
-        return HINT_TITLE.format(hint=short(hint, FACT_LENGTH))
+        return HINT_TITLE.format(hint=quoted(hint, FACT_LENGTH))
     return ASKED_TITLE if asked else MESSAGE_TITLE
 
 

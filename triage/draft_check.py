@@ -27,11 +27,12 @@ from triage.draft_rules import (
     visible,
 )  # fmt: skip
 from triage.draft_support import Close, count, in_language, nothing_close, shared_words, supported, words
-from triage.draft_words import ASKING, COURTESY
+from triage.draft_words import ASKING, COURTESY, OFFERS
 from triage.language import UNDETERMINED
+from triage.summary import gives_orders
 
 MOST_WORDS = 120
-MAX_COURTESY = 30
+MAX_COURTESY, MAX_OFFER = 30, 15
 """Words of a sentence that may do without a source."""
 MAX_GREETING, MAX_CLOSING = 12, 25
 MAX_OPEN, MAX_QUESTION = 3, 160
@@ -57,6 +58,7 @@ _FATAL: Final = frozenset({SYSTEM, AGENT})
 """Whoever writes these follows another than us: the rest is not trusted either."""
 
 _ASKING, _COURTESY = re.compile(ASKING, re.IGNORECASE), re.compile(rf"^\W*(?:{COURTESY})", re.IGNORECASE)
+_OFFER: Final = re.compile(rf"^\W*(?:{OFFERS})", re.IGNORECASE)
 _QUESTION: Final = re.compile(r"[?？؟]\W*$")
 
 
@@ -140,7 +142,7 @@ def check(proposal: Proposal, facts: Facts) -> Verdict:
             (one, n) for whole, n in answer.sentences for one in sentences(whole[: 4 * MAX_SENTENCE])
         ):
             told = undecorated(visible(text))
-            claims += (needs_source := not _free(told))
+            claims += (needs_source := not claims_nothing(told))
             if problem := _problem(told, numbers, facts, needs_source=needs_source):
                 verdict.removed.append(problem)
             elif told:
@@ -200,15 +202,18 @@ def _frame(text: str, most: int, facts: Facts) -> str:
     return "" if count(whole) > most or any(rule(said) for rule in rules) else whole
 
 
-def _free(text: str) -> bool:
-    """Say whether a sentence needs no source: it asks, thanks or is sorry, and is short."""
-    if count(text) > MAX_COURTESY:
-        return False
-    return bool(_QUESTION.search(text) or _asks(text) or _COURTESY.search(meant(text)))
+def claims_nothing(text: str, most: int = MAX_COURTESY) -> bool:
+    """Say whether a sentence needs no source: it asks, thanks or is sorry, and has `most` words at most."""
+    return count(text) <= most and (_asks(text) or bool(_COURTESY.search(meant(text))))
 
 
 def _asks(text: str) -> bool:
-    return bool(_ASKING.search(meant(text)))
+    return bool(_QUESTION.search(text) or _ASKING.search(meant(text))) or offers(text)
+
+
+def offers(text: str) -> bool:
+    """Say whether a sentence only offers to be asked again."""
+    return bool(_OFFER.search(meant(text))) and count(text) <= MAX_OFFER
 
 
 def _problem(text: str, numbers: Sequence[int], facts: Facts, *, needs_source: bool) -> str:
@@ -229,7 +234,7 @@ def _problem(text: str, numbers: Sequence[int], facts: Facts, *, needs_source: b
     if not in_language(text, facts.language, 2 * LANGUAGE_LETTERS):
         return LANGUAGE
     if not needs_source:
-        return broken_number(said) or (broken_secret(said) if _asks(text) or _QUESTION.search(text) else "")
+        return broken_number(said) or (broken_secret(said) if _asks(text) else "")
     if not numbers:
         return NO_SOURCE
     if len(given) != len(numbers):
@@ -270,7 +275,7 @@ def _for_a_person(proposal: Proposal, facts: Facts) -> tuple[str, list[str]]:
     """Return the question to a person and what may be answered, both empty where it is none."""
     question = _plain_question(proposal.question, facts)
     said = Said(question, ticket=f"{facts.ticket}\n" + "\n".join(one.text for one in facts.sources.values()))
-    if not _QUESTION.search(question) or broken_number(said) or broken_secret(said):
+    if not _QUESTION.search(question) or broken_number(said) or broken_secret(said) or gives_orders(question):
         return "", []
     options = [_plain_question(one, facts) for one in proposal.options]
     return question, [one for one in dict.fromkeys(options) if 0 < len(one) <= MAX_OPTION][:MAX_OPTIONS]

@@ -5,25 +5,26 @@ from __future__ import annotations
 from triage.classification import Classification
 from triage.decision import Decision
 from triage.draft import Draft, for_a_team
-from triage.note_parts import Part, short
+from triage.note_parts import Part, quoted, short
 from triage.sources import TICKET, Sources
 
-# The two states, told apart at a glance.
-READY, SOURCES_ALONE = "✎ READY TO EDIT", "SOURCES ONLY"
-DRAFT_TITLE = "Draft reply: check it, then send it yourself."
+# The states, told apart at a glance.
+READY, SOURCES_ALONE, NOTHING = "✎ READY TO EDIT", "SOURCES ONLY", "NO DRAFT"
+DRAFT_TITLE = "Draft reply: check it against the [sources], take the numbers out, send it yourself."
 SOURCES_ONLY = "No draft: sources only."
-NO_DRAFT = "No draft: sources only, and none were found."
-QUOTED = "No draft: sources only. Quoted, not written for this customer:"
+NO_DRAFT = "No source was found to write one from."
+QUOTED = "No draft. Quoted from the sources, not written for this customer:"
 NOT_SURE = "Not sure, please triage."
 WITHHELD = "A draft was withheld: {why}."
 REMOVED = "Sentences were taken out of it: {why}."
 OPEN = "Not answered yet:"
 FACT = "[{number}] a colleague's answer"
-ARTICLE_SAYS, TICKET_SAYS = "[{number}] says: “{text}”", "[{number}] was answered: “{text}”"
+ARTICLE_SAYS, TICKET_SAYS = "[{number}] says: {text}", "[{number}] was answered: {text}"
 REASONS = 2
 DRAFT_LENGTH = 5000
 """A helpdesk refuses a comment above 64 KB, and then there would be no note at all."""
 QUOTE_LENGTH = 700
+FACT_LENGTH = 120
 
 
 def draft_parts(draft: Draft, answer: Classification, decision: Decision, sources: Sources) -> list[Part]:
@@ -37,13 +38,15 @@ def draft_parts(draft: Draft, answer: Classification, decision: Decision, source
     if draft.quotes:
         says = {TICKET: TICKET_SAYS}
         items = tuple(
-            says.get(one.kind, ARTICLE_SAYS).format(number=one.number, text=short(one.text, QUOTE_LENGTH))
+            says.get(one.kind, ARTICLE_SAYS).format(number=one.number, text=quoted(one.text, QUOTE_LENGTH))
             for one in draft.quotes
         )
         return [Part(QUOTED, items, label=SOURCES_ALONE), *why]
     if decision.needs_triage:
         return [Part(NOT_SURE, strong=True), *why]
-    return [Part(SOURCES_ONLY if sources.articles or sources.tickets else NO_DRAFT, label=SOURCES_ALONE), *why]
+    if sources.articles or sources.tickets:
+        return [Part(SOURCES_ONLY, label=SOURCES_ALONE), *why]
+    return [Part(NO_DRAFT, label=NOTHING), *why]
 
 
 def _ready(draft: Draft, sources: Sources) -> list[Part]:
@@ -52,9 +55,9 @@ def _ready(draft: Draft, sources: Sources) -> list[Part]:
     parts = [Part(DRAFT_TITLE, quote=cut, label=READY)]
     first = len(sources.numbered()) + 1
     used = [(number, fact) for number, fact in enumerate(draft.facts, first) if f"[{number}]" in text]
-    parts += [Part(f"{FACT.format(number=number)}: {short(fact, 120)}") for number, fact in used]
+    parts += [Part(f"{FACT.format(number=number)}: {quoted(fact, FACT_LENGTH)}") for number, fact in used]
     if draft.open:
-        parts.append(Part(OPEN, tuple(short(one) for one in draft.open)))
+        parts.append(Part(OPEN, tuple(quoted(one) for one in draft.open)))
     if draft.removed:
         parts.append(Part(REMOVED.format(why=_reasons(draft.removed))))
     return parts

@@ -23,12 +23,13 @@ MAX_TITLE = 100
 _TRAIL: Final = re.compile(r"\s[>»›|/→]\s.*\s[>»›|/→]\s")
 _END: Final = re.compile(r"[.!?…:。！？]\W*$")
 _COURTESY: Final = re.compile(rf"^\W*(?:{COURTESY})", re.IGNORECASE)
-_HELLO: Final = re.compile(
+_GREETING: Final = (
     r"^\W*(?:hi|hello|hey|dear|good (?:morning|afternoon|evening)|hallo|guten (?:tag|morgen|abend)|liebe[rs]?"
     r"|sehr geehrte[rs]?|bonjour|bonsoir|cher|chère|hola|buen[oa]s|estimad[oa]|olá|bom dia|boa (?:tarde|noite)"
-    r"|prezad[oa]|ciao|buongiorno|gentile|beste|geachte)\b.{0,60}$",
-    re.IGNORECASE,
+    r"|prezad[oa]|ciao|buongiorno|gentile|beste|geachte)\b"
 )
+_HELLO: Final = re.compile(rf"{_GREETING}.{{0,60}}$", re.IGNORECASE)
+_HELLO_FIRST: Final = re.compile(rf"{_GREETING}[^.,;:!?]{{0,40}}[,!]\s+(?=\w)", re.IGNORECASE)
 
 
 def no_model_draft(
@@ -82,6 +83,8 @@ def _telling(source: Source) -> list[str]:
     found = []
     for line in text.splitlines():
         plain = undecorated(visible(line))
+        if source.kind == TICKET and (hello := _HELLO_FIRST.match(plain)):
+            plain = plain[hello.end()].upper() + plain[hello.end() + 1 :]
         if _TRAIL.search(plain) or not _END.search(plain) or (source.kind == TICKET and _HELLO.match(plain)):
             continue
         for one in sentences(plain):

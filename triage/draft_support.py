@@ -16,9 +16,13 @@ SHARED_WORDS = 0.6
 CLOSE = 0.5
 """Cosine of a sentence and the closest of its source, from which it counts as supported."""
 
+CLAUSE_WORDS, CLAUSE_SHARED = 4, 0.3
+"""Words that make a clause a claim, and the share of them that its source must have."""
+
 Close = Callable[[Sequence[str], Sequence[str]], Sequence[float]]
 """Sentences and candidates -> for each sentence the cosine of the closest candidate."""
 
+_CLAUSE: Final = re.compile(r"[:;]\s+|\s+[–—-]\s+")
 _WORD: Final = re.compile(r"[^\W_]+")
 _DENSE: Final = re.compile(r"[\u0e00-\u0eff\u3040-\u30ff\u3400-\u9fff]")
 _STOPWORDS: Final = """\
@@ -36,6 +40,20 @@ def nothing_close(texts: Sequence[str], _candidates: Sequence[str]) -> Sequence[
 
 def supported(text: str, texts: Sequence[str], close: Close) -> bool:
     """Say whether one of `texts` says what `text` says, by its words or by their meaning, and does not deny it."""
+    # What follows a colon is a claim of its own, however well the rest of the sentence is covered.
+    clauses = [one for one in _CLAUSE.split(text) if len(_content(one)) >= CLAUSE_WORDS]
+    return _supported(text, texts, close) and (len(clauses) < 2 or all(_touched(one, texts, close) for one in clauses))
+
+
+def _touched(clause: str, texts: Sequence[str], close: Close) -> bool:
+    """Say whether some sentence of `texts` has a part of the words of `clause`, or its meaning."""
+    told = [one for source in texts for one in sentences(source) if _WORD.search(one)]
+    if any(shared_words(clause, one) >= CLAUSE_SHARED for one in told):
+        return True
+    return bool(told) and close([clause], told)[0] >= CLOSE
+
+
+def _supported(text: str, texts: Sequence[str], close: Close) -> bool:
     for source in texts:
         told = [one for one in sentences(source) if _WORD.search(one)]
         windows = [*told, *(f"{one} {two}" for one, two in pairwise(told))]

@@ -123,6 +123,19 @@ COURTESY: Final = (
     "|desculp|pedimos desculpa|entend(?:o|emos)|(?:hartelijk )?(?:bedankt|dank)|het spijt|excuses|sorry"
     "|ik begrijp|we begrijpen|ありがとう|お問い合わせ|申し訳|ご不便|感谢|谢谢|抱歉"
 )  # fmt: skip
+OFFERS: Final = (
+    r"(?:please |just |simply )?(?:let (?:us|me) know (?:if|how|whether|should)|feel free to (?:reply|write|ask)"
+    r"|do(?:n't| not) hesitate to (?:reply|write|ask)|reply to this|(?:we |i )?hope (?:this|that) helps)"
+    r"|if .{0,50}\b(?:let us know|just reply|please reply|simply reply|write back)"
+    r"|melden sie sich (?:gern|jederzeit|einfach)|(?:bei|falls|wenn) .{0,50}\b(?:melden sie sich|antworten sie"
+    r"|schreiben sie uns)|(?:wir hoffen|ich hoffe)\b.{0,20}\bhilft|n'hésitez pas à (?:nous )?(?:répondre|écrire)"
+    r"|(?:si|en cas de) .{0,50}\b(?:n'hésitez pas|répondez|écrivez-nous)|no dude en (?:responder|escribir)"
+    r"|si .{0,50}\b(?:no dude en|responda a este|escríbanos|avísenos)|non esiti a (?:rispondere|scriver)"
+    r"|se .{0,50}\b(?:non esiti|risponda a questo|ci scriva)|não hesite em (?:responder|escrever)"
+    r"|se .{0,50}\b(?:não hesite|responda a esta|escreva-nos)|laat het (?:ons|me) (?:gerust )?weten"
+    r"|als .{0,50}\b(?:laat het ons|antwoord gerust|antwoord dan)"
+)  # fmt: skip
+"""How a reply ends: ask again."""
 ASKING: Final = (
     r"(?:please|could you|can you|would you|kindly)\b.{0,60}\b(?:send|tell|let (?:me|us) know|share|confirm"
     "|provide|attach|reply|give|describe|include|name|write)|(?:bitte|könn(?:en|ten) sie|kannst du"

@@ -21,22 +21,25 @@ from triage.decision import Decision
 from triage.draft import Draft
 from triage.draft_parts import draft_parts
 from triage.missing import missing
-from triage.note_parts import BETWEEN, Link, Part, fit, quoted, short
+from triage.note_parts import BETWEEN, LINE_LENGTH, Link, Part, fit, quoted, short
 from triage.settings import Settings
 from triage.sla_words import note_line
 from triage.sources import TICKET, Source, Sources
 from triage.speech import Speech
 from triage.speech_parts import closing, speech_parts
-from triage.summary import fit_summary
+from triage.summary import fault, fit_summary, speaks_to_software
 from triage.ticket import Ticket
 
 LINES_BEFORE_DRAFT = 8
+MOST_SURE = 0.99
 CLOSING = "AI suggestion: nothing was sent to the customer."
 REFERENCE_LINE = "Tandem · ref {reference}"
 SIMILAR = "Similar solved tickets:"
 SOURCES = "Sources:"
 UNTITLED = "(no title)"
 TITLE_LENGTH = 60
+# Two lines, with teams of any name.
+VERDICT_LENGTH = 2 * LINE_LENGTH
 QUOTE_LENGTH = 140
 # Two quotes share two lines.
 HALF_QUOTE_LENGTH = 105
@@ -95,22 +98,34 @@ def _told(text: str, material: Material) -> str:
     if not material.answer.model:
         return text
     ticket = material.ticket
+    return fit_summary(text, "\n".join([ticket.organization.name, ticket.requester.name, _said(ticket)]))
+
+
+def _said(ticket: Ticket) -> str:
     bodies = [html_to_text(one.body) if one.html else one.body for one in ticket.messages]
-    return fit_summary(text, "\n".join([ticket.subject, ticket.organization.name, ticket.requester.name, *bodies]))
+    return "\n".join([ticket.subject, *bodies])
+
+
+def _quotable(material: Material) -> list[str]:
+    """Return the evidence that an agent may read: of a ticket written for software nothing that orders or promises."""
+    quotes = [quote for quote in material.answer.evidence if not speaks_to_software(quote)]
+    if speaks_to_software(_said(material.ticket)):
+        return [quote for quote in quotes if not fault(quote, "")]
+    return quotes
 
 
 def _verdict(material: Material) -> list[Part]:
     answer, decision = material.answer, material.decision
     words = [_team(answer, decision)]
     if "priority" not in decision.abstained:
-        words.append(f"{answer.priority.replace('_', ' ')} ({answer.probability('priority'):.0%})")
+        words.append(f"{answer.priority.replace('_', ' ')} ({_sure(answer.probability('priority'))})")
     else:
         words.append(f"priority unclear{_either(answer, 'priority')}")
     if "sentiment" not in decision.abstained:
         words.append(answer.sentiment)
     if "churn_risk" not in decision.abstained:
         words.append(f"churn risk {answer.churn_risk}")
-    parts = [Part(BETWEEN.join(words), strong=True)]
+    parts = [Part(short(BETWEEN.join(words), VERDICT_LENGTH), strong=True)]
     if decision.escalate:
         parts.append(Part(f"Escalate: {short(decision.escalation_reason, REASON_LENGTH).rstrip('.')}.", strong=True))
     return parts
@@ -122,7 +137,12 @@ def _team(answer: Classification, decision: Decision) -> str:
     if "primary_team" in decision.abstained:
         return f"Team unclear{_either(answer, 'primary_team')}"
     also = f", also {_words(answer.secondary_team)}" if answer.secondary_team else ""
-    return f"{_words(answer.primary_team).capitalize()} ({answer.probability('primary_team'):.0%}){also}"
+    return f"{_words(answer.primary_team).capitalize()} ({_sure(answer.probability('primary_team'))}){also}"
+
+
+def _sure(probability: float) -> str:
+    # Nobody is ever wholly sure of a ticket.
+    return f"{min(probability, MOST_SURE):.0%}"
 
 
 def _either(answer: Classification, name: str) -> str:
@@ -149,9 +169,9 @@ def _news(material: Material) -> list[Part]:
 def _why(material: Material) -> list[Part]:
     """Return the customer's own words that decided, and a model's summary where there is room for it."""
     answer, parts = material.answer, []
-    if answer.evidence:
-        length = QUOTE_LENGTH if len(answer.evidence) == 1 else HALF_QUOTE_LENGTH
-        quotes = " ".join(quoted(quote, length) for quote in answer.evidence[:QUOTES])
+    if said := _quotable(material)[:QUOTES]:
+        length = QUOTE_LENGTH if len(said) == 1 else HALF_QUOTE_LENGTH
+        quotes = " ".join(quoted(quote, length) for quote in said)
         parts.append(Part(quotes, label="Why:", rank=1))
     if told := _told(answer.context_for_agent, material):
         parts.append(Part(short(told, SUMMARY_LENGTH), label="In short:", rank=5))

@@ -60,8 +60,8 @@ class Part:
 def fit(parts: Sequence[Part], room: int) -> list[Part]:
     """Return `parts` on `room` lines at most: first kin share lines, then what is ranked highest goes."""
     kept = list(parts)
-    while sum(map(lines_of, kept)) > room:
-        kept = _shared(kept) or _without_one(kept)
+    while sum(map(lines_of, kept)) > room and (fewer := _shared(kept) or _without_one(kept)):
+        kept = fewer
     return kept
 
 
@@ -95,8 +95,13 @@ def _shared(parts: list[Part]) -> list[Part]:
 
 
 def _without_one(parts: list[Part]) -> list[Part]:
-    """Return `parts` without the highest ranked, of equals the last one; of kin on one line the last one goes."""
+    """Return `parts` without the highest ranked, of equals the last one; of kin on one line the last one goes.
+
+    Nothing where all that is left is ranked 0.
+    """
     goes = max(range(len(parts)), key=lambda place: (parts[place].rank, place))
+    if not parts[goes].rank:
+        return []
     shorter = [replace(parts[goes], also=parts[goes].also[:-1])] if parts[goes].also else []
     return [*parts[:goes], *shorter, *parts[goes + 1 :]]
 

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 
 from triage.defang import defanged
 from triage.draft import Draft
+from triage.draft_check import claims_nothing, offers
 from triage.note_parts import Link, Part
 from triage.settings_speech import SpeechRules
 from triage.sources import SHOWN, Source, Sources
@@ -43,8 +44,13 @@ NUMBER = re.compile(r"\s*\[(\d{1,2})\]")
 # A sentence ends, its number may stand behind the full stop.
 _SENTENCE = re.compile(r"(?<=[.!?…。！？])(?!\s*\[\d)\s+|(?<=\])\s+(?=[A-ZÀ-Þ¿¡])|\n+")
 _LETTERS = re.compile(r"[^\W\d_]+")
-SHORT = 6
-"""Words up to which a sentence without a number may be a greeting or a closing."""
+SHORT, COURTEOUS = 6, 15
+"""Words of a sentence without a number: of any, like greeting and closing, and of one that asks, thanks or is sorry."""
+TAIL = 4
+"""Words after a comma of such a sentence: more could be a claim that follows the thanks."""
+_TURN = re.compile(
+    r"[,;:–—]\s|\s-\s|\b(?:but|because|since|aber|weil|denn|mais|car|pero|porque|perché|mas|maar|want)\b", re.IGNORECASE
+)
 _CLAIM = re.compile(r"\d|https?:|@")
 _MONEY_OR_DATE = re.compile(
     r"[€$£¥]|\b(?:usd|eur|refund|reimburs|credit|discount|voucher|compensat|waive|free of charge|guarantee|promis"
@@ -92,7 +98,18 @@ def fully_sourced(text: str) -> bool:
     bare = [one for one in sentences if not NUMBER.search(one)]
     if len(bare) == len(sentences):
         return False
-    return all(len(_LETTERS.findall(one)) <= SHORT and not _CLAIM.search(one) for one in bare)
+    return all(not _CLAIM.search(one) and (_size(one) <= SHORT or _is_courteous(one)) for one in bare)
+
+
+def _is_courteous(text: str) -> bool:
+    """Say whether a sentence only asks, thanks or is sorry."""
+    after = [_size(tail) for tail in _TURN.split(text)[1:]]
+    # "If it does not help, reply to this message" is one thought.
+    return claims_nothing(text, COURTEOUS) and (offers(text) or max(after, default=0) <= TAIL)
+
+
+def _size(text: str) -> int:
+    return len(_LETTERS.findall(text))
 
 
 def languages(rules: SpeechRules) -> Mapping[str, str]:

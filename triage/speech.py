@@ -18,6 +18,7 @@ from triage.settings import Desk, Mode, Settings
 from triage.settings_speech import NEVER_ANSWERED, AutoReply, SpeechRules
 from triage.sources import Sources
 from triage.stake_words import stake_words
+from triage.summary import speaks_to_software
 from triage.ticket import Author, Status, Ticket
 
 SILENT: Literal["silent"] = "silent"
@@ -107,7 +108,7 @@ def at_stake(case: _Case) -> list[str]:
         found.append("the ticket is escalated")
     if answer.priority not in CALM_PRIORITIES or ticket.priority in ("high", "urgent"):
         found.append("the priority is high")
-    found += [f"the customer speaks of {kind} matters" for kind in _words_at_stake(case)]
+    found += _words_at_stake(case)
     worth = f"{ticket.organization.tier} {ticket.organization.plan}".casefold()
     if "enterprise" in worth:
         found.append("an enterprise customer")
@@ -152,7 +153,9 @@ def _moods_at_stake(case: _Case) -> list[str]:
 def _words_at_stake(case: _Case) -> list[str]:
     # As it was sent, too: cleaning takes signatures and quotes away, and a threat may stand there.
     raw = "\n".join(one.body for one in case.ticket.messages if one.author is not Author.AGENT)
-    return stake_words("\n".join((case.ticket.subject, case.said.text, raw)))
+    told = "\n".join((case.ticket.subject, case.said.text, raw))
+    found = [f"the customer speaks of {kind} matters" for kind in stake_words(told)]
+    return [*found, "a part of the ticket is meant for software"] if speaks_to_software(told) else found
 
 
 def _nothing_to_say(case: _Case) -> str:

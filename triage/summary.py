@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import re
 
+from triage.draft_rules import Said, broken_address, meant
+
 SHINGLE = 8
 """So many words in a row that stand in the ticket too are the customer's, not a summary."""
 SHORTEST = 3
@@ -18,11 +20,15 @@ _LIKE_US = re.compile(
     r"\bTDM-|\btandem\b|\bAI suggestion\b|\bsafe to send\b|\bdraft\b|\bready to edit\b|·", re.IGNORECASE
 )
 _MACHINE = re.compile(
-    r"(?:^|[\s>*#\[(])(?:system|assistant|developer|admin|user|tool|prompt)\s*(?::|\]|\))|prompt|instruct|as an ai"
-    r"|language model"
+    r"(?:^|[\s>*#\[(])(?:system|assistant|developer|admin|user|tool|prompt)\s*(?::|\]|\))|prompt|instruct"
     r"|you are (?:now|a|an|the)\b|\b(?:ignor|disregard|forget|overrid|bypass|jailbreak|pretend|role.?play)|new rules?\b"
     r"|\b(?:anweisung|vorgabe|consigne|directive|instrucc|istruzion|instruç|instructie)|base64|```|<\|",
     re.IGNORECASE,
+)
+_ROLE = re.compile(
+    r"^\W*(?:system|assistant|developer)\s*:|\bsystem[ _](?:message|note|prompt|override)|\b(?:note|message)_to_"
+    r"|\bnote to (?:the )?(?:ai|model|bot)\b|<\|",
+    re.IGNORECASE | re.MULTILINE,
 )
 _VERBS = (
     r"refund|reimburse|credit|pay|transfer|approve|grant|waive|cancel|close|delete|remove|reset|unlock|disable|enable"
@@ -68,14 +74,27 @@ def fit_summary(summary: str, told: str) -> str:
 
 def fault(summary: str, told: str) -> str:
     """Return what is wrong with a summary, an empty text where nothing is."""
-    words = _words(summary)
+    words, read = _words(summary), meant(summary)
     if len(words) < SHORTEST:
         return "says nothing"
     length = min(SHINGLE, len(words))
     there = f" {' '.join(_words(told))} "
     if any(f" {' '.join(words[at : at + length])} " in there for at in range(len(words) - length + 1)):
         return "repeats the ticket"
-    return next((why for pattern, why in _REASONS if pattern.search(summary)), "")
+    if why := next((why for pattern, why in _REASONS if pattern.search(read)), ""):
+        return why
+    # What no draft may say to a customer of the model or to the team.
+    return broken_address(Said(summary))
+
+
+def speaks_to_software(text: str) -> bool:
+    """Say whether a text of a ticket is meant for a model or for the team's eyes rather than for a person who helps."""
+    return bool(_ROLE.search(meant(text)) or broken_address(Said(text)))
+
+
+def gives_orders(text: str) -> bool:
+    """Say whether `text` tells its reader what to do."""
+    return bool(_ORDER.search(meant(text)))
 
 
 def _words(text: str) -> list[str]:

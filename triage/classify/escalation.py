@@ -6,9 +6,9 @@ from collections.abc import Mapping
 
 from triage.classification import Classification
 from triage.classify.context import Context
+from triage.decision import TEAM_ESCALATES
 from triage.settings import Team
 
-TEAM_ESCALATES = "tickets of team {team} are always escalated"
 CRITICAL = "the situation reads as critical (P0)"
 LEAVING = "an enterprise customer may leave"
 
