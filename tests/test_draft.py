@@ -97,7 +97,7 @@ class TestParts:
         )
         assert self.text(draft).splitlines() == [
             f"{READY_LINE} {DRAFT_TITLE}", "  | Open Settings [2].", "  | It is fine [3].",
-            "[3] a colleague's answer: Fine: yes", OPEN, "  - Rome?", "Sentences were taken out of it: it promised.",
+            "[3] a colleague's answer: Fine: yes", OPEN, "  - “Rome?”", "Sentences were taken out of it: it promised.",
         ]  # fmt: skip
         assert draft.state == READY
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from triage.classification import Classification
 from triage.decision import Decision
 from triage.draft import Draft, for_a_team
-from triage.note_parts import Part, short
+from triage.note_parts import Part, quoted, short
 from triage.sources import TICKET, Sources
 
 # The two states, told apart at a glance.
@@ -54,7 +54,7 @@ def _ready(draft: Draft, sources: Sources) -> list[Part]:
     used = [(number, fact) for number, fact in enumerate(draft.facts, first) if f"[{number}]" in text]
     parts += [Part(f"{FACT.format(number=number)}: {short(fact, 120)}") for number, fact in used]
     if draft.open:
-        parts.append(Part(OPEN, tuple(short(one) for one in draft.open)))
+        parts.append(Part(OPEN, tuple(quoted(one) for one in draft.open)))
     if draft.removed:
         parts.append(Part(REMOVED.format(why=_reasons(draft.removed))))
     return parts
