@@ -40,7 +40,7 @@ HONEST = (
     ("The stock list is read anew after Reset filters in the menu View.", "Choose Reset filters in the menu View."),
     ("A double booking is shown in Billing, Payments with both dates.", "Open Billing, Payments to see both dates."),
     (
-        "Auf der Anmeldeseite setzen Sie das Kennwort neu, falls die Anmeldung nicht geht.",
+        "Auf der Anmeldeseite setzen Sie das Kennwort neu, falls Sie es vergessen haben.",
         "Auf der Anmeldeseite setzen Sie das Kennwort neu.",
     ),
     (

@@ -179,6 +179,12 @@ class TestNotAfterAnybody:
         assert (run.speech, bench.replies()) == ("note", [])
         assert run.decision and "the customer has written again meanwhile" in run.decision["steps"]
 
+    def test_who_writes_a_private_note_is_at_it(self, bench: Bench) -> None:
+        shown = bench.connector.tickets["7"]
+        noted = Message("2", Author.AGENT, "I am calling her now.", author_id="5", public=False)
+        bench.connector.meanwhile("reply", lambda: shown.change(messages=(*shown.ticket.messages, noted)))
+        assert (bench.run().speech, bench.replies()) == ("note", [])
+
     def test_a_tag_set_meanwhile_does_not_matter(self, bench: Bench) -> None:
         bench.connector.meanwhile("reply", lambda: bench.connector.tickets["7"].change(tags=("language",)))
         assert bench.run().speech == "reply"
