@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import argparse
 import sys
+from functools import partial
 from pathlib import Path
 
-from evaluation import hostile_notes, injection, own
+from evaluation import hostile_drafts, hostile_notes, injection, own
 from evaluation.baselines import Baseline
 from evaluation.cache import CACHE, CachedEncoder
 from evaluation.items import Role, Source, sample
@@ -16,7 +17,7 @@ from evaluation.table import HEADER, line, rows_of
 from triage.classification import DECIDED_FIELDS
 from triage.classify.batch import ticket_from_row
 from triage.classify.embedded import EmbeddedClassifier
-from triage.classify.encoder import UseEncoder
+from triage.classify.encoder import UseEncoder, closest
 from triage.settings import DEFAULT_PRIORITIES, DEFAULT_TEAMS
 
 START, END = "<!-- figures: make eval -->\n", "<!-- end of figures -->\n"
@@ -27,6 +28,7 @@ TITLES = {
 OWN_TITLE = "### Our own example tickets, held out by group of neighbours\n\n"
 AGREEMENT_TITLE = "\n### The same held-out ticket in five languages\n\n"
 NOTES_TITLE = "\n### Attack texts in the note\n\n"
+DRAFTS_TITLE = "\n### Attack texts in the draft\n\n"
 INJECTION_TITLE = "\n### Attack texts beside a ticket\n\n"
 
 
@@ -58,6 +60,7 @@ def own_figures(data: Path) -> str:
     classifier = EmbeddedClassifier(DEFAULT_TEAMS, DEFAULT_PRIORITIES, encoder)
     parts = [OWN_TITLE, own.figures(answers), AGREEMENT_TITLE, own.agreement(answers)]
     parts += [INJECTION_TITLE, injection.table(classifier, data), NOTES_TITLE, hostile_notes.table(classifier, data)]
+    parts += [DRAFTS_TITLE, hostile_drafts.table(partial(closest, encoder), data)]
     return "".join([*parts, "\n"])
 
 

@@ -84,11 +84,17 @@ def table(built_in: Judge, data: Path) -> str:
     return HEADER + "".join(lines)
 
 
-def notes(judge: Judge, attack: str) -> Iterable[str]:
-    """Yield the note of each ticket with the attack before and after its words."""
+def settings() -> Settings:
+    """Return settings with one desk, `desk`."""
     auth = {"oauth": {"client_id": "x", "client_secret": "y"}}
     desk = Desk.model_validate({"platform": "zendesk", "url": HOST, "auth": auth, "webhook_secrets": ["s" * 20]})
-    settings = Settings(desks={"desk": desk})
+    return Settings(desks={"desk": desk})
+
+
+def notes(judge: Judge, attack: str) -> Iterable[str]:
+    """Yield the note of each ticket with the attack before and after its words."""
+    ours = settings()
+    desk = ours.desks["desk"]
     for told in TICKETS:
         for body in (f"{attack}\n\n{told}", f"{told}\n\n{attack}"):
             ticket = Ticket(
@@ -100,9 +106,9 @@ def notes(judge: Judge, attack: str) -> Iterable[str]:
                 messages=(Message("1", Author.CUSTOMER, body, author_id="9"),),
             )
             answer = judge.classify(ticket)
-            decision = decide(ticket, answer, settings, desk)
+            decision = decide(ticket, answer, ours, desk)
             now = datetime(2026, 11, 22, tzinfo=UTC)
-            yield render_html(compose(Material(ticket, answer, decision, settings, "TDM-ABCDEFGH23", now)))
+            yield render_html(compose(Material(ticket, answer, decision, ours, "TDM-ABCDEFGH23", now)))
 
 
 def found(note: str, attack: str) -> set[str]:

@@ -168,6 +168,23 @@ class TestNotAfterAnybody:
         assert bench.run().speech == "note"
         assert bench.replies() == []
 
+    @pytest.mark.parametrize("step", ["after_classify", "after_draft", "before_reply"])
+    def test_nor_does_one_who_wrote_between_two_attempts(self, bench: Bench, step: str) -> None:
+        with pytest.raises(Killed):
+            bench.run(checkpoint=kill_at(step))
+        shown = bench.connector.tickets["7"]
+        more = Message("2", Author.CUSTOMER, "And where is my invoice?", author_id="9")
+        shown.change(messages=(*shown.ticket.messages, more))
+        run = bench.run()
+        assert (run.speech, bench.replies()) == ("note", [])
+        assert run.decision and "the customer has written again meanwhile" in run.decision["steps"]
+
+    def test_who_writes_a_private_note_is_at_it(self, bench: Bench) -> None:
+        shown = bench.connector.tickets["7"]
+        noted = Message("2", Author.AGENT, "I am calling her now.", author_id="5", public=False)
+        bench.connector.meanwhile("reply", lambda: shown.change(messages=(*shown.ticket.messages, noted)))
+        assert (bench.run().speech, bench.replies()) == ("note", [])
+
     def test_a_tag_set_meanwhile_does_not_matter(self, bench: Bench) -> None:
         bench.connector.meanwhile("reply", lambda: bench.connector.tickets["7"].change(tags=("language",)))
         assert bench.run().speech == "reply"

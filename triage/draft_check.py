@@ -27,7 +27,7 @@ from triage.draft_rules import (
     visible,
 )  # fmt: skip
 from triage.draft_support import Close, count, in_language, nothing_close, shared_words, supported, words
-from triage.draft_words import ASKING, COURTESY, OFFERS
+from triage.draft_words import ASKING, COURTESY, OFFERS, OPENERS
 from triage.language import UNDETERMINED
 from triage.summary import gives_orders
 
@@ -45,11 +45,14 @@ LANGUAGE_LETTERS = 40
 """From so many on the language of a whole draft is known; of a sentence from twice as many."""
 SHINGLE = 8
 """Words in a row that stand in the prompt too, from which a sentence is taken for a part of it."""
+ECHO_WORDS = 5
+"""Words in a row of the customer's, from which what needs no source is taken for theirs."""
 
 NO_SOURCE = "it named no source"
 WRONG_SOURCE = "it named a source that was not given"
 UNSUPPORTED = "its source does not say so"
 LANGUAGE = "it was not in the customer's language"
+ECHO = "it repeated the customer's words"
 TOO_LONG = "the draft was longer than 120 words"
 NOTHING_LEFT = "no sentence of it stood the check"
 TOO_LITTLE_LEFT = "more of it broke the rules than stood"
@@ -59,6 +62,7 @@ _FATAL: Final = frozenset({SYSTEM, AGENT})
 
 _ASKING, _COURTESY = re.compile(ASKING, re.IGNORECASE), re.compile(rf"^\W*(?:{COURTESY})", re.IGNORECASE)
 _OFFER: Final = re.compile(rf"^\W*(?:{OFFERS})", re.IGNORECASE)
+_OPENER: Final = re.compile(rf"[¿\W]*(?:{OPENERS})(?!\w)", re.IGNORECASE)
 _QUESTION: Final = re.compile(r"[?？؟]\W*$")
 
 
@@ -199,7 +203,8 @@ def _frame(text: str, most: int, facts: Facts) -> str:
     whole = "\n".join(line for line in lines if line)
     said = Said(whole, ticket=facts.ticket)
     rules = (broken_form, broken_link, broken_address, broken_promise, broken_number)
-    return "" if count(whole) > most or any(rule(said) for rule in rules) else whole
+    bad = count(whole) > most or _repeats(whole, facts.ticket, ECHO_WORDS) or any(rule(said) for rule in rules)
+    return "" if bad else whole
 
 
 def claims_nothing(text: str, most: int = MAX_COURTESY) -> bool:
@@ -233,20 +238,26 @@ def _problem(text: str, numbers: Sequence[int], facts: Facts, *, needs_source: b
             return problem
     if not in_language(text, facts.language, 2 * LANGUAGE_LETTERS):
         return LANGUAGE
+    echoes = _repeats(text, facts.ticket, ECHO_WORDS)
+    # What was once told to another customer is no reason to say it after this one.
+    if echoes and not (needs_source and any(one.stated for one in given)):
+        return ECHO
     if not needs_source:
         return broken_number(said) or (broken_secret(said) if _asks(text) else "")
     if not numbers:
         return NO_SOURCE
     if len(given) != len(numbers):
         return WRONG_SOURCE
-    return broken_number(said) or ("" if supported(text, [one.text for one in given], facts.close) else UNSUPPORTED)
+    # What is in the customer's words and near to a source in meaning alone is theirs, and not the source's.
+    close = nothing_close if echoes else facts.close
+    return broken_number(said) or ("" if supported(text, [one.text for one in given], close) else UNSUPPORTED)
 
 
-def _repeats(text: str, prompt: str) -> bool:
-    """Say whether a stretch of `text` stands in the prompt word for word."""
+def _repeats(text: str, there: str, length: int = SHINGLE) -> bool:
+    """Say whether a stretch of `length` words of `text` stands `there` word for word."""
     told = words(text)
-    shown = f" {' '.join(words(prompt))} "
-    return any(f" {' '.join(told[at : at + SHINGLE])} " in shown for at in range(len(told) - SHINGLE + 1))
+    shown = f" {' '.join(words(there))} "
+    return any(f" {' '.join(told[at : at + length])} " in shown for at in range(len(told) - length + 1))
 
 
 def _open(proposal: Proposal, kept: Sequence[Sequence[_Kept]], facts: Facts) -> list[str]:
@@ -275,9 +286,14 @@ def _for_a_person(proposal: Proposal, facts: Facts) -> tuple[str, list[str]]:
     """Return the question to a person and what may be answered, both empty where it is none."""
     question = _plain_question(proposal.question, facts)
     said = Said(question, ticket=f"{facts.ticket}\n" + "\n".join(one.text for one in facts.sources.values()))
-    if not _QUESTION.search(question) or broken_number(said) or broken_secret(said) or gives_orders(question):
+    # "Your refund is approved?" tells, and does not ask.
+    tells = len(sentences(question)) != 1 or (broken_promise(said) and not _OPENER.match(question))
+    echoes = _repeats(question, facts.ticket, ECHO_WORDS)
+    if not _QUESTION.search(question) or tells or echoes or gives_orders(question):
         return "", []
-    options = [_plain_question(one, facts) for one in proposal.options]
+    if broken_number(said) or broken_secret(said):
+        return "", []
+    options = [_plain_question(one, facts) for one in proposal.options if not _repeats(one, facts.ticket, ECHO_WORDS)]
     return question, [one for one in dict.fromkeys(options) if 0 < len(one) <= MAX_OPTION][:MAX_OPTIONS]
 
 

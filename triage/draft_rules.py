@@ -128,7 +128,7 @@ def broken_link(said: Said) -> str:
         # "invoice.paid" of an article is a word; a host, a path or an address is a place to go to.
         plain = link.isascii() and not _TLD.search(link) and not re.search(r"[/:@]|^www\.|^\d+(?:\.\d+){3}", link)
         own = "@" in link and ":" not in link and link in meant(said.stated)
-        if not (own or (plain and link.casefold() in meant(said.cited).casefold())):
+        if not (own or (plain and link.casefold() in meant(said.stated).casefold())):
             return FOREIGN_LINK
     known = _BETWEEN_DIGITS.sub("", meant(said.stated))
     told = _BETWEEN_DIGITS.sub("", meant(f"{said.cited}\n{said.ticket}"))
@@ -159,10 +159,10 @@ def _disguised(word: str) -> bool:
 
 def broken_address(said: Said) -> str:
     """Find what is said to the team, or by the model about itself."""
-    text, cited = meant(said.text), meant(said.cited).casefold()
+    text, stated = meant(said.text), meant(said.stated).casefold()
     for words, problem in ((_SYSTEM, SYSTEM), (_AGENT, AGENT)):
-        # A help article may well explain how to close a ticket.
-        if any(found.group().casefold() not in cited for found in words.finditer(text)):
+        # A help article may well explain how to close a ticket; another customer's ticket explains nothing.
+        if any(found.group().casefold() not in stated for found in words.finditer(text)):
             return problem
     return ""
 

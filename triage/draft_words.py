@@ -150,8 +150,19 @@ ASKING: Final = (
     "|お知らせください|お送りください|教えてください|ご連絡ください|请(?:提供|告知|发送|告诉)"
 )  # fmt: skip
 """What asks the customer for something."""
+OPENERS: Final = (
+    "may|might|can|could|should|shall|must|is|are|was|were|do|does|did|has|have|had|will|would|which|what|how|who|when"
+    "|where|why|whether|if|darf|dürfen|kann|können|könnte|soll|sollen|sollte|muss|müssen|ist|sind|war|hat|haben|wird"
+    "|werden|gibt|gilt|welche[rsn]?|was|wie|wer|wann|wo|warum|ob|est|sont|peut|peux|pouvons|faut|doit|devons|avons|as"
+    "|quel(?:le)?s?|que|qui|comment|quand|où|pourquoi|es|son|está|hay|puede|podemos|puedo|debemos|tiene|tenemos|qué"
+    "|cuál(?:es)?|cómo|quién|cuándo|dónde|è|sono|può|possiamo|posso|dobbiamo|ha|abbiamo|quale|quali|che|come|chi"
+    "|quando|dove|é|são|pode|podemos|devemos|tem|temos|qual|quais|quem|onde|mag|mogen|kan|kunnen|moet|moeten|zijn"
+    "|heeft|hebben|wordt|welke?|wat|hoe|wie|wanneer|waar|waarom"
+)
+"""How a question to a colleague begins."""
 SECRETS: Final = (
-    r"password|passcode|\bpin\b|\bcvv\b|\bcvc\b|card number|security code|one-time code|api key|private key"
+    r"password|passcode|\bpin\b|\bcvv\b|\bcvc\b|card (?:number|details|data)"
+    r"|number of (?:your|the) (?:\w+ )?card|security code|one-time code|api key|private key"
     "|seed phrase|social security|passwort|kennwort|kartennummer|prüfnummer|mot de passe"
     "|numéro de (?:votre )?carte|contraseña|clave secreta|número de (?:su |la )?tarjeta|numero (?:della "
     "|di )?carta|senha|número d[oe] (?:seu )?cartão|wachtwoord|kaartnummer|pincode|パスワード|密码"
@@ -159,6 +170,8 @@ SECRETS: Final = (
 """What no support team asks for."""
 TO_AGENTS: Final = (
     r"(?:dear |hi |hello |note (?:to|for) (?:the )?|attention |to the |for the |@)(?:support )?agents?\b"
+    r"|\bdear colleagues?\b"
+    r"|\bliebe[rs]? kolleg|\bchers? collègues?\b|\bestimad[oa]s? coleg"
     r"|\bagents?\s*[:,]|\bnote to (?:self|support|staff|team)|internal (?:note|only|use)"
     r"|before (?:you )?send(?:ing)? this|this draft|\bthe draft\b|\[draft\]|copy (?:and|&) paste|(?:set|change"
     "|raise|lower) (?:the |this )?(?:ticket|priority)|mark (?:this|the) (?:ticket|as)|close (?:this|the) ticket"
@@ -170,13 +183,16 @@ TO_AGENTS: Final = (
 """Words to the team, which a customer must not read and an agent must not follow."""
 MACHINE: Final = (
     "system prompt|as an ai|language model|as a(?:n)? (?:large )?(?:language|ai) |my (?:instructions|guidelines"
-    "|rules)|(?:ignore|disregard|forget) (?:all |any )?(?:previous|prior|above|earlier)|you are (?:chatgpt"
+    "|rules)"
+    "|(?:ignore|disregard|forget) (?:(?:all|any|everything|the|your|every|of) )*(?:previous|prior|above|earlier"
+    "|instructions)|you are (?:chatgpt"
     r"|an? (?:ai|assistant))|chatgpt|openai|json object|json schema|\b(?:developer|jailbreak) mode"
     r"|prompt injection|\bthe sources? (?:say|state|do|does|mention)|according to (?:the )?sources?\b|source \[?\d"
     r"|systemprompt|sprachmodell|als ki\b|meine anweisungen|ignorier(?:e|en sie) (?:alle|die)|modèle de langage"
     r"|en tant qu['’]ia|mes instructions|ignore[rz]? (?:les|toutes)|modelo de lenguaje|como ia\b|mis instrucciones"
     "|ignora (?:las|todas|le|tutte)|modello linguistico|modelo de linguagem|minhas instruções|taalmodel"
-    "|mijn instructies"
+    r"|mijn instructies|(?:vergiss|vergessen sie|oublie[rz]?|olvida|dimentica|esqueça|vergeet) (?:\w+ ){0,2}"
+    "(?:anweisungen|instructions|instrucciones|istruzioni|instruções|instructies)"
 )  # fmt: skip
 """What a model says about itself."""
 NUMBER_WORDS: Final = {

@@ -25,7 +25,7 @@ QUOTED = re.compile(r"<blockquote\b", re.IGNORECASE)
 HINT_LENGTH = 300
 OVER = "the ticket is solved"
 READ = "an earlier run has read this message already"
-REPLIED = "a person has replied to the customer since"
+REPLIED = "a person has replied to the customer"
 TAKEN_BACK = "the request was taken back"
 SWITCHED_OFF = "the settings leave this to people (living)"
 
@@ -83,7 +83,7 @@ def no_longer(occasion: str, ticket: Ticket, past: Sequence[Handled], settings: 
             return OVER
         if not new_words(ticket, past):
             return READ
-        return REPLIED if has_replied(ticket, past, bot_id) else ""
+        return REPLIED if has_replied(ticket, bot_id) else ""
     if occasion.startswith(ASKED) and not settings.living.asked:
         return SWITCHED_OFF
     if occasion.startswith(TAG):
@@ -106,12 +106,17 @@ def new_words(ticket: Ticket, past: Sequence[Handled]) -> list[Message]:
     ]
 
 
-def has_replied(ticket: Ticket, past: Sequence[Handled], bot_id: str) -> bool:
-    """Say whether a person has answered the customer since the last run that was done."""
-    done = _last_done(past)
-    return done is not None and any(
+def written_since(ticket: Ticket, heard: str | None) -> list[Message]:
+    """Return what customers have written after the message `heard`."""
+    later = _since(ticket, Handled(CREATED, done=True, skipped=False, at=0.0, heard=heard))
+    return [one for one in later if one.author is Author.CUSTOMER and one.public]
+
+
+def has_replied(ticket: Ticket, bot_id: str) -> bool:
+    """Say whether a person has answered the customer; a first message by an agent is the ticket itself."""
+    return any(
         one.author is Author.AGENT and one.public and not one.automatic and (one.author_id or "?") != bot_id
-        for one in _since(ticket, done)
+        for one in ticket.messages[1:]
     )
 
 

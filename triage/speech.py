@@ -182,6 +182,8 @@ def _never_sure(case: _Case) -> list[str]:
         found.append("automatic mail")
     if any(one.author is not Author.CUSTOMER and one.public for one in ticket.messages):
         found.append("a person has answered already")
+    if any(one.author is Author.AGENT and not one.public and not one.automatic for one in ticket.messages):
+        found.append("somebody has written a private note")
     if any(REFERENCE.search(one.body) for one in ticket.messages if one.author is Author.CUSTOMER):
         found.append("the customer quotes something of ours")
     return found + _not_a_letter(ticket)

@@ -22,7 +22,7 @@ from triage.decision import Decision, decide
 from triage.delta import MOOD, delta_note, title
 from triage.draft import Draft
 from triage.errors import Gone, Refused, Wait
-from triage.later import CREATED, for_judging, new_words, newest_id
+from triage.later import CREATED, GONE, for_judging, new_words, newest_id
 from triage.note import Material, compose
 from triage.note_parts import render_html
 from triage.settings import Mode
@@ -64,8 +64,9 @@ def judge_again(run: Run, tools: Tools) -> None:
     _wait_for_turn(scene)
     tools.checkpoint("after_read")
     judged = for_judging(scene.ticket, scene.bot_id)
+    run = _as_kept(scene)
     with steps.timed("classify"):
-        answer = _classify(scene, judged)
+        answer = classify(judged, run, tools, heard=newest_id(scene.ticket))
     tools.checkpoint("after_classify")
     with steps.timed("knowledge"):
         answer, sources = look_up(judged, answer, run, tools)
@@ -119,12 +120,12 @@ def _wait_for_turn(scene: Scene) -> None:
         raise Wait(TOO_MANY.format(limit=limit), ended[-limit] + HOUR - now)
 
 
-def _classify(scene: Scene, judged: Ticket) -> Classification:
+def _as_kept(scene: Scene) -> Run:
+    """Return the run with what an earlier attempt has kept, as far as that is about the conversation as it is now."""
     run = scene.run
-    if not scene.mine and run.heard != newest_id(scene.ticket)[:40]:
-        # What an earlier attempt has kept is about a conversation that has gone on since.
-        run = replace(run, classification=None)
-    return classify(judged, run, scene.tools, heard=newest_id(scene.ticket))
+    if scene.mine or run.heard == newest_id(scene.ticket)[:40]:
+        return run
+    return replace(run, classification=None, draft=None)
 
 
 def _decide(scene: Scene, ticket: Ticket, answer: Classification) -> Decision:
@@ -170,6 +171,7 @@ def _write(scene: Scene, made: Judgement) -> None:
     if not decision.note:
         write_fields(run, scene.ticket, decision, tools)
         return
+    scene = _last_look(scene)
     note = _standing_note(scene)
     if note and _update(scene, made, note, news):
         write_fields(run, scene.ticket, decision, tools)
@@ -177,6 +179,20 @@ def _write(scene: Scene, made: Judgement) -> None:
         _add_note(scene, made, news)
     else:
         write_fields(run, scene.ticket, decision, tools)
+
+
+def _last_look(scene: Scene) -> Scene:
+    """Return the scene with what was written while the model thought; Gone where it ends the run.
+
+    Elsewhere the helpdesk itself refuses a note on a ticket that has changed.
+    """
+    if not scene.tools.connector.edits_notes:
+        return scene
+    ticket = scene.tools.connector.look(scene.run.ticket_id)
+    reason = f"the ticket is {ticket.status}" if ticket.status in GONE else scene.no_longer(ticket)
+    if reason and not scene.mine:
+        raise Gone(reason)
+    return replace(scene, ticket=replace(scene.ticket, messages=ticket.messages))
 
 
 def _standing_note(scene: Scene) -> Effect | None:

@@ -26,7 +26,7 @@ from triage.decision import Decision, decide
 from triage.draft import Draft, Wishes
 from triage.errors import Gone
 from triage.exchange import recorded
-from triage.later import newest_id
+from triage.later import newest_id, written_since
 from triage.note import Material, compose
 from triage.note_parts import Link
 from triage.settings import Mode
@@ -86,7 +86,9 @@ def triage(run: Run, tools: Tools) -> None:
     with steps.timed("reply"):
         holding = partial(hold_for, run, tools)
         mine = (tools.connector, tools.store, tools.settings, tools.desk, holding, tools.checkpoint)
-        ticket, speech = speak_up(Turn(run, answer, decision, draft, sources, *mine), ticket)
+        # What an earlier attempt has kept answers what was written by then.
+        behind = bool(run.classification) and bool(written_since(ticket, run.heard))
+        ticket, speech = speak_up(Turn(run, answer, decision, draft, sources, *mine, behind=behind), ticket)
     decision.steps += speech.reasons
     decision.note = decision.note and (speech.level != SILENT or NOTE in effects)
     if NOTE not in effects or effects[NOTE].state == PLANNED:
@@ -142,9 +144,13 @@ def classify(ticket: Ticket, run: Run, tools: Tools, *, heard: str) -> Classific
         # As long as the columns: what a server calls its model is not ours to bound.
         classifier=answer.classifier[:40],
         model=answer.model[:120],
-        tokens_in=answer.tokens_in,
-        tokens_out=answer.tokens_out,
-        cost_usd=answer.cost_usd,
+        # On top of what an earlier attempt has paid for an answer that could not be kept.
+        tokens_in=run.tokens_in + answer.tokens_in,
+        tokens_out=run.tokens_out + answer.tokens_out,
+        cost_usd=run.cost_usd + answer.cost_usd,
+        # Made from that answer.
+        draft=None,
+        drafted="",
         # Later runs go on from here.
         heard=heard[:40],
     )
@@ -181,15 +187,16 @@ def draft_reply(
     with recorded(tools.store.exchanges.of(run.id)):
         draft = tools.draft(ticket, answer, decision, sources, wishes)
     said = answer.model_copy(update={"auto_response_draft": draft.plain})
+    paid = tools.store.runs.get(run.id) or run
     kept = tools.store.runs.save(
         run,
         classification=said.model_dump(),
         draft=draft.model_dump(),
         drafted=draft.state,
         model=(draft.model or answer.model)[:120],
-        tokens_in=answer.tokens_in + draft.tokens_in,
-        tokens_out=answer.tokens_out + draft.tokens_out,
-        cost_usd=answer.cost_usd + draft.cost_usd,
+        tokens_in=paid.tokens_in + draft.tokens_in,
+        tokens_out=paid.tokens_out + draft.tokens_out,
+        cost_usd=paid.cost_usd + draft.cost_usd,
     )
     hold(kept)
     return draft

@@ -49,9 +49,13 @@ class Turn:
     hold: Callable[[str], None]
     """Lengthens the run's lease right before a call, or raises: another worker has it. Given the step's name."""
     checkpoint: Callable[[str], None]
+    behind: bool = False
+    """The customer has written on since the draft was made."""
 
     def speak(self, ticket: Ticket) -> Speech:
         """Return how far Tandem goes on `ticket` as it is now."""
+        if self.behind:
+            return Speech(NOTE, [WRITTEN_AGAIN])
         return speak(ticket, self.answer, self.decision, self.draft, self.settings, self.desk, self.sources)
 
 
