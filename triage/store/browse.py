@@ -6,6 +6,7 @@ has come, so a filter that fits nothing among a million rows costs as little as 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
@@ -117,6 +118,13 @@ class Browse:
             found = [Run(**row) for row in rows]
         newest = sorted(found, key=lambda row: (row.created_at, row.id), reverse=True)
         return Page(newest, page.further, page.looked_back_to)
+
+    def among(self, ids: Sequence[int], state: str, desk: str = "") -> list[int]:
+        """Return those of the deliveries `ids` (CHUNK at most) that are in `state`, of one desk or of all."""
+        query = select(deliveries.c.id).where(deliveries.c.id.in_(ids), deliveries.c.state == state)
+        query = query.where(deliveries.c.desk == desk) if desk else query
+        with self._reader.connect() as connection:
+            return list(connection.execute(query.order_by(deliveries.c.id)).scalars())
 
     def sample(self, desk: str, since: float, limit: int) -> list[Decided]:
         """Return about `limit` done runs of `desk` begun since then, spread evenly, oldest first."""
