@@ -54,6 +54,11 @@ class Overview:
     desks: list[DeskRow]
 
     @property
+    def is_calm(self) -> bool:
+        """Say whether no number is red."""
+        return all(tile.level != "bad" for tile in self.tiles)
+
+    @property
     def is_grave(self) -> bool:
         """Say whether one of the alarms keeps tickets waiting."""
         return any(alarm.kind not in MILD for alarm in self.alarms)

@@ -20,7 +20,7 @@ from triage.errors import SettingsError
 from triage.rotation import begin, end, names_of
 from webhooks.frame import Answer, Console, to
 
-BYTES = 32
+BYTES = 24
 MISSING = "Paste the signing secret that Zendesk shows."
 TAKEN_UP = "{desk} accepts the new secret within seconds, and the old one until you remove it."
 ENDED = {"finish": "The old secret of {desk} is gone.", "back": "The new secret of {desk} is gone; the old one stays."}
@@ -40,7 +40,7 @@ class Secret:
     def make(self, desk: str) -> Answer:
         """Put a new secret beside the old one; Freshdesk's is made here and shown this once, Zendesk's was pasted."""
         is_made = self._console.desk(desk).platform == "freshdesk"
-        secret = secrets.token_urlsafe(BYTES) if is_made else self._console.field("secret")
+        secret = secrets.token_hex(BYTES) if is_made else self._console.field("secret")
         if not secret:
             flash(MISSING)
             return to("secret", desk=desk)
