@@ -22,6 +22,7 @@ from triage.classify.calibration import SURELY
 from triage.classify.correction import Corrected, Correction, corrected, threshold_at
 from triage.classify.recalibrate import as_said
 from triage.classify.refit import LEAST, LEAST_FOR_THRESHOLDS, Seen, fit_temperature, refit
+from triage.draft_quotes import no_model_draft
 from triage.environment import read_environment
 from triage.settings import Settings
 from triage.store import Store, open_store
@@ -33,7 +34,7 @@ from triage.ticket import Ticket
 from workers import tasks
 from workers.calibrate import APPLIED, FAILED, NOT_APPLIED, THRESHOLDS, TOO_FEW, calibrate, calibrate_due, evidence
 from workers.corrections import corrections_of
-from workers.runtime import LOOK_EVERY_SECONDS, Runtime
+from workers.runtime import LOOK_EVERY_SECONDS, Answers, Runtime
 
 LABELS = ("P0_critical", "P1_high", "P2_medium", "P3_low")
 
@@ -338,7 +339,8 @@ class TestWorkers:
     ) -> None:
         targeted = settings.model_copy(update={"target_precision": 0.95})
         runtime = Runtime(read_environment(), targeted)
-        runtime.__dict__ |= {"store": sqlite_store, "_build": lambda _: FakeClassifier(answer(sure=0.99))}
+        fake = FakeClassifier(answer(sure=0.99))
+        runtime.__dict__ |= {"store": sqlite_store, "_build": lambda given: Answers(given, fake, no_model_draft)}
         ticket = Ticket(desk="acme", id="1")
         clock = time.monotonic()
         monkeypatch.setattr("workers.runtime.time.monotonic", lambda: clock)

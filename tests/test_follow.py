@@ -84,7 +84,8 @@ class TestTriage:
             "gold",
             60,
         )
-        assert "SLA by policy: first response within 60 min, 50 min left." in bench.connector.tickets["7"].notes[0].html
+        (note,) = bench.connector.tickets["7"].notes
+        assert "SLA by policy:</b> first response within 60 min, 50 min left." in note.html
 
     def test_in_mode_watch_too(self, bench: Bench) -> None:
         bench.set(mode=Mode.WATCH)

@@ -31,13 +31,14 @@ from triage.classify.splits import folds, groups_of, split
 from triage.classify.training import Material, learn
 from triage.classify.views import Lens, Linear, Recipe, Wording, fit_view
 from triage.decision import decide
+from triage.draft_quotes import no_model_draft
 from triage.environment import Environment
 from triage.settings import DEFAULT_TEAMS, Mode, Settings
 from triage.store import Store
 from triage.store.models import KEPT, NewModel
 from triage.ticket import Ticket
 from workers import runtime as runtime_module
-from workers.runtime import Runtime
+from workers.runtime import Answers, Runtime
 
 WORDS = {"red": "apple cherry rose ruby", "blue": "ocean sky berry jeans", "grey": "stone cloud ash steel"}
 
@@ -336,7 +337,8 @@ def test_a_worker_uses_a_newly_activated_model_without_a_restart(
 ) -> None:
     monkeypatch.setattr("triage.classify.shared_encoder", lambda: ENCODER)
     worker = Runtime(Environment(), settings)
-    worker.__dict__ |= {"store": sqlite_store, "_build": lambda _: FakeClassifier(answer("billing"))}
+    fake = FakeClassifier(answer("billing"))
+    worker.__dict__ |= {"store": sqlite_store, "_build": lambda given: Answers(given, fake, no_model_draft)}
     before = worker.classifier_of("acme")
     assert before.classify(ticket("ocean")).primary_team == "billing"
     sqlite_store.models.activate("acme", new(blob=head.to_bytes()), time.time())

@@ -86,7 +86,7 @@ def test_writes_them_once(file: Path) -> None:
     assert file.read_text() == after
     assert run("sla", "import", "--desk", "acme", "--write", "--replace").exit_code == 0
     assert file.read_text() == after
-    assert [path.name for path in file.parent.iterdir() if path.suffix != ".db"] == ["tandem.yaml"]
+    assert [path.name for path in file.parent.iterdir() if path.is_file() and path.suffix != ".db"] == ["tandem.yaml"]
 
 
 def test_says_what_is_missing(file: Path) -> None:

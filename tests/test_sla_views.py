@@ -127,7 +127,7 @@ class TestPage:
         assert "At risk 1 soon late Breached and open 1 late Open and on time 1 Met in time 90.5%" in text
         assert "by the helpdesk's clock (1) and by policy (2)" in text
         assert "not enough history: clock order" in text
-        assert "#1003 acme first response P0 critical" in text
+        assert "#1003 ↗ acme first response P0 critical" in text
         assert "1 late already, most important first: #1003" in text
         assert "Missed: late, ended or still open." in text
         assert len(re.findall(r'data-label="Week of"', client.get("/console/sla").text)) in (3, 4)  # 19 days

@@ -78,7 +78,7 @@ class Live:
                 self._switches = self._store.controls.all()
             except SQLAlchemyError as error:
                 # Who writes looks once more and fails there, in a place that tries again.
-                logger.warning("switches cannot be read (%s)", type(error).__name__)
+                logger.info("switches cannot be read (%s)", type(error).__name__)
             finally:
                 self._read_at = time.monotonic()
                 self._lock.release()
@@ -110,4 +110,4 @@ class Live:
                 self._store.alarms.clear(EVERY_DESK, kind)
         except SQLAlchemyError as error:
             self._told.pop(kind, None)
-            logger.warning("an alarm about the settings could not be kept (%s)", type(error).__name__)
+            logger.info("an alarm about the settings could not be kept (%s)", type(error).__name__)

@@ -71,7 +71,7 @@ class _Open:
 
 
 @dataclass(frozen=True)
-class _Answers:
+class Answers:
     """Who classifies and who drafts, and the settings they were built for."""
 
     settings: Settings
@@ -87,7 +87,7 @@ class Runtime:
         self._given = settings
         self._file: SettingsFile | None = None
         self._connectors: dict[str, _Open] = {}
-        self._answers: _Answers | None = None
+        self._answers: Answers | None = None
         self._learned: dict[str, _Learned] = {}
         self._lock = threading.RLock()
 
@@ -130,7 +130,7 @@ class Runtime:
         """Return who drafts replies, as the environment and the settings ask for."""
         return self._answering().draftsman
 
-    def _answering(self) -> _Answers:
+    def _answering(self) -> Answers:
         plain = self.live.file_settings()
         with self._lock:
             known = self._answers
@@ -141,14 +141,14 @@ class Runtime:
                 known = self._answers = replace(known, settings=plain)
             return known
 
-    def _build(self, settings: Settings) -> _Answers:
+    def _build(self, settings: Settings) -> Answers:
         model: dict[str, Any] = {
             "openai_base_url": self.environment.openai_base_url,
             "openai_api_key": self.environment.openai_api_key.get_secret_value(),
             "openai_model": self.environment.openai_model,
             "spent_today": self._spent_today,
         }
-        return _Answers(settings, build_classifier(settings, **model), build_drafter(settings, **model))
+        return Answers(settings, build_classifier(settings, **model), build_drafter(settings, **model))
 
     def classifier_of(self, name: str) -> Classifier:
         """Return the classifier of desk `name`: what the desk has taught stands over the one for all desks."""
