@@ -27,6 +27,7 @@ from triage.store import Store, open_store
 from triage.store.migrate import migrate
 from webhooks.app import create_app
 from webhooks.wakeup import Wakeup
+from webhooks.wsgi import settle
 
 ROWS = 1_000_000
 CLOCKS = 50_000
@@ -85,6 +86,7 @@ class Console:
         settings = Settings(desks={"a": desk, "b": desk})
         self.client = create_app(environment, settings, self.store, Wakeup()).test_client()
         sign_in(self.client)
+        settle()
 
     def path(self, page: str) -> str:
         """Return the address of a page, with a time in the middle of the rows."""
