@@ -27,15 +27,14 @@ from triage.store import Store, open_store
 from triage.store.migrate import migrate
 from webhooks.app import create_app
 from webhooks.wakeup import Wakeup
+from webhooks.wsgi import settle
 
 ROWS = 1_000_000
 CLOCKS = 50_000
-ROUNDS = 15
+ROUNDS = 40
 # Filling takes statements longer than any of Tandem's own.
 PATIENCE_SECONDS = 900.0
 TARGET_MS = 200.0
-# Re-decides up to 1,000 runs: a calculation somebody asks for, not a page one comes across.
-WHAT_IF = "/console/policy?desk=a&mode=write&least-primary_team=70"
 PASSWORD = "a-password-for-the-benchmark"  # noqa: S105 - of a database that is thrown away
 TEAMS = ("billing", "technical_bug", "feature_request", "security")
 PAGES = {
@@ -58,6 +57,8 @@ PAGES = {
     "policy": "/console/policy",
     "audit": "/console/audit",
     "audit, no hit": "/console/audit?action=nothing",
+    # Decides up to 1,000 runs again: a calculation somebody asks for, not a page one comes across.
+    "what if": "/console/policy?desk=a&mode=write&least-primary_team=70",
 }
 NUMBERS = {
     "sqlite": "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < :count) SELECT {} FROM n",
@@ -85,6 +86,7 @@ class Console:
         settings = Settings(desks={"a": desk, "b": desk})
         self.client = create_app(environment, settings, self.store, Wakeup()).test_client()
         sign_in(self.client)
+        settle()
 
     def path(self, page: str) -> str:
         """Return the address of a page, with a time in the middle of the rows."""
@@ -128,9 +130,9 @@ def fill(store: Store, rows: int, clocks: int, now: float) -> None:
         ),
         "runs (desk, ticket_id, occasion, reference, state, owner, attempts, created_at, started_at, finished_at, "
         "reason, policy, classification, decision, classifier, model, tokens_in, tokens_out, cost_usd, timings, draft, "
-        "speech, team, priority)": (
+        "drafted, speech, team, priority)": (
             f"{desk}, {ticket}, 'created', {reference}, {state}, '', 1, {at}, {at}, {at} + 2, '', 'abc', :said, :done, "
-            f"{llm}, '', 900, 200, {cost}, :timings, :draft, 'note', {team}, {priority}"
+            f"{llm}, '', 900, 200, {cost}, :timings, :draft, 'ready', 'note', {team}, {priority}"
         ),
         "outcomes (desk, ticket_id, run_id, field, ours, theirs, agreed, written, probability, default_temperature, "
         "classifier, final, observed_at)": (
@@ -212,8 +214,7 @@ def _measured(name: str, url: str) -> list[Figure]:
     for page, path in PAGES.items():
         took = console.measure(path)
         figures.append(Figure(f"{name}: {page}, p50", median(took), "ms"))
-        figures.append(Figure(f"{name}: {page}, p95", quantiles(took, n=20)[-1], "ms", TARGET_MS))
-    figures.append(Figure(f"{name}: what if, 1,000 runs, p50", median(console.measure(WHAT_IF)), "ms"))
+        figures.append(Figure(f"{name}: {page}, p95", quantiles(took, n=20, method="inclusive")[-1], "ms", TARGET_MS))
     # By the worker, not by who looks: all days once, then three of them every five minutes.
     figures.append(Figure(f"{name}: counting every day once", console.first_count * 1000, "ms"))
     figures.append(Figure(f"{name}: counting, every five minutes", console.count * 1000, "ms"))

@@ -9,6 +9,7 @@ from typing import Any
 from fakes import answer
 from sqlalchemy import insert
 
+from triage.draft import Draft
 from triage.settings import DEFAULT_TEAMS
 from triage.store import Store
 from triage.store.deliveries import DEAD
@@ -54,6 +55,7 @@ def _rows(dice: random.Random, desk: str, number: int, at: float, now: float) ->
     steps = [f"primary_team: {team} with {sure:.0%} (needs 50%)", "mode tag: a private note is written"]
     is_dead = number % 40 == 39
     cost = round(dice.uniform(0.0004, 0.004), 5) if model else 0.0
+    draft = dice.choice(DRAFTS)
     run = {
         "desk": desk,
         "ticket_id": ticket,
@@ -74,7 +76,8 @@ def _rows(dice: random.Random, desk: str, number: int, at: float, now: float) ->
         "tokens_out": 210 if model else 0,
         "cost_usd": cost,
         "timings": {"read": 0.41, "classify": 1.2 if model else 0.02, "knowledge": 0.05, "note": 0.62, "tags": 0.3},
-        "draft": dice.choice(DRAFTS),
+        "draft": draft,
+        "drafted": Draft.model_validate(draft).state if draft else "none",
         "speech": "note",
         "team": team,
         "priority": priority,

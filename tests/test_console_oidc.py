@@ -232,6 +232,7 @@ def test_new_keys_of_the_provider_are_fetched(client: FlaskClient, provider: Pro
         ({"email": "eve@acme.example"}, {"oidc_viewers": "*"}, "viewer"),
         ({"email": "eve@acme.example"}, {"oidc_viewers": "eve@acme.example"}, "viewer"),
         ({"email": "ada@acme.example", "email_verified": False}, {}, ""),
+        ({"email": "ada@acme.example", "email_verified": "false"}, {}, ""),
         ({"email": None, "groups": ["ops"]}, {"oidc_claim": "groups", "oidc_admins": "ops"}, "admin"),
         ({"groups": ["sales"]}, {"oidc_claim": "groups", "oidc_admins": "ops", "oidc_viewers": "sales"}, "viewer"),
         ({"groups": None}, {"oidc_claim": "groups", "oidc_admins": "ops"}, ""),
@@ -252,6 +253,16 @@ def test_roles_come_from_claims(
     page = client.get("/console/desks")
     assert ("Stop all writing" in page.text) == (role == "admin")
     assert (page.status_code == 200) == bool(role)
+
+
+def test_nobody_is_written_down_by_an_address_that_may_be_anothers(
+    provider: Provider, settings: Settings, sqlite_store: Store
+) -> None:
+    provider.person = PERSON | {"sub": "666", "groups": ["ops"], "email_verified": False, "preferred_username": "ada"}
+    known = environment(provider, oidc_claim="groups", oidc_admins="ops")
+    client = create_app(known, settings, sqlite_store, FakeWakeup()).test_client()
+    assert come_back(client, provider.authorize(leave(client))).status_code == 303
+    assert sqlite_store.audit.recent(1)[0].actor == "console:666"
 
 
 def test_a_provider_that_is_away_is_said_so(client: FlaskClient, provider: Provider) -> None:

@@ -15,7 +15,7 @@ from triage.settings import Settings
 from triage.store import Store, audit, browse
 from triage.store.audit import Sought
 from triage.store.browse import Wanted
-from triage.store.days import AGREED, DRAFTS, KEPT_DAYS, MODELS, PAIRS, RUNS, VOTES, day_of
+from triage.store.days import AGREED, DRAFTS, KEPT_DAYS, MODELS, PAIRS, RUNS, day_of
 from triage.store.deliveries import DEAD
 from webhooks.app import create_app
 from webhooks.login import User
@@ -88,9 +88,9 @@ class TestRecord:
         assert [row.ticket_id for row in record.deliveries] == ["70045"]
         one = record.runs[0]
         assert {effect.kind for effect in one.effects} == {"note", "tags"}
-        assert [row["purpose"] for row in one.exchanges] == ["classify"]
-        assert [row["answer"] for row in one.questions] == ["Yes"]
-        assert {row["verdict"] for row in one.votes} >= {"right"}
+        assert [row.purpose for row in one.exchanges] == ["classify"]
+        assert [row.answer for row in one.questions] == ["Yes"]
+        assert {row.verdict for row in one.votes} >= {"right"}
         assert store.tickets.record("nobody", "70045").runs == []
 
     def test_a_body_is_the_desks_own(self, store: Store) -> None:
@@ -117,11 +117,10 @@ class TestDays:
         assert sum(amount for _, amount in total(MODELS).values()) == pytest.approx(cost, abs=1e-6)
         texts = [run for run in done if (run.draft or {}).get("text")]
         withheld = [run for run in done if (run.draft or {}).get("withheld")]
-        assert (total(DRAFTS)["given"][0], total(DRAFTS)["withheld"][0]) == (len(texts), len(withheld))
+        assert (total(DRAFTS)["ready"][0], total(DRAFTS)["withheld"][0]) == (len(texts), len(withheld))
         agreement = store.outcomes.agreement("acme", 0, NOW + 1)
         assert total(AGREED) == {name: (one.n, float(one.agreed)) for name, one in agreement.items()}
         assert sum(count for count, _ in total(PAIRS).values()) == sum(one.overridden for one in agreement.values())
-        assert total(VOTES)["right"][0] == 16
 
     def test_counting_again_changes_nothing(self, store: Store) -> None:
         fill(store, NOW, 30)

@@ -168,6 +168,7 @@ TESTED_BY = {
     "triage.store.tickets": ("test_console_store.py", "through the store, on both databases"),
     "triage.what_if": ("test_console_pages.py", "through the page that shows it"),
     "webhooks.console": ("test_console.py", "through the application"),
+    "webhooks.checks": ("test_console_pages.py", "through the pages that show them"),
     "webhooks.frame": ("test_console.py", "through the pages"),
     "webhooks.overview": ("test_console.py", "through the page"),
     "webhooks.pages": ("test_console_pages.py", "every page of it is opened"),

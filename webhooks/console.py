@@ -67,6 +67,9 @@ def _gate(console: Console) -> BaseResponse | tuple[str, int] | None:
     """Answer in place of a page that may not be shown; None lets the request pass."""
     if request.endpoint in OPEN_ENDPOINTS:
         return None
+    if "\0" in request.path:
+        # No name holds one, and PostgreSQL takes it for an error of its own.
+        raise NotFound
     if console.login.missing:
         text = NOT_SET.format(names=" and ".join(console.login.missing))
         return message("Console is off", text, 503)

@@ -132,9 +132,13 @@ class Oidc:
         return dict(claims)
 
     def _user(self, claims: Mapping[str, Any]) -> User:
-        name = str(claims.get("email") or claims.get("preferred_username") or claims["sub"])
+        # Some providers write the truth as a text.
+        is_unverified = str(claims.get("email_verified", True)).casefold() == "false"
         wanted = self._environment.oidc_claim
-        if wanted == "email" and claims.get("email_verified") is False:
+        # In the audit log nobody goes by an address that may be somebody else's.
+        names = ["sub"] if is_unverified and wanted != "email" else ["email", "preferred_username", "sub"]
+        name = next(str(claims[one]) for one in names if claims.get(one))
+        if wanted == "email" and is_unverified:
             raise RefusedError(f"{name} may not sign in here: the address is not verified.")
         found = claims.get(wanted)
         mine = {str(one).casefold() for one in (found if isinstance(found, list) else [found]) if one}

@@ -6,11 +6,16 @@ from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from triage.draft import NONE, QUOTED, READY, WITHHELD
+from triage.environment import Environment
+from triage.links import DRAFT_USED
 from triage.settings import Settings
 from triage.store import Store
-from triage.store.days import AGREED, DRAFTS, MODELS, VOTES, Count, day_of
+from triage.store.days import AGREED, DRAFTS, MODELS, Count, day_of
 from triage.store.deliveries import DEAD, OPEN_STATES, Delivery
 from triage.store.marks import DESK_LOCKED, Alarm
+from webhooks import checks
+from webhooks.checks import Helpdesk
 from webhooks.shown import RunRow, Tile, run_rows
 from webhooks.words import DAY_SECONDS, FIELD_NAMES, age, usd
 
@@ -49,13 +54,19 @@ class Overview:
     desks: list[DeskRow]
 
     @property
+    def is_calm(self) -> bool:
+        """Say whether no number is red."""
+        return all(tile.level != "bad" for tile in self.tiles)
+
+    @property
     def is_grave(self) -> bool:
         """Say whether one of the alarms keeps tickets waiting."""
         return any(alarm.kind not in MILD for alarm in self.alarms)
 
 
-def look(store: Store, settings: Settings, held: frozenset[str], now: float) -> Overview:
+def look(store: Store, settings: Settings, environment: Environment, held: frozenset[str], now: float) -> Overview:
     """Return the page at `now`; `held` are the desks that are paused, with `*` where everything is stopped."""
+    helpdesks = {name: checks.helpdesk(store, name) for name in sorted(settings.desks)}
     store.days.catch_up(now)
     alarms = store.alarms.recent()
     counts = store.deliveries.counts(*OPEN_STATES, DEAD)
@@ -67,12 +78,15 @@ def look(store: Store, settings: Settings, held: frozenset[str], now: float) -> 
             _oldest(store.deliveries.oldest_open(), waiting, now),
             Tile("Dead letters", f"{dead:,}", *(("bad", "need you") if dead else ("ok", "none")), page="dead"),
             _sla(store),
+            checks.tile(
+                [*checks.own(store, environment, now), *(one for each in helpdesks.values() for one in each.findings)]
+            ),
             *_agreement(store, now),
             *_cost(store, settings, now),
             *_drafts(store, now),
         ],
         runs=run_rows(store, store.runs.recent(ROWS)),
-        desks=[_desk(store, settings, name, alarms, held) for name in sorted(settings.desks)],
+        desks=[_desk(store, settings, name, alarms, held, helpdesks[name]) for name in helpdesks],
     )
 
 
@@ -82,7 +96,9 @@ def exceptions(settings: Settings, desk: str) -> list[str]:
     return [f"{FIELD_NAMES.get(key, key)}: {mode}" for key, mode in [*known.fields.items(), *known.teams.items()]]
 
 
-def _desk(store: Store, settings: Settings, name: str, alarms: Iterable[Alarm], held: frozenset[str]) -> DeskRow:
+def _desk(
+    store: Store, settings: Settings, name: str, alarms: Iterable[Alarm], held: frozenset[str], helpdesk: Helpdesk
+) -> DeskRow:
     known = settings.desks[name]
     kinds = {alarm.kind for alarm in alarms if alarm.desk == name}
     level, word = "ok", "working"
@@ -90,10 +106,14 @@ def _desk(store: Store, settings: Settings, name: str, alarms: Iterable[Alarm], 
         level, word = "bad", "stopped"
     elif DESK_LOCKED in kinds:
         level, word = "bad", "locked out"
+    elif helpdesk.level == "bad":
+        level, word = "bad", f"broken: {helpdesk.word}"
     elif name in held:
         level, word = "warning", "paused"
     elif kinds:
         level, word = "warning", "has an alert"
+    elif helpdesk.word:
+        level, word = "warning", f"check: {helpdesk.word}"
     newest = store.deliveries.newest_of(name)
     return DeskRow(name, known.platform, known.mode, exceptions(settings, name), level, word, newest)
 
@@ -153,9 +173,9 @@ def _drafts(store: Store, now: float) -> list[Tile]:
     kinds: Counter[str] = Counter()
     for one in _period(store, DRAFTS, now):
         kinds[one.key] += one.count
-    given, withheld = kinds["given"], kinds["withheld"]
-    if not given and not withheld:
+    if not kinds.keys() - {NONE}:
         return []
-    used = sum(one.count for one in _period(store, VOTES, now) if one.key == "draft_used")
-    words = f"{used:,} said used, {withheld:,} withheld"
-    return [Tile("Drafts, 30 days", f"{given:,}", "", words, page="quality")]
+    since = (day_of(now) - PERIOD_DAYS + 1) * float(DAY_SECONDS)
+    used = store.feedback.tally(since, now + 1).verdicts.get(DRAFT_USED, 0)
+    words = f"{kinds[QUOTED]:,} quoted instead, {kinds[WITHHELD]:,} withheld; {used:,} said used"
+    return [Tile("Drafts ready, 30 days", f"{kinds[READY]:,}", "", words, page="quality")]

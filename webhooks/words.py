@@ -7,12 +7,20 @@ from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
+from triage.clean_html import html_to_text
+
 DAY_SECONDS = 86_400
 FIELD_NAMES = {
     "primary_team": "Team",
     "priority": "Priority",
     "sentiment": "Sentiment",
     "churn_risk": "Churn risk",
+}
+SPEAKERS = {
+    "silent": "nobody: silent, without a note",
+    "note": "a person, with our note",
+    "safe": "a person; our note says “safe to send”",
+    "reply": "Tandem, in public",
 }
 # What a chart is drawn in; the style sheet scales it.
 CHART_WIDTH, CHART_HEIGHT = 320, 80
@@ -93,6 +101,16 @@ def messages(sent: str) -> list[tuple[str, str]]:
     ]
 
 
+def readable(html: str) -> str:
+    """Return a note's text without its markup."""
+    return html_to_text(html).strip() or html
+
+
+def speaker(level: str) -> str:
+    """Return who spoke about a ticket."""
+    return SPEAKERS.get(level, level or "–")
+
+
 def line(shares: Sequence[float | None]) -> str:
     """Return the points of a line over shares from 0 to 1, evenly spaced; gaps are left out."""
     step = CHART_WIDTH / max(1, len(shares) - 1)
@@ -124,6 +142,8 @@ FILTERS: dict[str, Callable[..., object]] = {
     "messages": messages,
     "plain": plain,
     "pretty": pretty,
+    "readable": readable,
+    "speaker": speaker,
     "usd": usd,
     "utc": utc,
     "value": value,

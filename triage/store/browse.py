@@ -6,6 +6,7 @@ has come, so a filter that fits nothing among a million rows costs as little as 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
@@ -58,6 +59,17 @@ class Page(Generic[Row]):
     """Where the search stopped before the page was full; older rows may fit, too."""
 
 
+@dataclass(frozen=True)
+class Decided:
+    """What a done run was told and came to; rows of older versions may lack anything."""
+
+    id: int
+    ticket_id: str
+    reference: str
+    classification: dict[str, Any] | None
+    decision: dict[str, Any] | None
+
+
 class Browse:
     """Reads pages."""
 
@@ -107,21 +119,32 @@ class Browse:
         newest = sorted(found, key=lambda row: (row.created_at, row.id), reverse=True)
         return Page(newest, page.further, page.looked_back_to)
 
-    def sample(self, desk: str, since: float, limit: int) -> list[Run]:
-        """Return about `limit` done runs of `desk` begun since then, spread evenly, oldest first."""
-        begun = select(func.min(runs.c.id), func.max(runs.c.id)).where(runs.c.created_at >= since)
+    def among(self, ids: Sequence[int], state: str, desk: str = "") -> list[int]:
+        """Return those of the deliveries `ids` (CHUNK at most) that are in `state`, of one desk or of all."""
+        query = select(deliveries.c.id).where(deliveries.c.id.in_(ids), deliveries.c.state == state)
+        query = query.where(deliveries.c.desk == desk) if desk else query
         with self._reader.connect() as connection:
-            first, last = connection.execute(begun).one()
-            if first is None:
+            return list(connection.execute(query.order_by(deliveries.c.id)).scalars())
+
+    def sample(self, desk: str, since: float, limit: int) -> list[Decided]:
+        """Return about `limit` done runs of `desk` begun since then, spread evenly, oldest first."""
+        # From both ends of the index of times: the smallest id of a period would be looked for in all of its rows.
+        begun = select(runs.c.id).where(runs.c.created_at >= since).limit(1)
+        with self._reader.connect() as connection:
+            first = connection.execute(begun.order_by(runs.c.created_at, runs.c.id)).scalar()
+            last = connection.execute(begun.order_by(runs.c.created_at.desc(), runs.c.id.desc())).scalar()
+            if first is None or last is None:
                 return []
             step = max(1, (last - first + 1) // limit)
             ids = range(first, last + 1, step)
-            found: list[Run] = []
+            found: list[Decided] = []
+            # Not their drafts and sources: those are most of a row.
+            columns = [runs.c[name] for name in Decided.__dataclass_fields__]
             for start in range(0, len(ids), CHUNK):
-                query = select(runs).where(
+                query = select(*columns).where(
                     runs.c.id.in_(ids[start : start + CHUNK]), runs.c.desk == desk, runs.c.state == DONE
                 )
-                found += [Run(**row) for row in connection.execute(query.order_by(runs.c.id)).mappings()]
+                found += [Decided(**row) for row in connection.execute(query.order_by(runs.c.id)).mappings()]
         return found[:limit]
 
     def _ticket_of(self, wanted: Wanted) -> tuple[str, str] | None:

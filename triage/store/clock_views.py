@@ -119,7 +119,7 @@ class ClockViews:
         query = query.where(_is(desk)) if desk else query
         query = query.order_by(which[1], clocks.c.id).limit(limit)
         with self._reader.connect() as connection:
-            return [OpenClock(**row) for row in connection.execute(query).mappings()]
+            return [OpenClock(*row) for row in connection.execute(query).all()]
 
 
 def _is(desk: str) -> Any:

@@ -11,10 +11,10 @@ from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from sqlalchemy import ColumnElement, Connection, Engine, and_, case, delete, func, select
+from sqlalchemy import ColumnElement, Connection, Engine, and_, delete, func, select
 
 from triage.store.engine import insert_into, reader_of
-from triage.store.tables import day_counts, feedback, outcomes, runs
+from triage.store.tables import day_counts, outcomes, runs
 
 DAY_SECONDS = 86_400
 KEPT_DAYS = 92
@@ -27,9 +27,8 @@ RUNS = "runs"  # state; runs; US dollars
 MODELS = "models"  # classifier; runs; US dollars
 AGREED = "agreed"  # field; final outcomes; of them as we had it
 PAIRS = "pairs"  # field, ours, theirs by tabs; final outcomes in which people had it otherwise
-DRAFTS = "drafts"  # given, withheld, quoted (passages in its place) or none; done runs
+DRAFTS = "drafts"  # ready, withheld, quoted (passages in its place) or none; done runs
 SPEECH = "speech"  # level; done runs
-VOTES = "votes"  # verdict; votes
 LONGEST_KEY = 450
 
 
@@ -115,7 +114,6 @@ class Days:
             found = [
                 *_runs(connection, begin, end),
                 *_outcomes(connection, begin, end),
-                *_votes(connection, begin, end),
                 (COUNTED, "*", "", 1, now),
             ]
         sums: dict[tuple[str, str, str], tuple[int, float]] = defaultdict(lambda: (0, 0.0))
@@ -134,22 +132,19 @@ Found = Iterable[tuple[str, str, str, int, float]]
 
 
 def _runs(connection: Connection, begin: float, end: float) -> Found:
-    has_text = func.coalesce(runs.c.draft["text"].as_string(), "") != ""
-    has_withheld = func.coalesce(runs.c.draft["withheld"][0].as_string(), "") != ""
-    has_quotes = func.coalesce(runs.c.draft["quotes"][0]["text"].as_string(), "") != ""
-    draft = case((has_text, "given"), (has_withheld, "withheld"), (has_quotes, "quoted"), else_="none")
-    by = (runs.c.desk, runs.c.state, runs.c.classifier, runs.c.speech, draft)
+    by = (runs.c.desk, runs.c.state, runs.c.classifier, runs.c.speech, runs.c.drafted)
     query = (
         select(*by, func.count(), func.sum(runs.c.cost_usd))
         .where(runs.c.created_at >= begin, runs.c.created_at < end)
         .group_by(*by)
     )
-    for desk, state, classifier, speech, kind, count, cost in connection.execute(query):
+    for desk, state, classifier, speech, drafted, count, cost in connection.execute(query):
         yield RUNS, desk, state, count, cost
         if classifier:
             yield MODELS, desk, classifier, count, cost
         if state == "done":
-            yield DRAFTS, desk, kind, count, 0.0
+            if drafted:
+                yield DRAFTS, desk, drafted, count, 0.0
             if speech:
                 yield SPEECH, desk, speech, count, 0.0
 
@@ -161,13 +156,6 @@ def _outcomes(connection: Connection, begin: float, end: float) -> Found:
         yield AGREED, desk, field, count, float(count) if agreed else 0.0
         if not agreed:
             yield PAIRS, desk, "\t".join((field, ours, theirs)), count, 0.0
-
-
-def _votes(connection: Connection, begin: float, end: float) -> Found:
-    by = (feedback.c.desk, feedback.c.verdict)
-    query = select(*by, func.count()).where(_between(feedback.c.created_at, begin, end)).group_by(*by)
-    for desk, verdict, count in connection.execute(query):
-        yield VOTES, desk, verdict, count, 0.0
 
 
 def _between(column: ColumnElement[float], begin: float, end: float) -> ColumnElement[bool]:

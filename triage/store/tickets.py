@@ -11,6 +11,9 @@ from triage.store.deliveries import COLUMNS as DELIVERY_COLUMNS
 from triage.store.deliveries import Delivery
 from triage.store.effects import Effect
 from triage.store.engine import reader_of
+from triage.store.exchanges import Exchange
+from triage.store.feedback import Vote
+from triage.store.questions import Question
 from triage.store.runs import Run
 from triage.store.tables import acts, deliveries, effects, exchanges, feedback, outcomes, questions, runs
 
@@ -26,9 +29,9 @@ class OneRun:
 
     run: Run
     effects: list[Effect]
-    exchanges: list[Row]
-    questions: list[Row]
-    votes: list[Row]
+    exchanges: list[Exchange]
+    questions: list[Question]
+    votes: list[Vote]
     outcomes: list[Row]
 
 
@@ -64,7 +67,10 @@ class Tickets:
                 OneRun(
                     run,
                     [Effect(**row) for row in parts["effects"].get(run.id, [])],
-                    *(parts[name].get(run.id, []) for name in ("exchanges", "questions", "feedback", "outcomes")),
+                    [Exchange(**row) for row in parts["exchanges"].get(run.id, [])],
+                    [Question(**row) for row in parts["questions"].get(run.id, [])],
+                    [_vote(row) for row in parts["feedback"].get(run.id, [])],
+                    parts["outcomes"].get(run.id, []),
                 )
                 for run in found
             ],
@@ -90,3 +96,7 @@ class Tickets:
             for row in connection.execute(query).mappings():
                 found.setdefault(row["run_id"], []).append(dict(row))
         return found
+
+
+def _vote(row: Row) -> Vote:
+    return Vote(**{name: row[name] for name in Vote.__dataclass_fields__})

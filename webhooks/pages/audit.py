@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import re
 import time
 from collections.abc import Iterator, Mapping
 
@@ -19,8 +20,9 @@ ROWS = 100
 # A file of more rows is asked for month by month.
 MOST_EXPORTED = 100_000
 EXPORTED_AT_ONCE = 1000
-# A spreadsheet takes these for the beginning of a formula (owasp.org, "CSV Injection").
-FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n")
+# A spreadsheet takes these for a formula, at the beginning of a cell and after the separator of some countries
+# (owasp.org, "CSV Injection"); the last four are theirs in full width.
+FORMULA = re.compile(r"(^[\t\r\n]|(?:^|;)\s*[=+\-@\uff1d\uff0b\uff0d\uff20])")
 FIELDS = ("actor", "action", "desk", "subject", "since", "until")
 COLUMNS = ("at", "actor", "action", "desk", "subject", "detail")
 
@@ -40,7 +42,11 @@ def sought(given: Mapping[str, str]) -> Sought:
 
 def safe(cell: str) -> str:
     """Return a cell that no spreadsheet carries out."""
-    return f"'{cell}" if cell.startswith(FORMULA) else cell
+    return FORMULA.sub(_quoted, cell)
+
+
+def _quoted(found: re.Match[str]) -> str:
+    return f";'{found[1][1:]}" if found[1].startswith(";") else f"'{found[1]}"
 
 
 def lines(entries: Iterator[Entry]) -> Iterator[str]:

@@ -62,11 +62,14 @@ def register(routes: Blueprint, console: Console) -> None:
         return replayed(replay(store, console.wakeup, [delivery_id]), REPLAYED, desk)
 
     def replay_chosen() -> Response:
+        desk = console.desk_of_form()
         chosen = [int(one) for one in request.form.getlist("id")[:REPLAY_LIMIT] if one.isdecimal() and len(one) < 19]
         if not chosen:
             flash(NOTHING_CHOSEN)
-            return to("dead")
-        return replayed(replay(store, console.wakeup, chosen), REPLAYED, "")
+            return to("dead", desk=desk or None)
+        # Only what the page offers: dead letters, and of its desk where it shows one.
+        dead_ones = store.browse.among(chosen, DEAD, desk)
+        return replayed(replay(store, console.wakeup, dead_ones), REPLAYED, desk)
 
     def replay_dead() -> Response:
         desk = console.desk_of_form()

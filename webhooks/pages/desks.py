@@ -15,8 +15,9 @@ from triage.settings import Desk, Mode
 from triage.store.deliveries import Delivery
 from triage.store.marks import DESK_LOCKED, POLLED
 from triage.switching import MEANING, Switcher
+from webhooks import checks
+from webhooks.checks import Helpdesk
 from webhooks.frame import Answer, Console, to
-from workers import health
 
 AS_IN_FILE = "file"
 """What the form says for "back to what the file says"."""
@@ -48,6 +49,7 @@ class DeskView:
     last_delivery: Delivery | None
     polled_at: float | None
     token_days: int | None
+    helpdesk: Helpdesk
 
 
 def view(console: Console, name: str, desk: Desk, switches: dict[str, str], is_paused: bool, now: float) -> DeskView:
@@ -65,6 +67,7 @@ def view(console: Console, name: str, desk: Desk, switches: dict[str, str], is_p
         last_delivery=store.deliveries.newest_of(name),
         polled_at=polled[1] if polled else None,
         token_days=desk.token_days_left(datetime.fromtimestamp(now, UTC).date()),
+        helpdesk=checks.helpdesk(store, name),
     )
 
 
@@ -82,7 +85,6 @@ class Desks:
         now, switches, held = time.time(), self._console.store.controls.all(), self._console.held()
         # Fresh, so that what was just switched shows at once.
         known = laid_over(self._console.file_settings, switches).desks
-        checks = [*health.database(self._console.store, now), health.disk(self._console.environment)]
         return self._console.show(
             "desks",
             now,
@@ -91,7 +93,8 @@ class Desks:
                 for name in sorted(known)
             ],
             is_stopped=EVERY_DESK in held,
-            checks=checks,
+            checks=checks.own(self._console.store, self._console.environment, now),
+            levels=checks.LEVELS,
             modes=list(Mode),
             meaning=MEANING,
             choices=FIELDS,

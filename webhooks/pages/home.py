@@ -16,7 +16,7 @@ def register(routes: Blueprint, console: Console) -> None:
 
     def home() -> str:
         now = time.time()
-        page = overview.look(console.store, console.settings, console.held(), now)
+        page = overview.look(console.store, console.settings, console.environment, console.held(), now)
         return console.show("home", now, page=page)
 
     def dismiss() -> Response:

@@ -12,8 +12,11 @@ from werkzeug.exceptions import BadRequest
 from triage.controlled import FIELDS
 from triage.settings import Mode, Settings
 from triage.store import Store
+from triage.store.days import RUNS, day_of
+from triage.store.runs import DONE
 from triage.switching import MEANING
 from triage.what_if import MOST_RUNS, Comparison, Past, changed_settings, compare
+from webhooks import rules as rules_words
 from webhooks.frame import Console
 
 PERIOD_SECONDS = 7 * 86_400.0
@@ -39,6 +42,8 @@ class Policy:
     target: float | None
     rules: list[Rule]
     teams: dict[str, Mode]
+    speech: list[str]
+    """Who may speak, in sentences."""
 
 
 def policy_of(settings: Settings, name: str) -> Policy:
@@ -48,7 +53,14 @@ def policy_of(settings: Settings, name: str) -> Policy:
         Rule(one, desk.fields.get(one, desk.mode), getattr(thresholds, one), str(desk.mapped_fields.get(one, "")))
         for one in FIELDS
     ]
-    return Policy(name, desk.mode, settings.target_precision_of(name), rules, dict(desk.teams))
+    return Policy(
+        name,
+        desk.mode,
+        settings.target_precision_of(name),
+        rules,
+        dict(desk.teams),
+        rules_words.speech(settings.speech_of(desk)),
+    )
 
 
 def what_if(store: Store, settings: Settings, name: str, given: Mapping[str, str], now: float) -> Comparison:
@@ -82,6 +94,12 @@ def past_of(store: Store, name: str, now: float) -> list[Past]:
     ]
 
 
+def done_in_period(store: Store, name: str, now: float) -> int:
+    """Return how many runs the period has, as the worker counted them; its first day is counted whole."""
+    counts = store.days.total(RUNS, day_of(now - PERIOD_SECONDS), day_of(now), name)
+    return sum(one.count for one in counts if one.key == DONE)
+
+
 def register(routes: Blueprint, console: Console) -> None:
     """Add the routes."""
 
@@ -103,6 +121,9 @@ def register(routes: Blueprint, console: Console) -> None:
             modes=list(Mode),
             meaning=MEANING,
             most=MOST_RUNS,
+            living=rules_words.living(settings.living),
+            questions=rules_words.questions(settings),
+            of=done_in_period(console.store, desk, now) if asked else 0,
         )
 
     console.page(routes, "policy", "policy", policy, label="Policy")

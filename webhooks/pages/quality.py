@@ -15,7 +15,8 @@ from flask import Blueprint
 
 from triage.store import Store
 from triage.store.calibrations import StoredCalibration
-from triage.store.days import AGREED, DRAFTS, MODELS, PAIRS, RUNS, VOTES, Count, day_of
+from triage.store.days import AGREED, DRAFTS, MODELS, PAIRS, RUNS, Count, day_of
+from triage.store.feedback import Tally
 from webhooks.frame import Console
 from webhooks.words import DAY_SECONDS, FIELD_NAMES
 
@@ -72,7 +73,7 @@ class Quality:
 
     agreement: list[Agreement]
     pairs: list[Confusion]
-    votes: list[tuple[str, int]]
+    votes: Tally
     drafts: dict[str, int]
     weeks: list[Week]
     calibrations: list[tuple[str, StoredCalibration]]
@@ -88,15 +89,13 @@ def look(store: Store, desks: Iterable[str], desk: str, now: float) -> Quality:
     def counts(name: str) -> list[Count]:
         return store.days.of(name, begin, today, desk)
 
-    votes, drafts = Counter[str](), Counter[str]()
-    for one in counts(VOTES):
-        votes[one.key] += one.count
+    drafts = Counter[str]()
     for one in counts(DRAFTS):
         drafts[one.key] += one.count
     return Quality(
         agreement=agreement(counts(AGREED), last),
         pairs=confusions(counts(PAIRS)),
-        votes=votes.most_common(),
+        votes=store.feedback.tally(begin * float(DAY_SECONDS), now + 1, [desk] if desk else []),
         drafts=dict(drafts),
         weeks=weeks(counts(RUNS), counts(MODELS), last),
         calibrations=[(name, one) for name in desks if desk in ("", name) for one in store.calibrations.active(name)],

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -52,6 +53,8 @@ class RunView:
     seconds: float
     longest: float
     """Of its steps; 1 where none took time."""
+    changed: list[tuple[str, str, str]] | None
+    """(field, label that stood, label now) of a later run; None for the first one."""
 
     @property
     def run(self) -> Run:
@@ -59,10 +62,19 @@ class RunView:
         return self.record.run
 
 
-def view(one: OneRun) -> RunView:
-    """Return a run as its section shows it; rows of older versions may lack anything."""
-    timings = one.run.timings or {}
-    return RunView(one, judged_of(one), sum(timings.values()), max([*timings.values(), 0.0]) or 1.0)
+def views(found: Sequence[OneRun]) -> list[RunView]:
+    """Return runs, the newest first, as their sections show them; rows of older versions may lack anything."""
+    shown, stands, is_later = [], dict[str, str](), False
+    for one in reversed(found):
+        judged = judged_of(one)
+        # What Tandem is not sure of takes nothing back.
+        sure = {each.field: each.label for each in judged if each.is_sure}
+        changed = [(field, stands.get(field, ""), label) for field, label in sure.items() if label != stands.get(field)]
+        timings = one.run.timings or {}
+        longest = max([*timings.values(), 0.0]) or 1.0
+        shown.append(RunView(one, judged, sum(timings.values()), longest, changed if is_later and judged else None))
+        stands, is_later = stands | sure, is_later or bool(judged)
+    return shown[::-1]
 
 
 def judged_of(one: OneRun) -> list[Judged]:
@@ -99,7 +111,7 @@ class Page:
             desk=desk,
             ticket_id=ticket_id,
             record=record,
-            runs=[view(one) for one in record.runs],
+            runs=views(record.runs),
             url=ticket_url(self._console.settings, desk, ticket_id),
         )
 
