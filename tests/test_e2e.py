@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import random
 import signal
 import socket
 import subprocess
@@ -17,7 +18,7 @@ from typing import Any
 import pytest
 
 from commands.sandboxed import SETTINGS, control, sandbox_environment, start_sandbox, start_tandem
-from commands.stack import ROOT, Stack, StartError, free_port
+from commands.stack import ROOT, Stack, StartError, free_port, port_taken
 from triage.store import Store, open_store
 from triage.store.migrate import migrate
 
@@ -254,9 +255,17 @@ def test_on_postgresql(tmp_path: Path, postgres_url: str) -> None:
         running.stop()
 
 
+def three_free_ports() -> int:
+    """Return the first of three in a row, below those that other tests are given by the system."""
+    while True:
+        port = random.randrange(20_000, 32_000, 3)
+        if not any(port_taken(port + more) for more in range(3)):
+            return port
+
+
 def test_killing_up_leaves_nothing_behind(tmp_path: Path) -> None:
     """Every child dies with its parent, even by kill -9: no orphaned server keeps a port."""
-    port = free_port()
+    port = three_free_ports()
     values = dict(os.environ) | {"PORT": str(port), "DATABASE_URL": "", "REDIS_URL": ""}
     command = [sys.executable, "manage.py", "up", "--every", "60"]
     with (tmp_path / "out").open("w") as out:
