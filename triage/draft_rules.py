@@ -44,7 +44,7 @@ _I: Final = re.IGNORECASE
 _UNSEEN: Final = re.compile(
     "[\x00-\x09\x0b-\x1f\x7f-\x9f\u00ad\u034f\u061c\u115f\u1160\u180e\u200b-\u200f\u202a-\u202e\u2060-\u206f\u3164\ufe00-\ufe0f\ufeff\uffa0\ufff9-\ufffb\ud800-\udfff\U000e0000-\U000e0fff]"
 )
-_TAG: Final = re.compile(r"<[a-z/!?][^<>]{0,300}>|&(?:#\d+|#x[0-9a-f]+|[a-z]{2,8});|<!--|<<+|>>+|<\|", _I)
+_TAG: Final = re.compile(r"<[a-z/!?]|&(?:#\d+|#x[0-9a-f]+|[a-z]{2,8});|<<+|>>+|<\|", _I)
 _MARKDOWN: Final = re.compile(r"\[[^\[\]]{0,200}\]\s?\(|!\[|```|\|\s*-{3,}|^\s*\|.*\|\s*$|\[[^\[\]]{1,80}\]:\s")
 _DECORATION: Final = re.compile(
     r"\*{1,3}(?=\S)|(?<=\S)\*{1,3}|(?<!\w)_{1,2}(?=\w)|(?<=\w)_{1,2}(?!\w)|`+|^\s{0,3}#{1,6}\s+|^\s{0,3}>\s?"
