@@ -6,7 +6,7 @@ import http.client
 import json
 import threading
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -100,6 +100,26 @@ class Sender:
 
         with ThreadPoolExecutor(at_once) as pool:
             list(pool.map(one_after_the_other, ones))
+
+    def while_it_lasts(
+        self, ones: Sequence[One], fault: Callable[[], None], seconds: float, within: float = 90
+    ) -> float:
+        """Have a fault of so many seconds happen while webhooks about `ones` come.
+
+        Returns how long after its end a ticket was done that came after it.
+        """
+        before, (last, *first) = self.house.received(), ones
+        at_once = min(SENDERS, len(first) // 3)
+        with ThreadPoolExecutor(1) as pool:
+            # So that they go on coming until the fault is over.
+            pause = 1.2 * seconds * at_once / len(first)
+            sending = pool.submit(self.insist_on, first, at_once=at_once, pause=pause)
+            self.house.wait("first webhooks", lambda: self.house.received() > before)
+            fault()
+            self.insist(last)
+            recovered = self.house.goes_on("a run after it", within)
+            sending.result()
+        return recovered
 
     def slowest(self) -> float:
         """Return the seconds of the answer that took longest."""

@@ -12,7 +12,7 @@ import signal
 import time
 import urllib.request
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 
 import pytest
 from redis import Redis
@@ -20,7 +20,7 @@ from redis import Redis
 from tests.chaos.conftest import Scale, together
 from tests.chaos.cuttable import Cuttable
 from tests.chaos.house import House, One
-from tests.chaos.sender import SENDERS, Sender
+from tests.chaos.sender import Sender
 
 BACK_SECONDS = 10.0
 SLOWEST_SECONDS = 2.0
@@ -133,10 +133,10 @@ def test_redis_is_in_trouble(
     sent: dict[str, list[One]] = {}
     recovered: dict[str, float] = {}
     for name, fault in faults.items():
-        sender = Sender(house)
+        sender, seconds = Sender(house), SHORT if scale.short else LONG
         count = scale.tickets // len(faults) + 6
         sent[name] = house.flood(count, silent=True)
-        recovered[name] = _happens(fault, house, sender, sent[name], SHORT if scale.short else LONG)
+        recovered[name] = sender.while_it_lasts(sent[name], partial(fault, house, seconds), seconds)
         assert sender.slowest() <= SLOWEST_SECONDS, f"{name}: a webhook took {sender.slowest():.1f} s"
         assert {answer.status for answer in sender.answers} <= {200, 202}, f"{name}: a webhook needs no broker"
         assert not sender.broken_promises(), name
@@ -145,21 +145,6 @@ def test_redis_is_in_trouble(
     for name in faults:
         tell(name, house.audit(of=sent[name]), recovered[name], BACK_SECONDS)
     assert not [line for line in house.lines if "started again" in line and not line.startswith("redis")]
-
-
-def _happens(fault: Fault, house: Cuttable, sender: Sender, ones: list[One], seconds: float) -> float:
-    """Have the fault happen while webhooks come; return how long after its end the next ticket was done."""
-    before, (last, *first) = house.received(), ones
-    with ThreadPoolExecutor(1) as pool:
-        # So that they go on coming until the fault is over.
-        at_once = min(SENDERS, len(first) // 3)
-        sending = pool.submit(sender.insist_on, first, at_once=at_once, pause=1.2 * seconds * at_once / len(first))
-        house.wait("first webhooks", lambda: house.received() > before)
-        fault(house, seconds)
-        sender.insist(last)
-        recovered = house.goes_on("a run after it", 90)
-        sending.result()
-    return recovered
 
 
 def _kill(house: House) -> None:
