@@ -6,7 +6,7 @@ import shutil
 import tempfile
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +15,10 @@ import pytest
 
 # Ours among the sessions: not to be ended with the others.
 OURS = "chaos"
+END_OTHERS = (
+    "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+    f" WHERE application_name <> '{OURS}' AND backend_type = 'client backend'"
+)
 
 
 class Postgres:
@@ -49,30 +53,21 @@ class Postgres:
                 cursor = session.execute(statement)  # type: ignore[arg-type]
             return cursor.fetchall() if cursor.description else []
 
-    def drop_connections(self, share: float = 1.0) -> None:
+    def drop_connections(self, share: float) -> None:
         """End this share of the sessions of others, in whatever transaction they are."""
-        ended = f"application_name <> '{OURS}' AND backend_type = 'client backend' AND random() < {share}"
-        self.say(f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE {ended}")
+        self.say(f"{END_OTHERS} AND random() < {share}")
 
     @contextmanager
     def nothing_left(self) -> Iterator[None]:
         """Take every connection there is."""
-        taken: list[psycopg.Connection[Any]] = []
+        taken = [self.session()]
         try:
             for _ in range(3):
-                self.drop_connections()
-                while True:
-                    try:
+                # Over a session we have: there may be no other.
+                taken[0].execute(END_OTHERS)
+                with suppress(psycopg.OperationalError):
+                    while True:
                         taken.append(self.session())
-                    except psycopg.OperationalError:
-                        break
-                    if len(taken) == 1:
-                        session = taken[0]
-                # Who came in between is thrown out over the first of ours.
-                session.execute(
-                    "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
-                    f" WHERE application_name <> '{OURS}' AND backend_type = 'client backend'"
-                )
             yield
         finally:
             for one in taken:
