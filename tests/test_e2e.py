@@ -65,31 +65,6 @@ def test_a_worker_killed_at_any_step_leaves_one_note(tandem: Tandem) -> None:
     assert all(tandem.has_tags(vendor, id_) for vendor, id_ in sent)
 
 
-def test_the_queue_may_hang_be_lost_and_come_back(tandem: Tandem) -> None:
-    """A hung broker holds no webhook, a lost queue loses no ticket, and nothing must be restarted."""
-    redis = tandem.process("redis")
-    os.kill(redis.pid, signal.SIGSTOP)
-    try:
-        start = time.monotonic()
-        assert tandem.ticket("zendesk")
-        tandem.wait("webhook", lambda: sum(tandem.store.deliveries.counts().values()) == 1, 15)
-        assert time.monotonic() - start < 10, "by default a hung Redis holds a sender for ever"
-    finally:
-        os.kill(redis.pid, signal.SIGCONT)
-    tandem.wait("note after the hang", lambda: tandem.has_tags("zendesk", "1"), 60)
-
-    os.kill(redis.pid, signal.SIGKILL)
-    redis.wait(10)
-    for file in (tandem.folder / "redis").rglob("*"):
-        if file.is_file():
-            file.unlink()
-    lost = tandem.ticket("freshdesk")
-    time.sleep(3)
-    assert sum(tandem.store.deliveries.counts().values()) == 2, "a webhook needs no broker"
-    tandem.wait("note after the loss", lambda: tandem.has_tags("freshdesk", lost), 60)
-    assert (tandem.notes("zendesk", "1"), tandem.notes("freshdesk", lost)) == (1, 1)
-
-
 def test_a_write_whose_answer_is_lost_is_not_repeated(tandem: Tandem) -> None:
     """The helpdesk applies the note and answers with an error: the retry must find it."""
     notes = [

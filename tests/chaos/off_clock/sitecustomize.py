@@ -15,14 +15,13 @@ _FILE = Path(os.environ["CLOCK_FILE"])
 
 
 def _follow() -> None:
-    travel = time_machine.travel(time.time(), tick=True)
-    traveller, off = travel.start(), 0.0
-    ready = False
+    traveller, ready = time_machine.travel(time.time(), tick=True).start(), False
     while True:
-        wanted = float(_FILE.read_text() or 0)
-        if wanted != off:
-            traveller.shift(wanted - off)
-            off = wanted
+        off = float(_FILE.read_text() or 0)
+        # Not from when travelling began: until then some seconds may have passed on a busy machine.
+        error = time_machine.escape_hatch.time.time() + off - time.time()
+        if abs(error) > 0.01:
+            traveller.shift(error)
         if not ready:
             ready = True
             _READY.set()
