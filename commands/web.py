@@ -4,6 +4,7 @@ import signal
 import sys
 
 import click
+from flask import Flask
 from waitress import serve
 
 from commands.shared import checked_settings
@@ -28,10 +29,15 @@ def command(host: str, threads: int) -> None:
     environment, _ = checked_settings()
     # Waitress lets the requests under way end on SystemExit.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
+    listen(build(), host, environment.port, threads)
+
+
+def listen(app: Flask, host: str, port: int, threads: int) -> None:
+    """Serve `app` until the process is told to end."""
     serve(
-        build(),
+        app,
         host=host,
-        port=environment.port,
+        port=port,
         threads=threads,
         channel_timeout=SILENCE_SECONDS,
         cleanup_interval=5,

@@ -16,10 +16,12 @@ from sqlalchemy.exc import SQLAlchemyError
 from triage.live import Current
 from triage.settings import Desk
 from triage.store import Store
-from triage.store.deliveries import ASK, CLOCK, CREATED, IGNORED, RECEIVED, UNREADABLE
+from triage.store.arrivals import ASK, CLOCK, CREATED, IGNORED, RECEIVED, UNREADABLE, Arrival
 from triage.store.marks import BOT
 from webhooks import freshdesk, zendesk
+from webhooks.announcer import Announcer
 from webhooks.base import Call, Kind, Knock
+from webhooks.inbox import Inbox
 from webhooks.wakeup import Wakeup
 
 logger = logging.getLogger(__name__)
@@ -56,7 +58,8 @@ class Edge:
     def __init__(self, current: Current, store: Store, wakeup: Wakeup) -> None:
         self._current = current
         self._store = store
-        self._wakeup = wakeup
+        self._inbox = Inbox(store)
+        self._announcer = Announcer(store, wakeup)
         self._bots: dict[str, tuple[str, float]] = {}
 
     def blueprint(self) -> Blueprint:
@@ -87,19 +90,20 @@ class Edge:
             return answer, 503
 
     def _store_and_answer(self, desk: str, knock: Knock, body: bytes, now: float) -> tuple[Response, int]:
-        received = self._store.deliveries.receive(
-            desk,
-            knock.key,
+        arrival = Arrival(
+            desk=desk,
+            key=knock.key,
             ticket_id=knock.ticket_id,
             event=knock.event,
             body=body,
-            now=now,
+            at=now,
             state=STATES.get(knock.kind, RECEIVED),
             reason=knock.reason,
             occasion=OCCASIONS.get(knock.kind, CREATED),
         )
-        if received.needs_queueing and self._wakeup.send(received.id):
-            self._mark_queued(received.id)
+        received = self._inbox.receive(arrival)
+        if received.needs_queueing:
+            self._announcer.announce(received.id)
         logger.info("webhook: desk=%s delivery=%d kind=%s new=%s", desk, received.id, knock.kind, received.is_new)
         if not received.is_new:
             return jsonify(status="duplicate"), 200
@@ -108,13 +112,6 @@ class Edge:
         if knock.kind is Kind.IGNORE:
             return jsonify(status="ignored"), 202
         return jsonify(status="accepted", delivery=received.id), 202
-
-    def _mark_queued(self, delivery_id: int) -> None:
-        try:
-            self._store.deliveries.mark_queued(delivery_id, time.time())
-        except SQLAlchemyError as error:
-            # The call is stored and announced; the sweep may announce it once more, which does no harm.
-            logger.warning("delivery %d not marked as queued (%s)", delivery_id, type(error).__name__)
 
     def _without_own_writes(self, desk: str, knock: Knock) -> Knock:
         if knock.kind in (Kind.WORK, Kind.CLOCK, Kind.ASK) and knock.actor_id and knock.actor_id == self._bot(desk):
