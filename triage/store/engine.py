@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sqlite3
 import zlib
 from pathlib import Path
 from typing import Any
@@ -9,7 +10,7 @@ from typing import Any
 from sqlalchemy import Connection, Engine, Table, create_engine, event, text
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import make_url
-from sqlalchemy.exc import DisconnectionError
+from sqlalchemy.exc import DBAPIError, DisconnectionError
 
 from triage.errors import SettingsError
 
@@ -92,7 +93,15 @@ def _begin(connection: Connection) -> None:
     # A plain BEGIN takes a read snapshot and cannot be turned into a write while others write: with eight writers
     # four of five transactions fail with "database is locked", whatever the busy time-out.
     reads = connection.get_execution_options().get("reads_only", False)
-    connection.exec_driver_sql("BEGIN" if reads else "BEGIN IMMEDIATE")
+    begin = "BEGIN" if reads else "BEGIN IMMEDIATE"
+    try:
+        # Past SQLAlchemy, which takes longer over this word than SQLite over the whole transaction.
+        driver = connection.connection.driver_connection
+        assert driver is not None
+        driver.execute(begin)
+    except sqlite3.Error as error:
+        # As SQLAlchemy would have raised it.
+        raise DBAPIError.instance(begin, None, error, sqlite3.Error) from error
 
 
 def reader_of(engine: Engine) -> Engine:
