@@ -134,10 +134,11 @@ class Helpdesk(ABC):
 
     def _is_newcomer(self, raw: Mapping[str, Any], person: Mapping[str, Any]) -> bool:
         """Say whether `raw` is the only ticket of `person`: both came into being in one go, just now."""
-        key, now = f"requester {raw.get('requester_id')}", datetime.now(UTC)
-        # Who sends a form twice within a second has two tickets.
-        first = self._cache.get(key, lambda: raw["id"])
-        return bool(first == raw["id"] and is_newcomer(when(person.get("created_at")), when(raw.get("created_at")), now))
+        first = self._cache.get(f"requester {raw.get('requester_id')}", lambda: raw["id"])
+        if first != raw["id"]:
+            # Who sends a form twice within a second has two.
+            return False
+        return is_newcomer(when(person.get("created_at")), when(raw.get("created_at")), datetime.now(UTC))
 
     def _groups(self) -> dict[str, str]:
         found: dict[str, str] = self._cache.get("groups", self._load_groups) or {}
