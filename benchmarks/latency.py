@@ -12,7 +12,6 @@ import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from pathlib import Path
 from statistics import median, quantiles
 from typing import Any
@@ -21,6 +20,7 @@ import requests
 from sqlalchemy import select
 
 from benchmarks.calls import BODY, COMPANY, DESKS, EARLIER
+from benchmarks.knock import knock
 from benchmarks.outside import MODEL
 from benchmarks.result import Figure, Result
 from commands.sandboxed import control, sandbox_environment, start_sandbox, start_tandem
@@ -30,7 +30,6 @@ from triage.environment import variables
 from triage.store import Store, open_store
 from triage.store.deliveries import OPEN_STATES
 from triage.store.tables import deliveries, runs
-from webhooks import zendesk
 
 TICKETS, SHORT_TICKETS = 100, {"embedded": 10, "llm": 4}
 MODEL_SECONDS = 1.0
@@ -99,19 +98,11 @@ class Idle:
 
     def knock(self, vendor: str, ticket_id: str) -> tuple[float, float]:
         """Send the webhook of a new ticket; return when it left and when its answer was read."""
-        value = f'{{"event":"ticket_created","ticket_id":"{ticket_id}"}}'
-        headers = {"X-Webhook-Secret": self.values["SANDBOX_FRESHDESK_WEBHOOK_SECRET"]}
-        if vendor == "zendesk":
-            value = (
-                f'{{"type":"zen:event-type:ticket.created","id":"{vendor}-{ticket_id}","account_id":1,'
-                f'"subject":"zen:ticket:{ticket_id}","detail":{{"id":"{ticket_id}"}},"event":{{}}}}'
-            )
-            secret, at = self.values["SANDBOX_ZENDESK_WEBHOOK_SECRET"], f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ}"
-            headers = {zendesk.SIGNATURE: zendesk.sign(secret, at, value.encode()), zendesk.TIMESTAMP: at}
-        headers["Content-Type"] = "application/json"
+        secret = self.values[f"SANDBOX_{vendor.upper()}_WEBHOOK_SECRET"]
+        body, headers = knock(vendor, ticket_id, secret)
         left = time.time()
         answer = self.sender.post(
-            f"{self.url}/webhooks/{vendor}/{DESKS[vendor]}", data=value.encode(), headers=headers, timeout=10
+            f"{self.url}/webhooks/{vendor}/{DESKS[vendor]}", data=body, headers=headers, timeout=10
         )
         read = time.time()
         if answer.status_code != 202:

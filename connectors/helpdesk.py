@@ -57,6 +57,8 @@ class Helpdesk(ABC):
         self._settings = desk
         self._budget = budget
         self._cache = Cache()
+        # Apart from the others: it fills up with tickets and is emptied then.
+        self._recent = Cache()
         self._api: Client = self._open()
 
     @property
@@ -125,16 +127,16 @@ class Helpdesk(ABC):
     def _asked_before(self, raw: Mapping[str, Any], load: Callable[[], Before]) -> Before:
         """Return what `load` brings, kept for later looks at the same ticket; a list that failed is not kept."""
         key = f"before {raw.get('requester_id')} {raw['id']}"
-        kept: Before | None = self._cache.peek(key)
+        kept: Before | None = self._recent.peek(key)
         if kept is None:
             kept = load()
             if kept[0].open is not None:
-                self._cache.keep(key, kept)
+                self._recent.keep(key, kept)
         return kept
 
     def _is_newcomer(self, raw: Mapping[str, Any], person: Mapping[str, Any]) -> bool:
         """Say whether `raw` is the only ticket of `person`: both came into being in one go, just now."""
-        first = self._cache.get(f"requester {raw.get('requester_id')}", lambda: raw["id"])
+        first = self._recent.get(f"requester {raw.get('requester_id')}", lambda: raw["id"])
         if first != raw["id"]:
             # Who sends a form twice within a second has two.
             return False
