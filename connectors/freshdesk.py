@@ -17,6 +17,7 @@ from typing import Any, ClassVar
 from connectors import freshdesk_clocks, freshdesk_reply, freshdesk_schedules, freshdesk_solutions, freshdesk_ticket
 from connectors.base import Account, Articles, Changes, Fields, History, Leak, Past, Written
 from connectors.budget import ACCOUNT, BULK_SPARE, Need
+from connectors.cache import Cache
 from connectors.freshdesk_customer import Customers
 from connectors.freshdesk_errors import FreshdeskDialect
 from connectors.freshdesk_poll import PAGE_SIZE, Place, iso
@@ -24,6 +25,7 @@ from connectors.freshdesk_tags import TagList
 from connectors.freshdesk_ticket import HALF_AN_ANSWER
 from connectors.helpdesk import (
     SKIPPED_AFTER_LEAK,
+    Before,
     Helpdesk,
     check_reference,
     set_together_else_alone,
@@ -62,6 +64,8 @@ NEXT = re.compile(r"""rel\s*=\s*["']?next\b""")
 TICKET_CREDITS = 8.0
 # Ticket with conversations, requester and stats, company.
 LOOK_CREDITS = 5.0
+# How long the answer of our own write is as good as a look of its own: less than one call takes.
+SEEN_SECONDS = 0.1
 # Each include of a list costs two.
 LIST_WITH_TEXT = 5.0
 SCOPES = {1: "global access", 2: "group access", 3: "restricted access"}
@@ -92,6 +96,7 @@ class Freshdesk(Helpdesk):
         signed = StaticCredential(f"Basic {pair}")
         api = Client(f"{desk.url}/api/v2", signed, self._dialect, self._budget, self._guard)
         self._customers = Customers(api)
+        self._seen = Cache(SEEN_SECONDS)
         return api
 
     def account(self) -> Account:
@@ -114,26 +119,33 @@ class Freshdesk(Helpdesk):
             ]
         )
         raw = freshdesk_ticket.living(self._ticket(ticket_id, INCLUDES))
+        customer = self._customers.of(raw)
+        found, rated = self._asked_before(raw, lambda: self._history(raw, customer[1]))
+        return self._normal(raw, self._cache.peek("groups") or {}, customer, found, rated)
+
+    def _history(self, raw: dict[str, Any], contact: dict[str, Any]) -> Before:
+        if self._is_newcomer(raw, contact):
+            return Others(open=0), None
         found = others(self._customers.tickets(raw), text(raw["id"]), self._month_ago(), freshdesk_ticket.status)
-        return self._normal(raw, self._cache.peek("groups") or {}, found, self._customers.rating(raw))
+        return found, self._customers.rating(raw)
 
     def look(self, ticket_id: str) -> Ticket:
         """Return the ticket as `read` does without the earlier ones, solved and closed ones too; Gone if deleted."""
         self._budget.admit([Need(ACCOUNT, LOOK_CREDITS)])
         raw = freshdesk_ticket.existing(self._ticket(ticket_id, f"{INCLUDES},stats"))
-        return self._normal(raw, self._groups() if ident(raw.get("group_id")) else {})
+        return self._normal(raw, self._groups() if ident(raw.get("group_id")) else {}, self._customers.of(raw))
 
     def _normal(
         self,
         raw: dict[str, Any],
         groups: Mapping[str, str],
+        customer: tuple[dict[str, Any], dict[str, Any]],
         others: Others = freshdesk_ticket.NOTHING,
         rated: Rating | None = None,
     ) -> Ticket:
         conversations = rows(raw.get("conversations"))
         if len(conversations) >= EMBEDDED:
             conversations = list(self._listed(CONVERSATIONS, text(raw["id"])))
-        customer = self._customers.of(raw)
         ticket = freshdesk_ticket.normalize(
             self.desk, self._settings, raw, conversations, customer, groups, others, rated
         )
@@ -249,7 +261,10 @@ class Freshdesk(Helpdesk):
         return after, refused | taken
 
     def _put(self, ticket_id: str, values: Mapping[str, Any]) -> dict[str, Any]:
-        held = _held(as_dict(self._api.send("PUT", TICKET, ticket_id, body=_payload(values), repeatable=True)))
+        answer = as_dict(self._api.send("PUT", TICKET, ticket_id, body=_payload(values), repeatable=True))
+        if ident(answer.get("id")):
+            self._seen.keep(ticket_id, answer)
+        held = _held(answer)
         return {name: self._group_name(held(name)) if name == "group" else held(name) for name in values}
 
     def _custom_value(self, name: str, value: str) -> Any:
@@ -266,7 +281,7 @@ class Freshdesk(Helpdesk):
         if not good:
             return Written(refused=refused)
         with ticket_lock(self._budget.redis, f"{self._budget.account}:{ticket.id}"):
-            before, after, more = TagList(self._api, ticket.id).add(good)
+            before, after, more = TagList(self._api, ticket.id, self._seen.take(ticket.id)).add(good)
         return Written(before={"tags": before}, after={"tags": after}, refused=refused | more)
 
     def remove_tags(self, ticket: Ticket, tags: tuple[str, ...]) -> Written:

@@ -17,6 +17,7 @@ from connectors import zendesk_guide, zendesk_reply, zendesk_schedules, zendesk_
 from connectors.base import Account, Articles, Changes, Fields, History, Leak, Past, Written
 from connectors.budget import ACCOUNT, BULK_SPARE, SPARE, Need
 from connectors.helpdesk import (
+    Before,
     Helpdesk,
     check_reference,
     reason,
@@ -127,14 +128,21 @@ class Zendesk(Helpdesk):
         )
         answer = self._api.get(TICKET, ticket_id, query={"include": SIDELOADS})
         raw = zendesk_ticket.living(answer)
+        found, rated = self._asked_before(raw, lambda: self._history(answer, raw))
+        return self._normal(answer, raw, found, rated)
+
+    def _history(self, answer: dict[str, Any], raw: dict[str, Any]) -> Before:
+        requester_id = ident(raw.get("requester_id"))
+        person = zendesk_ticket.people(answer).get(requester_id or "", {})
+        if self._is_newcomer(raw, person):
+            return Others(open=0), None
         # The requester's list, not the search: the search index lags minutes behind, and somebody who writes three
         # times in ten minutes is who this is for. `-id` is newest first; one page is more than anyone asks in 30 days.
         query = {"sort": "-id", "page[size]": PAGE_SIZE}
-        requester_id = ident(raw.get("requester_id"))
         page = self._probe.get(REQUESTED, requester_id, query=query) if requester_id else None
         listed = rows(page.get("tickets")) if isinstance(page, dict) else None
         found = others(listed, text(raw["id"]), self._month_ago(), zendesk_ticket.status)
-        return self._normal(answer, raw, found, zendesk_ticket.rating(listed or ()))
+        return found, zendesk_ticket.rating(listed or ())
 
     def look(self, ticket_id: str) -> Ticket:
         """Return the ticket as `read` does without the earlier ones, solved and closed ones too; Gone if deleted."""
