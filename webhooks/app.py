@@ -7,7 +7,8 @@ import time
 
 from flask import Flask, Response, jsonify
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_latest
-from werkzeug.exceptions import HTTPException
+from sqlalchemy.exc import SQLAlchemyError
+from werkzeug.exceptions import HTTPException, MethodNotAllowed
 from werkzeug.middleware.proxy_fix import ProxyFix
 
 from triage.environment import Environment
@@ -15,9 +16,10 @@ from triage.live import Live
 from triage.settings import Settings
 from triage.store import Store
 from webhooks import console
-from webhooks.edge import Edge
+from webhooks.edge import RETRY_AFTER_SECONDS, Edge
 from webhooks.feedback import Feedback
 from webhooks.metrics import StoreCollector
+from webhooks.openapi import DESCRIPTION
 from webhooks.wakeup import Wakeup
 from workers import health
 
@@ -61,14 +63,32 @@ def create_app(environment: Environment, settings: Settings | Live, store: Store
         """Return the Prometheus metrics."""
         return Response(generate_latest(registry), content_type=CONTENT_TYPE_LATEST)
 
+    @app.get("/openapi.json")
+    def openapi() -> Response:
+        """Return what the endpoints take and answer."""
+        return jsonify(DESCRIPTION)
+
+    _answer_errors(app)
+    return app
+
+
+def _answer_errors(app: Flask) -> None:
     @app.errorhandler(HTTPException)
     def http_error(error: HTTPException) -> tuple[Response, int]:
-        return jsonify(error=error.name.lower()), error.code or 500
+        answer = jsonify(error=error.name.lower())
+        if isinstance(error, MethodNotAllowed) and error.valid_methods:
+            answer.headers["Allow"] = ", ".join(sorted(error.valid_methods))
+        return answer, error.code or 500
+
+    @app.errorhandler(SQLAlchemyError)
+    def database_error(error: SQLAlchemyError) -> tuple[Response, int]:
+        logger.error("the database failed (%s)", type(error).__name__)
+        answer = jsonify(error="the database does not answer")
+        answer.headers["Retry-After"] = str(RETRY_AFTER_SECONDS)
+        return answer, 503
 
     @app.errorhandler(Exception)
     def any_error(error: Exception) -> tuple[Response, int]:
         # The message may hold the body: log the kind only.
         logger.error("unexpected %s in the web process", type(error).__name__)
         return jsonify(error="internal error"), 500
-
-    return app

@@ -256,7 +256,7 @@ def pause_after(error: Exception, attempt: int) -> float | None:
 
 
 def _spread(seconds: float) -> float:
-    return seconds * random.uniform(1.0, 1.0 + JITTER)  # noqa: S311 - spreads load, guards nothing
+    return seconds * random.uniform(1.0, 1.0 + JITTER)  # noqa: S311 - spreads load, guards nothing  # nosec B311
 
 
 def describe(error: Exception) -> str:
