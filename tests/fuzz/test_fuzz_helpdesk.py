@@ -32,8 +32,9 @@ NOTE = f"<p>{REFERENCE}</p>"
 IDS = {"zendesk": "4017", "freshdesk": "22"}
 SINCE = datetime(2022, 1, 1, tzinfo=UTC)
 OUR_TICKET = Ticket(
-    "x", "22", tags=("a", "ai_b"), stamp="2022-11-18T00:00:00Z", requester=Requester("5", "Ada", "ada@customer.example"),
-    messages=(Message("1", "customer", "x"),),  # type: ignore[arg-type]
+    "x", "22", tags=("a", "ai_b"), stamp="2022-11-18T00:00:00Z",
+    requester=Requester("5", "Ada", "ada@customer.example"), messages=(Message("1", "customer",
+    "x"),),  # type: ignore[arg-type]
 )  # fmt: skip
 
 Use = Callable[[Connector, str], Any]
@@ -98,13 +99,15 @@ RECORDED = {vendor: _recorded(vendor) for vendor in VENDORS}
 STATUSES = st.sampled_from([*[200] * 12, 201, 202, 204, 302, 400, 401, 403, 404, 405, 409, 410, 422, 429, 500, 503])
 HEADERS = st.dictionaries(
     st.sampled_from([
-        "Retry-After", "Date", "Link", "X-RateLimit-Total", "X-RateLimit-Remaining", "X-RateLimit-Used-CurrentRequest",
+        "Retry-After", "Date", "Link", "X-RateLimit-Total", "X-RateLimit-Remaining",
+        "X-RateLimit-Used-CurrentRequest",
         "ratelimit-limit", "ratelimit-remaining", "ratelimit-reset", "zendesk-rate-limit-tickets-update",
         "X-Zendesk-API-Warn", "Location", "Content-Type",
     ]),
     st.sampled_from([
-        "0", "-1", "34", "1e999", "nan", "inf", "Wed, 21 Oct 2026 07:28:00 GMT", "Wed, 21 Oct 99999999999999999999 07:28:00 GMT",
-        "Mon, 01 Jan 0001 00:00:00 +2359", "Fri, 31 Dec 9999 23:59:59 -2359", "Wed, 21 Oct 2026 07:28:00 +999999999", "x",
+        "0", "-1", "34", "1e999", "nan", "inf", "Wed, 21 Oct 2026 07:28:00 GMT",
+        "Wed, 21 Oct 99999999999999999999 07:28:00 GMT", "Mon, 01 Jan 0001 00:00:00 +2359",
+        "Fri, 31 Dec 9999 23:59:59 -2359", "Wed, 21 Oct 2026 07:28:00 +999999999", "x",
         '<https://evil.example/x?page=2>; rel="next"', "total=99999999999999999999; remaining=-5; resets=x",
         "total=100; remaining=0; resets=0", "https://evil.example/", '{:unpermitted_keys=>["a"]}',
     ])
