@@ -2,8 +2,8 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
-# Half of the tests wait for processes, so two at once are faster on one core too.
-WORKERS ?= 2
+# Half of the tests wait for processes, so three at once are faster on two cores.
+WORKERS ?= 3
 
 # Labelled tickets to measure on; none are in this repository: make eval DATA=path/to/data
 DATA ?=
@@ -23,7 +23,7 @@ smoke: $(VENV)/.run ## Push the sample tickets through and check every note
 	$(BIN)/python manage.py smoke
 
 test: $(VENV)/.test ## Run the whole test suite
-	$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile -m "not rabbitmq and not chaos"
+	$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder -m "not rabbitmq and not chaos"
 
 test-rabbitmq: $(VENV)/.test ## Run the tests that need Debian's rabbitmq-server
 	$(BIN)/python -m pytest -m rabbitmq

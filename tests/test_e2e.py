@@ -127,6 +127,8 @@ def _stop_change_go(tandem: Tandem) -> None:
     third = "  initech:\n" + SETTINGS.read_text().split("  acme:\n")[1].split("  globex:")[0]
     tandem.file.write_text(SETTINGS.read_text() + third + "tag_prefix: t_\n")
     tandem.wait("the new desk", lambda: tandem.knock("initech") == 401, 10)
+    read = "tandem.yaml has changed"
+    tandem.wait("the worker's look", lambda: any("worker:" in one and read in one for one in tandem.lines), 15)
     tandem.manage("mode", "--go")
     seconds = tandem.wait("the queue", tandem.settled, 30)
     assert seconds < 20
