@@ -20,13 +20,13 @@ from http.cookiejar import DefaultCookiePolicy
 from typing import Any, Protocol
 
 import requests
-from requests.adapters import HTTPAdapter
 from requests.auth import AuthBase
 from requests.utils import get_environ_proxies
 from urllib3.exceptions import HTTPError, NewConnectionError
 
 from connectors.budget import Budget, spread
 from connectors.verdict import Call, Dialect, Problem, Reply, Usage, doubt, judge
+from triage.deadline import DeadlineAdapter, until
 from triage.errors import FeatureOff, Retry, Stop, TandemError, Wait
 from triage.traces import span
 
@@ -91,7 +91,7 @@ Guard = Callable[[], None]
 
 
 class TooLong(Exception):
-    """An answer passed the size or time cap."""
+    """An answer passed the size cap."""
 
 
 class Client:
@@ -170,20 +170,22 @@ class Client:
 
     def _send(self, call: Call, header: str) -> Reply:
         silence, whole = READ_LIMITS if call.method == "GET" else WRITE_LIMITS
-        deadline = time.monotonic() + whole
-        with self._session.request(
-            call.method,
-            self._root + _fill(call.path, call.ids),
-            params=call.query,
-            json=call.body,
-            auth=_Signed(header),
-            timeout=(CONNECT_SECONDS, silence),
-            allow_redirects=False,
-            stream=True,
-        ) as response:
+        with (
+            until(time.monotonic() + whole),
+            self._session.request(
+                call.method,
+                self._root + _fill(call.path, call.ids),
+                params=call.query,
+                json=call.body,
+                auth=_Signed(header),
+                timeout=(CONNECT_SECONDS, silence),
+                allow_redirects=False,
+                stream=True,
+            ) as response,
+        ):
             if (sent_at := _date(response.headers.get("Date", ""))) is not None:
                 self.clock_skew = time.time() - sent_at.timestamp()
-            return _decode(response.status_code, response.headers, _drain(response, deadline))
+            return _decode(response.status_code, response.headers, _drain(response))
 
     def _account_for(self, call: Call, reply: Reply | None) -> None:
         usage: Usage = self._dialect.usage(call, reply)
@@ -199,7 +201,7 @@ def _session(root: str) -> requests.Session:
     session.proxies.update(get_environ_proxies(root))
     session.verify = os.environ.get("REQUESTS_CA_BUNDLE") or os.environ.get("CURL_CA_BUNDLE") or True
     session.trust_env = False
-    adapter = HTTPAdapter(pool_connections=2, pool_maxsize=CONNECTIONS, max_retries=0)
+    adapter = DeadlineAdapter(pool_connections=2, pool_maxsize=CONNECTIONS, max_retries=0)
     session.mount("https://", adapter)
     session.mount("http://", adapter)
     session.headers.update({"User-Agent": "Tandem/0.1", "Accept": "application/json"})
@@ -217,16 +219,13 @@ def _fill(path: str, ids: tuple[str, ...]) -> str:
     return PLACEHOLDER.sub(lambda _: next(remaining), path)
 
 
-def _drain(response: requests.Response, deadline: float) -> bytes:
+def _drain(response: requests.Response) -> bytes:
     parts, size = [], 0
-    # read1 comes back after each piece the network brings; read would sit out the whole chunk past the deadline.
     while part := response.raw.read1(CHUNK, decode_content=True):
         parts.append(part)
         size += len(part)
         if size > MAX_BYTES:
             raise TooLong(f"an answer of more than {MAX_BYTES} bytes")
-        if time.monotonic() > deadline:
-            raise TooLong("an answer that took too long")
     return b"".join(parts)
 
 

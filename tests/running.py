@@ -54,11 +54,15 @@ class Tandem:
         self.store: Store = open_store(values["DATABASE_URL"])
 
     def start(self) -> None:
-        self.stack.environment["REDIS_URL"] = self.stack.start_broker(self.folder / "redis")
+        self.stack.environment["REDIS_URL"] = self.start_broker()
         port = int(self.sandbox.rsplit(":", 1)[1])
         limit = self.calls_per_minute
         start_sandbox(self.stack, port, self.url, 0, updates=self.updates, calls_per_minute=limit)
         start_tandem(self.stack, self.port, self.folder)
+
+    def start_broker(self) -> str:
+        """Start Redis and return its address."""
+        return self.stack.start_broker(self.folder / "redis")
 
     def stop(self) -> None:
         self.store.engine.dispose()

@@ -124,6 +124,7 @@ TESTED_BY = {
     "connectors.zendesk_guide": ("test_connector_contract.py", "through the connector; and in test_knowledge_sync.py"),
     "connectors.zendesk_pages": ("test_connector_zendesk.py", "through the connector"),
     "connectors.zendesk_ticket": ("test_connector_contract.py", "through the connector"),
+    "triage.deadline": ("test_http.py", "through the client, against servers that drip"),
     "triage.classify.api": ("test_llm.py", "through the classifier, against a server that fails in every way"),
     "triage.classify.question": ("test_llm.py", "through the classifier: what the model is told"),
     "triage.classify.reply": ("test_llm.py", "through the classifier, against a server that answers anything"),

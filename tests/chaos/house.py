@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -15,7 +15,9 @@ from typing import Any
 from sqlalchemy import text
 
 from commands.sandboxed import SAMPLES
+from commands.stack import Process, Stack
 from tests.running import REFERENCE, VENDORS, Tandem
+from triage.store.engine import reader_of
 
 TRIAGED = "ai_triaged"
 # Nothing that is asked for is refused for its number: the rate limits have tests of their own.
@@ -65,11 +67,26 @@ class Person:
     """`priority` and `group` as the sandbox shows them."""
 
 
+@dataclass
+class Surroundings(Stack):
+    """Processes of which each may have variables of its own."""
+
+    own: dict[str, dict[str, str]] = field(default_factory=dict)
+    """By the process's name."""
+
+    def start(self, name: str, command: list[str], extra: Mapping[str, str] | None = None) -> Process:
+        """Start one child with its own variables over the others."""
+        return super().start(name, command, {**(extra or {}), **self.own.get(name, {})})
+
+
 class House(Tandem):
     """Tandem under load."""
 
+    stack: Surroundings
+
     def __init__(self, folder: Path, database_url: str = "", **more: Any) -> None:
         super().__init__(folder, database_url, **{"calls_per_minute": CALLS_PER_MINUTE} | more)
+        self.stack = Surroundings(self.stack.environment, self.stack.on_line, folder=self.stack.folder)
         self.sent: list[One] = []
         self.people: dict[One, Person] = {}
 
@@ -112,7 +129,7 @@ class House(Tandem):
 
     def in_flight(self) -> list[int]:
         """Return the ids of the runs somebody holds now."""
-        with self.store.engine.connect() as connection:
+        with reader_of(self.store.engine).connect() as connection:
             return list(connection.execute(text("SELECT id FROM runs WHERE state = 'running'")).scalars())
 
     def ended(self, runs: Iterable[int]) -> bool:
@@ -121,12 +138,12 @@ class House(Tandem):
 
     def finished(self) -> int:
         """Return how many runs are over."""
-        with self.store.engine.connect() as connection:
+        with reader_of(self.store.engine).connect() as connection:
             query = "SELECT count(*) FROM runs WHERE state IN ('done', 'skipped', 'dead')"
             return int(connection.execute(text(query)).scalar_one())
 
     def _open_runs(self) -> list[int]:
-        with self.store.engine.connect() as connection:
+        with reader_of(self.store.engine).connect() as connection:
             query = "SELECT id FROM runs WHERE state IN ('running', 'waiting')"
             return list(connection.execute(text(query)).scalars())
 
@@ -136,7 +153,7 @@ class House(Tandem):
         query = text("SELECT count(*) FROM runs WHERE started_at >= :since AND finished_at IS NOT NULL")
 
         def begun_and_over() -> bool:
-            with self.store.engine.connect() as connection:
+            with reader_of(self.store.engine).connect() as connection:
                 return bool(connection.execute(query, {"since": since}).scalar_one())
 
         return self.wait(what, begun_and_over, seconds)
@@ -150,12 +167,17 @@ class House(Tandem):
 
         return self.wait("quiet", calm, seconds)
 
-    def audit(self, expected: Callable[[One], bool] = lambda _one: True) -> Audit:
-        """Count what the helpdesks hold; `expected` says of which tickets a note is to be there at all."""
-        time.sleep(SETTLE_SECONDS)
+    def audit(self, expected: Callable[[One], bool] = lambda _one: True, *, of: Sequence[One] | None = None) -> Audit:
+        """Count what the helpdesks hold; `expected` says of which tickets a note is to be there at all.
+
+        `of` these tickets: of some of them, once the house is known to be quiet; else of all that were sent.
+        """
+        if of is None:
+            time.sleep(SETTLE_SECONDS)
+        sent = self.sent if of is None else of
         held = {(vendor, id_): ticket for vendor in VENDORS for id_, ticket in self.tickets(vendor).items()}
         lost, second, public, overwritten = [], [], [], []
-        for one in self.sent:
+        for one in sent:
             ticket = held[one]
             ours = [comment for comment in ticket["comments"] if REFERENCE in comment["html"]]
             if expected(one) and (not ours or TRIAGED not in ticket["tags"]):
@@ -166,7 +188,7 @@ class House(Tandem):
                 public.append(one)
             if (person := self.people.get(one)) and not _stands(person, ticket):
                 overwritten.append(one)
-        return Audit(len(self.sent), lost, second, public, overwritten)
+        return Audit(len(sent), lost, second, public, overwritten)
 
 
 def _stands(person: Person, ticket: dict[str, Any]) -> bool:
