@@ -9,7 +9,7 @@ import sys
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +26,8 @@ REFERENCE = "Tandem · ref TDM-"
 class Tandem:
     """One running Tandem and its sandbox.
 
-    `updates` has the sandbox tell of changes too, `settings` stands below the sandbox's two desks in `tandem.yaml`.
+    `updates` has the sandbox tell of changes too, `settings` stands below the sandbox's two desks in `tandem.yaml`,
+    `of_desk` in each of the two, `variables` beside the others in the environment.
     """
 
     def __init__(
@@ -36,6 +37,8 @@ class Tandem:
         *,
         updates: bool = False,
         settings: str = "",
+        of_desk: str = "",
+        variables: Mapping[str, str] | None = None,
         calls_per_minute: int | None = None,
     ) -> None:
         self.folder = folder
@@ -47,9 +50,10 @@ class Tandem:
         values = dict(os.environ) | sandbox_environment(sandbox_port)
         # A copy, so that a test may change it while everything runs.
         self.file = folder / "tandem.yaml"
-        self.file.write_text(SETTINGS.read_text() + settings)
+        desks = SETTINGS.read_text().replace("    context_fields:", f"{of_desk}    context_fields:")
+        self.file.write_text(desks + settings)
         values |= {"PORT": str(self.port), "DATABASE_URL": database_url or f"sqlite:///{folder}/tandem.db"}
-        values |= {"TANDEM_CONFIG": str(self.file)}
+        values |= {"TANDEM_CONFIG": str(self.file)} | dict(variables or {})
         self.stack = Stack(values, lambda name, line: self.lines.append(f"{name}: {line}"))
         self.store: Store = open_store(values["DATABASE_URL"])
 
@@ -80,9 +84,10 @@ class Tandem:
     def forget(self, name: str) -> None:
         self.stack.processes = [process for process in self.stack.processes if process.name != name]
 
-    def act(self, one: tuple[str, str], **wanted: object) -> None:
-        """Have a person do something to a ticket: `sandbox/control.py` names what."""
-        control(self.sandbox, f"/sandbox/agent/{one[0]}/{one[1]}", wanted)
+    def act(self, one: tuple[str, str], **wanted: object) -> dict[str, Any]:
+        """Have a person do something to a ticket and return it as it is then: `sandbox/control.py` names what."""
+        shown: dict[str, Any] = control(self.sandbox, f"/sandbox/agent/{one[0]}/{one[1]}", wanted)
+        return shown
 
     def ticket(
         self, vendor: str, text: str = "I was charged twice for invoice 4711, please refund one", **more: Any

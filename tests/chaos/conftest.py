@@ -89,11 +89,14 @@ def empty_postgres(postgres_url: str) -> str:
 def tell(record_property: Callable[[str, Any], None]) -> Callable[..., None]:
     """Return what puts a line into the table at the end, `tell(fault, audit, recovered)`, and fails where it is bad.
 
-    `recovered`: seconds, and `within`: how many there may be.
+    `recovered`: seconds, and `within`: how many there may be; `more` stands below the line.
     """
 
-    def put(fault: str, audit: Audit, recovered: float | None = None, within: float | None = None) -> None:
-        record_property(FAULT, {"fault": fault, **audit.counts(), "recovered": recovered, "within": within})
+    def put(
+        fault: str, audit: Audit, recovered: float | None = None, within: float | None = None, more: str = ""
+    ) -> None:
+        told = {"fault": fault, **audit.counts(), "recovered": recovered, "within": within, "more": more}
+        record_property(FAULT, told)
         assert audit.clean, f"{fault}: {audit}"
         if recovered is not None and within is not None:
             assert recovered <= within, f"{fault}: {recovered:.1f} s to recover, {within:.0f} at most"
@@ -112,3 +115,5 @@ def pytest_terminal_summary(terminalreporter: Any) -> None:
     for one in told:
         seconds = "" if one["recovered"] is None else f"{one['recovered']:10.1f} s"
         terminalreporter.line(f"{one['fault']:26.26}" + "".join(f"{one[name]:9}" for name in COLUMNS) + seconds)
+        if one["more"]:
+            terminalreporter.line(f"  {one['more']}")
