@@ -7,7 +7,7 @@ from it: so whatever workers do at once, each stage is decided once.
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any
 
 from sqlalchemy import Connection, Engine, RowMapping, and_, delete, exists, func, select, update
@@ -106,6 +106,9 @@ class Clocks:
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
         self._reader = reader_of(engine)
+        put, key = insert_into(engine, clocks), ("desk", "ticket_id", "metric", "cycle")
+        news = {name: put.excluded[name] for name in Clock.__dataclass_fields__ if name not in key}
+        self._put = put.on_conflict_do_update(index_elements=key, set_=news)
 
     def watch(self, desk: str, ticket_id: str) -> Watch | None:
         """Return what is known of a ticket, None where nobody follows it."""
@@ -135,14 +138,8 @@ class Clocks:
         with self._engine.begin() as connection:
             if not self._save_watch(connection, watch):
                 return False
-            for row in rows:
-                values = asdict(row)
-                key = ("desk", "ticket_id", "metric", "cycle")
-                connection.execute(
-                    insert_into(self._engine, clocks)
-                    .values(values)
-                    .on_conflict_do_update(index_elements=key, set_={k: v for k, v in values.items() if k not in key})
-                )
+            if rows:
+                connection.execute(self._put, [vars(row) for row in rows])
             self._cancel_others(connection, watch, rows, now)
             for act in planned:
                 connection.execute(
@@ -164,7 +161,7 @@ class Clocks:
         return True
 
     def _save_watch(self, connection: Connection, watch: Watch) -> bool:
-        values = asdict(watch) | {"version": watch.version + 1}
+        values = vars(watch) | {"version": watch.version + 1}
         if watch.version == 0:
             insert = insert_into(self._engine, watches).values(values)
             done = connection.execute(

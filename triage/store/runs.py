@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Collection, Iterable
+from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Engine, RowMapping, and_, exists, func, null, or_, select, update
+from sqlalchemy import Connection, Engine, RowMapping, and_, bindparam, exists, func, null, or_, select, update
 
 from triage.store.effects import UPDATE
 from triage.store.engine import insert_into, reader_of
@@ -17,6 +18,10 @@ WAITING, RUNNING, DONE, SKIPPED, DEAD = "waiting", "running", "done", "skipped",
 # No 0/O, 1/I/L: agents read references to each other over the phone. 31^10 of them.
 ALPHABET = "23456789ABCDEFGHJKMNPQRSTUVWXYZ"
 REASON_LENGTH = 500
+# What is the same for every write by a worker, made once; the values come with each.
+HELD = update(runs).where(
+    runs.c.id == bindparam("held_id"), runs.c.owner == bindparam("held_by"), runs.c.state == RUNNING
+)
 
 
 @dataclass(frozen=True)
@@ -143,7 +148,7 @@ class Runs:
                 )
                 .on_conflict_do_nothing(index_elements=["desk", "ticket_id", "occasion"])
             )
-            claimed = connection.execute(
+            claim = (
                 update(runs)
                 .where(identity, free, ~held)
                 .values(
@@ -154,9 +159,11 @@ class Runs:
                     started_at=now,
                     reason="",
                 )
-            ).rowcount
-            row = connection.execute(select(runs).where(identity)).mappings().one()
-        return _run(row), claimed == 1
+                .returning(*runs.c)
+            )
+            if claimed := connection.execute(claim).mappings().one_or_none():
+                return _run(claimed), True
+            return _run(connection.execute(select(runs).where(identity)).mappings().one()), False
 
     def renew(self, run_ids: Iterable[int], owner: str, lease_until: float) -> None:
         """Lengthen the leases this owner holds."""
@@ -167,19 +174,27 @@ class Runs:
                 .values(lease_until=lease_until)
             )
 
-    def save(self, run: Run, **values: Any) -> bool:
-        """Store `values` while the run is ours; False when another worker took it over."""
+    def save(self, run: Run, *, within: Connection | None = None, **values: Any) -> bool:
+        """Store `values` while the run is ours; False when another worker took it over.
+
+        `within` is a transaction of the caller's: what else it stores and this are kept both or neither.
+        """
         if answer := values.get("classification"):
             # To be searched by; as long as the columns.
             values["team"] = str(answer.get("primary_team", ""))[:80]
             values["priority"] = str(answer.get("priority", ""))[:40]
-        with self._engine.begin() as connection:
-            held = runs.c.id == run.id, runs.c.owner == run.owner, runs.c.state == RUNNING
-            return connection.execute(update(runs).where(*held).values(values)).rowcount == 1
+        with nullcontext(within) if within else self._engine.begin() as connection:
+            return connection.execute(HELD, values | {"held_id": run.id, "held_by": run.owner}).rowcount == 1
 
-    def finish(self, run: Run, state: str, now: float, reason: str = "") -> bool:
-        """Close the run as done, skipped or dead."""
-        return self.save(run, state=state, finished_at=now, lease_until=None, reason=reason[:REASON_LENGTH])
+    def finish(self, run: Run, state: str, now: float, reason: str = "", **values: Any) -> bool:
+        """Close the run as done, skipped or dead, and store `values` with it."""
+        ended: dict[str, Any] = {
+            "state": state,
+            "finished_at": now,
+            "lease_until": None,
+            "reason": reason[:REASON_LENGTH],
+        }
+        return self.save(run, **ended, **values)
 
     def release(self, run: Run, reason: str) -> bool:
         """Hand the run back for a later attempt."""

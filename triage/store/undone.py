@@ -103,11 +103,9 @@ class Undone:
         """Say whether taking back was begun on a ticket: nothing is to be written there again by itself."""
         of_runs = select(effects.c.id).join(runs).where(runs.c.desk == desk, runs.c.ticket_id == ticket_id)
         of_acts = select(acts.c.id).where(acts.c.desk == desk, acts.c.ticket_id == ticket_id)
+        any_of = or_(*(q.where(_is_begun(t)).exists() for t, q in ((effects, of_runs), (acts, of_acts))))
         with self._reader.connect() as connection:
-            return any(
-                connection.execute(query.where(_is_begun(table)).limit(1)).first() is not None
-                for table, query in ((effects, of_runs), (acts, of_acts))
-            )
+            return bool(connection.execute(select(any_of)).scalar_one())
 
     def begin(self, traces: list[Trace], undo: dict[str, Any]) -> dict[str, Any]:
         """Record what is about to be taken back, once; returns what holds: another's who was earlier, or `undo`."""
