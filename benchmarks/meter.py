@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import threading
 import time
-from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from functools import wraps
@@ -16,14 +15,15 @@ class Meter:
     """CPU seconds by step, of the thread that made it; what other threads do is not counted."""
 
     def __init__(self, rest: str) -> None:
-        self.seconds: Counter[str] = Counter()
+        self.seconds: dict[str, float] = {}
         self._steps = [rest]
         self._since = time.thread_time()
         self._thread = threading.get_ident()
 
     def _settle(self) -> None:
         now = time.thread_time()
-        self.seconds[self._steps[-1]] += now - self._since
+        step = self._steps[-1]
+        self.seconds[step] = self.seconds.get(step, 0.0) + now - self._since
         self._since = now
 
     @contextmanager

@@ -16,6 +16,7 @@ from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, datetime
 from functools import partial
+from typing import Any
 
 from pydantic import ValidationError
 
@@ -106,8 +107,7 @@ def triage(run: Run, tools: Tools) -> None:
     with steps.timed("tags"):
         write_tags(run, ticket, decision, tools)
     tools.checkpoint("before_finish")
-    hold(tools.store.runs.save(run, timings=steps.seconds))
-    tools.store.runs.finish(run, DONE, time.time())
+    hold(tools.store.runs.finish(run, DONE, time.time(), timings=steps.seconds))
 
 
 def _follow(ticket: Ticket, tools: Tools, judged: Judged | None = None) -> None:
@@ -166,8 +166,11 @@ def look_up(ticket: Ticket, answer: Classification, run: Run, tools: Tools) -> t
         logger.error("knowledge: desk=%s ticket=%s: %s", run.desk, ticket.id, type(error).__name__)
         return answer, Sources()
     articles = [KbArticle(title=one.title, url=one.url) for one in found.articles]
+    before = answer.suggested_kb_articles
     answer = answer.model_copy(update={"suggested_kb_articles": articles})
-    hold(tools.store.runs.save(run, classification=answer.model_dump(), sources=found.ids()))
+    # Where nothing was found, and nothing before, the answer stands as it was kept.
+    changed: dict[str, Any] = {"classification": answer.model_dump()} if articles or before else {}
+    hold(tools.store.runs.save(run, sources=found.ids(), **changed))
     return answer, found
 
 

@@ -95,8 +95,10 @@ def announce(
 ) -> None:
     """Write down that the note is about to leave, with a lease that outlasts the call."""
     now = time.time()
-    hold(tools.store.runs.save(run, decision=decision.model_dump(), lease_until=now + LEASE_SECONDS))
-    tools.store.effects.sent(effect, now, intent or intent_of(decision))
+    with tools.store.engine.begin() as both:
+        saved = tools.store.runs.save(run, decision=decision.model_dump(), lease_until=now + LEASE_SECONDS, within=both)
+        hold(saved)
+        tools.store.effects.sent(effect, now, intent or intent_of(decision), within=both)
     tools.checkpoint("before_note")
     if time.time() - now > PAUSE_SECONDS:
         raise Retry(HELD_UP)
@@ -178,11 +180,14 @@ def write_tags(run: Run, ticket: Ticket, decision: Decision, tools: Tools) -> No
     if not decision.tags:
         return
     there = [tag for tag in decision.tags if tag.casefold() in {one.casefold() for one in ticket.tags}]
-    effect = tools.store.effects.plan(run.id, TAGS, {"tags": decision.tags, THERE: there}, time.time())
-    if effect.state != CONFIRMED:
-        still_ours(run, tools)
-        tools.store.effects.sent(effect, time.time())
-        confirm(effect, tools.connector.add_tags(ticket, tuple(decision.tags)), tools)
+    effects, now = tools.store.effects, time.time()
+    with tools.store.engine.begin() as both:
+        effect = effects.plan(run.id, TAGS, {"tags": decision.tags, THERE: there}, now, within=both)
+        if effect.state == CONFIRMED:
+            return
+        hold(tools.store.runs.save(run, owner=run.owner, within=both))
+        effects.sent(effect, now, within=both)
+    confirm(effect, tools.connector.add_tags(ticket, tuple(decision.tags)), tools)
 
 
 def confirm(effect: Effect, written: Written, tools: Tools) -> None:
