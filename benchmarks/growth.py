@@ -32,14 +32,14 @@ from triage.settings import Desk, Settings
 from triage.store import Store, open_store
 from triage.store.deliveries import DONE
 from triage.store.effects import NOTE, TAGS
-from triage.store.marks import POLL, POLLED
+from triage.store.marks import BOT, POLL, POLLED
 from triage.store.migrate import migrate
 from triage.store.runs import DONE as RUN_DONE
 from triage.ticket import Status
 from webhooks.app import create_app
 from webhooks.wakeup import Wakeup
 from workers.runtime import Runtime
-from workers.sweep import reconcile, reconcile_due, requeue
+from workers.sweep import reconcile_due, requeue
 
 FEW, MANY, SHORT_FEW, SHORT_MANY = 100_000, 1_000_000, 1_000, 10_000
 FEW_DESKS, MANY_DESKS = 2, 20
@@ -89,7 +89,11 @@ class Rows:
         fill(self.store, rows, CLOCKS, time.time())
         self.settings = settings_of(FEW_DESKS)
         self.live = Live(self.settings, self.store)
-        self.store.cursors.set("a", POLL, json.dumps({"cursor": "1", "since": 0.0}), time.time())
+        now = time.time()
+        self.store.cursors.set("a", POLL, json.dumps({"cursor": "1", "since": 0.0}), now)
+        self.store.cursors.set("a", BOT, "1", now)
+        # The other desk is not due while this runs.
+        self.store.cursors.set("b", POLLED, "", now + FAR_SECONDS)
         self.connector = cast(Connector, Page(rows))
 
     def ticket(self) -> None:
@@ -137,8 +141,9 @@ class Rows:
         self.store.deliveries.oldest_open()
 
     def page(self) -> None:
-        """Read one page of the catch-up list, whose tickets are all known."""
-        reconcile("a", self.connector, self.store, time.time())
+        """Read one page of the catch-up list, whose tickets are all known, and show it to all who look at it."""
+        self.store.cursors.set("a", POLLED, "", 0.0)
+        reconcile_due(self.settings, self.store, lambda _: self.connector, time.time())
 
 
 OPERATIONS: dict[str, Callable[[Rows], None]] = {

@@ -259,6 +259,13 @@ class TestTags:
         assert sorted(box.shown(ticket.id)["tags"]) == ["ai_team_billing", "ai_triaged", "vip"]
         assert list(written.refused) == ["x" * 40]
 
+    def test_an_agent_who_tags_between_our_writes_loses_nothing(self, box: Box, ticket: Ticket) -> None:
+        # The worst moment there is: our last answer is milliseconds old.
+        box.connector.post(ticket, NOTE, REFERENCE, Fields(priority="high"))
+        box.act(ticket.id, tags_add=["vip"])
+        box.connector.add_tags(ticket, ("ai_triaged",))
+        assert sorted(box.shown(ticket.id)["tags"]) == ["ai_triaged", "vip"]
+
     def test_writers_at_the_same_time_lose_none(self, box: Box, redis_url: str, sandbox: Running) -> None:
         box.fault("PUT", r"/tickets/\d+$", delay=0.05)
         shared = Box(sandbox, box.vendor, redis_url)
