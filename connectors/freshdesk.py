@@ -184,8 +184,10 @@ class Freshdesk(Helpdesk):
                 return self._leaked(ticket_id, note_id, {})
         return None
 
-    def post(self, ticket: Ticket, note_html: str, reference: str, fields: Fields) -> Written:
-        """Add one private note, then set `fields`; a refused field never costs the note."""
+    def post(
+        self, ticket: Ticket, note_html: str, reference: str, fields: Fields, _tags: tuple[str, ...] = ()
+    ) -> Written:
+        """Add one private note, then set `fields`; a refused field never costs the note. Tags take a call of theirs."""
         check_reference(note_html, reference)
         wanted, refused = self._resolve(fields)
         note = as_dict(self._api.send("POST", NOTES, ticket.id, body={"body": note_html, "private": True}))
