@@ -40,6 +40,7 @@ DESKS = {"zendesk": "acme", "freshdesk": "globex"}
 TARGET = {"zendesk": 4, "freshdesk": 5}
 PER_MINUTE = 400
 LIMIT = 1_000_000
+AGE_SECONDS = 3.5
 COMPANY = {"name": "Fernhill", "tier": "business", "plan": "Team", "mrr": 640, "days_old": 800}
 BODY = "The calendar does not open since Monday, I see an empty page. Can you look into it?"
 SAID = [
@@ -152,19 +153,28 @@ def run(short: bool = False) -> Result:
 
 
 def _of_vendor(counted: Counted, vendor: str, tickets: int, notes: list[str]) -> list[Figure]:
-    kinds: dict[str, Taken] = {kind: Taken() for kind in ("new, of old", "new", "with talk", "goes on", "cold")}
+    kinds: dict[str, Taken] = {
+        kind: Taken() for kind in ("new, of old", "new", "with talk", "at once", "goes on", "cold")
+    }
     counted.run(vendor, counted.ticket(vendor, organization=COMPANY))
-    for _ in range(tickets):
-        known = {"organization": COMPANY, "earlier": EARLIER}
-        first = counted.ticket(vendor, **known)
-        counted.count(vendor, first, into=kinds["new, of old"])
-        counted.count(vendor, counted.ticket(vendor, organization=COMPANY), into=kinds["new"])
-        counted.count(vendor, counted.ticket(vendor, **known, conversation=SAID), into=kinds["with talk"])
-        said = {"note": "@tandem shorter"}
-        control(counted.sandbox.url, f"/sandbox/agent/{vendor}/{first}", said)
-        counted.count(vendor, first, ASK, into=kinds["goes on"])
-    counted.restart()
-    counted.count(vendor, counted.ticket(vendor, organization=COMPANY, earlier=EARLIER), into=kinds["cold"])
+    known = {"organization": COMPANY, "earlier": EARLIER}
+    made = {
+        "new, of old": [counted.ticket(vendor, **known) for _ in range(tickets)],
+        "new": [counted.ticket(vendor, organization=COMPANY) for _ in range(tickets)],
+        "with talk": [counted.ticket(vendor, **known, conversation=SAID) for _ in range(tickets)],
+        "cold": [counted.ticket(vendor, **known)],
+    }
+    # A webhook takes its time too. What is read within the second it was changed in is the next kind's.
+    time.sleep(AGE_SECONDS)
+    for kind, ids in made.items():
+        if kind == "cold":
+            counted.restart()
+        for ticket_id in ids:
+            counted.count(vendor, ticket_id, into=kinds[kind])
+    for ticket_id in made["new, of old"]:
+        counted.count(vendor, counted.ticket(vendor, **known), into=kinds["at once"])
+        control(counted.sandbox.url, f"/sandbox/agent/{vendor}/{ticket_id}", {"note": "@tandem shorter"})
+        counted.count(vendor, ticket_id, ASK, into=kinds["goes on"])
     figures = []
     for kind, taken in kinds.items():
         aim = None if kind in ("cold", "goes on") else TARGET[vendor]

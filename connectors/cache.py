@@ -31,12 +31,6 @@ class Cache:
         until, value = self._kept.get(key, (0.0, None))
         return value if self._clock() < until else None
 
-    def take(self, key: str) -> Any:
-        """Return what is kept under `key` and forget it."""
-        value = self.peek(key)
-        self._kept.pop(key, None)
-        return value
-
     def keep(self, key: str, value: Any) -> None:
         """Keep `value` under `key`, in place of what was there."""
         if value is None:

@@ -17,7 +17,6 @@ from typing import Any, ClassVar
 from connectors import freshdesk_clocks, freshdesk_reply, freshdesk_schedules, freshdesk_solutions, freshdesk_ticket
 from connectors.base import Account, Articles, Changes, Fields, History, Leak, Past, Written
 from connectors.budget import ACCOUNT, BULK_SPARE, Need
-from connectors.cache import Cache
 from connectors.freshdesk_customer import Customers
 from connectors.freshdesk_errors import FreshdeskDialect
 from connectors.freshdesk_poll import PAGE_SIZE, Place, iso
@@ -64,8 +63,6 @@ NEXT = re.compile(r"""rel\s*=\s*["']?next\b""")
 TICKET_CREDITS = 8.0
 # Ticket with conversations, requester and stats, company.
 LOOK_CREDITS = 5.0
-# How long the answer of our own write is as good as a look of its own: less than one call takes.
-SEEN_SECONDS = 0.1
 # Each include of a list costs two.
 LIST_WITH_TEXT = 5.0
 SCOPES = {"1": "global access", "2": "group access", "3": "restricted access"}
@@ -96,7 +93,6 @@ class Freshdesk(Helpdesk):
         signed = StaticCredential(f"Basic {pair}")
         api = Client(f"{desk.url}/api/v2", signed, self._dialect, self._budget, self._guard)
         self._customers = Customers(api)
-        self._seen = Cache(SEEN_SECONDS)
         return api
 
     def account(self) -> Account:
@@ -188,8 +184,10 @@ class Freshdesk(Helpdesk):
                 return self._leaked(ticket_id, note_id, {})
         return None
 
-    def post(self, ticket: Ticket, note_html: str, reference: str, fields: Fields) -> Written:
-        """Add one private note, then set `fields`; a refused field never costs the note."""
+    def post(
+        self, ticket: Ticket, note_html: str, reference: str, fields: Fields, _tags: tuple[str, ...] = ()
+    ) -> Written:
+        """Add one private note, then set `fields`; a refused field never costs the note. Tags take a call of theirs."""
         check_reference(note_html, reference)
         wanted, refused = self._resolve(fields)
         note = as_dict(self._api.send("POST", NOTES, ticket.id, body={"body": note_html, "private": True}))
@@ -261,10 +259,7 @@ class Freshdesk(Helpdesk):
         return after, refused | taken
 
     def _put(self, ticket_id: str, values: Mapping[str, Any]) -> dict[str, Any]:
-        answer = as_dict(self._api.send("PUT", TICKET, ticket_id, body=_payload(values), repeatable=True))
-        if ident(answer.get("id")):
-            self._seen.keep(ticket_id, answer)
-        held = _held(answer)
+        held = _held(as_dict(self._api.send("PUT", TICKET, ticket_id, body=_payload(values), repeatable=True)))
         return {name: self._group_name(held(name)) if name == "group" else held(name) for name in values}
 
     def _custom_value(self, name: str, value: str) -> Any:
@@ -281,7 +276,7 @@ class Freshdesk(Helpdesk):
         if not good:
             return Written(refused=refused)
         with ticket_lock(self._budget.redis, f"{self._budget.account}:{ticket.id}"):
-            before, after, more = TagList(self._api, ticket.id, self._seen.take(ticket.id)).add(good)
+            before, after, more = TagList(self._api, ticket.id).add(good)
         return Written(before={"tags": before}, after={"tags": after}, refused=refused | more)
 
     def remove_tags(self, ticket: Ticket, tags: tuple[str, ...]) -> Written:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any
 
 from connectors.freshdesk_ticket import living, tags
 from connectors.helpdesk import reason
@@ -23,11 +22,9 @@ class TagList:
     can see who overwrites us a second later.
     """
 
-    def __init__(self, api: Client, ticket_id: str, seen: dict[str, Any] | None = None) -> None:
-        """Take the ticket as an answer has just shown it, where one has."""
+    def __init__(self, api: Client, ticket_id: str) -> None:
         self._api = api
         self._ticket_id = ticket_id
-        self._seen = seen
 
     def add(self, wanted: list[str]) -> tuple[list[str], list[str], dict[str, str]]:
         """Return the tags before and after, and those refused with the reason.
@@ -35,7 +32,7 @@ class TagList:
         An account may forbid to make new tags (`cannot_create_new_tag`), which fails the whole call: then each tag
         goes alone, so that the known ones still land.
         """
-        before = list(tags(living(self._seen))) if self._seen else self._read()
+        before = self._read()
         try:
             return before, self._merge(before, wanted), {}
         except Refused as error:
