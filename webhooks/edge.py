@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 from flask import Blueprint, Response, jsonify, request
 from sqlalchemy.exc import SQLAlchemyError
 
+from triage.crash import crash_here
 from triage.live import Current
 from triage.settings import Desk
 from triage.store import Store
@@ -98,6 +99,7 @@ class Edge:
             reason=knock.reason,
             occasion=OCCASIONS.get(knock.kind, CREATED),
         )
+        crash_here("after_inbox")
         if received.needs_queueing and self._wakeup.send(received.id):
             self._mark_queued(received.id)
         logger.info("webhook: desk=%s delivery=%d kind=%s new=%s", desk, received.id, knock.kind, received.is_new)

@@ -182,7 +182,9 @@ def write_tags(run: Run, ticket: Ticket, decision: Decision, tools: Tools) -> No
     if effect.state != CONFIRMED:
         still_ours(run, tools)
         tools.store.effects.sent(effect, time.time())
-        confirm(effect, tools.connector.add_tags(ticket, tuple(decision.tags)), tools)
+        written = tools.connector.add_tags(ticket, tuple(decision.tags))
+        tools.checkpoint("after_tags")
+        confirm(effect, written, tools)
 
 
 def confirm(effect: Effect, written: Written, tools: Tools) -> None:
