@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 from flask import Blueprint, Response, jsonify, request
 from sqlalchemy.exc import SQLAlchemyError
 
+from triage.crash import crash_here
 from triage.live import Current
 from triage.settings import Desk
 from triage.store import Store
@@ -102,6 +103,7 @@ class Edge:
             occasion=OCCASIONS.get(knock.kind, CREATED),
         )
         received = self._inbox.receive(arrival)
+        crash_here("after_inbox")
         if received.needs_queueing:
             self._announcer.announce(received.id)
         logger.info("webhook: desk=%s delivery=%d kind=%s new=%s", desk, received.id, knock.kind, received.is_new)

@@ -52,6 +52,7 @@ DELETED = "somebody has deleted the note"
 
 def judge_again(run: Run, tools: Tools) -> None:
     """Carry out the later run `run`, which this worker holds. Raises the errors of `triage.errors`."""
+    tools.checkpoint("after_claim")
     if tools.desk.mode is Mode.OFF:
         raise Gone(OFF)
     steps = Steps()

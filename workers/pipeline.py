@@ -60,6 +60,7 @@ ALREADY = "the ticket carries {tag} already"
 
 def triage(run: Run, tools: Tools) -> None:
     """Triage the ticket of `run`, which this worker holds. Raises the errors of `triage.errors`."""
+    tools.checkpoint("after_claim")
     if tools.desk.mode is Mode.OFF:
         raise Gone(OFF)
     steps = Steps()

@@ -14,6 +14,7 @@ from typing import Any
 from celery.signals import setup_logging, worker_init, worker_ready
 from sqlalchemy.exc import SQLAlchemyError
 
+from triage.crash import crash_here
 from triage.environment import read_environment, variables
 from triage.errors import TandemError
 from triage.logs import configure_logging
@@ -29,7 +30,7 @@ from workers.deliver import deliver
 from workers.desk_sweep import check_due
 from workers.foresight import refresh
 from workers.knowledge import sync_due
-from workers.runtime import Runtime, crash_here
+from workers.runtime import Runtime
 from workers.sla_sweep import sweep_due
 from workers.sweep import forget, reconcile_due, remember_bot, requeue, spread
 from workers.undo import undo_some

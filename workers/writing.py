@@ -193,7 +193,9 @@ def write_tags(run: Run, ticket: Ticket, decision: Decision, tools: Tools) -> No
             return
         hold(tools.store.runs.save(run, owner=run.owner, within=both))
         effects.sent(effect, now, within=both)
-    confirm(effect, tools.connector.add_tags(ticket, tuple(decision.tags)), tools)
+    written = tools.connector.add_tags(ticket, tuple(decision.tags))
+    tools.checkpoint("after_tags")
+    confirm(effect, written, tools)
 
 
 def plan_tags(run: Run, ticket: Ticket, decision: Decision, tools: Tools) -> Effect:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -50,8 +50,11 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.fixture
 def scale() -> Scale:
-    """Return how much is to flow."""
-    return SHORT if os.environ.get("CHAOS") == "short" else FULL
+    """Return how much is to flow; CHAOS_STORM sets the tickets of the storm, one kill for every fifty."""
+    if os.environ.get("CHAOS") == "short":
+        return SHORT
+    storm = int(os.environ.get("CHAOS_STORM", FULL.storm))
+    return replace(FULL, storm=storm, kills=max(storm // 50, 1))
 
 
 @pytest.fixture

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import sys
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -15,8 +16,8 @@ from typing import Any
 
 from sqlalchemy import text
 
-from commands.sandboxed import SAMPLES
-from commands.stack import Process, Stack
+from commands.sandboxed import SAMPLES, control
+from commands.stack import Process, Stack, answers
 from tests.running import VENDORS, Tandem
 from triage.store.engine import reader_of
 from triage.store.marks import EVERY_DESK, WORKER
@@ -94,10 +95,12 @@ class House(Tandem):
         self.sent: list[One] = []
         self.people: dict[One, Person] = {}
 
-    def flood(self, count: int, *, silent: bool = False, makers: int = MAKERS) -> list[One]:
-        """Make `count` tickets of many customers, half at each helpdesk; `silent` ones send no webhook."""
+    def flood(
+        self, count: int, *, silent: bool = False, makers: int = MAKERS, vendors: Sequence[str] = VENDORS
+    ) -> list[One]:
+        """Make `count` tickets of many customers, as many at each helpdesk; `silent` ones send no webhook."""
         samples = [json.loads(line) for line in SAMPLES.read_text().splitlines()]
-        both = zip(cycle(VENDORS), cycle(s for s in samples for _ in VENDORS))
+        both = zip(cycle(vendors), cycle(s for s in samples for _ in vendors))
         made = len(self.sent)
         wanted = enumerate(islice(both, made, made + count), made)
 
@@ -135,6 +138,20 @@ class House(Tandem):
         with self.store.engine.connect() as connection:
             rows = connection.execute(text("SELECT intent FROM effects WHERE kind = 'reply'")).scalars()
             return {(json.loads(row) if isinstance(row, str) else row)["reference"] for row in rows}
+
+    def answers(self) -> bool:
+        """Say whether web answers."""
+        return answers(f"{self.url}/healthz")
+
+    def webhooks(self) -> list[dict[str, Any]]:
+        """Return every webhook the sandbox has sent, with its attempts, oldest first."""
+        found: list[dict[str, Any]] = control(self.sandbox, "/sandbox/deliveries.json")["deliveries"]
+        return found
+
+    def beat_command(self, schedule: Path | None = None) -> tuple[str, list[str]]:
+        """Return name and command line of beat as the house started it, or with notes of its own."""
+        path = schedule or self.folder / "beat-schedule"
+        return "beat", [sys.executable, "manage.py", "beat", "--schedule", str(path)]
 
     def worker_since(self) -> float:
         """Return when a worker last said that it takes tickets."""
@@ -175,14 +192,23 @@ class House(Tandem):
 
         return self.wait(what, begun_and_over, seconds)
 
-    def quiet(self, seconds: float, also: Callable[[], bool] = lambda: True) -> float:
-        """Wait until every ticket sent has a run that is over and no delivery waits; return the seconds that took."""
+    def quiet(
+        self, seconds: float, also: Callable[[], bool] = lambda: True, why: Callable[[], object] = lambda: ""
+    ) -> float:
+        """Wait until every ticket sent has a run that is over and no delivery waits; return the seconds that took.
+
+        `also` is waited for too; where that takes too long, `why` says what is missing.
+        """
 
         def calm() -> bool:
             time.sleep(LOOK_SECONDS)
             return self.finished() >= len(self.sent) and self.settled() and not self._open_runs() and also()
 
-        return self.wait("quiet", calm, seconds)
+        try:
+            return self.wait("quiet", calm, seconds)
+        except AssertionError as error:
+            error.add_note(f"{self.finished()} of {len(self.sent)} over, {self._open_runs()} open, missing: {why()}")
+            raise
 
     def audit(
         self,

@@ -29,7 +29,7 @@ def test_the_storm(
     url = request.getfixturevalue("empty_postgres") if database == "postgresql" else ""
     house = houses(url, updates=True, of_desk=OF_DESK)
     storm = Storm(house, SEED, scale.storm, scale.kills)
-    storm.rage(60 + scale.storm * 0.5)
+    storm.rage(120 + scale.storm * 0.5, in_haste=scale.short)
 
     def most(one: tuple[str, str]) -> int:
         """Where the helpdesk cannot change a note, each later run that has something to say adds one."""
