@@ -187,7 +187,7 @@ TESTED_BY = {
     "webhooks.edge": ("test_edge.py", "through the application"),
     "webhooks.wsgi": ("test_e2e.py", "what the web process serves"),
     "workers.solved": ("test_knowledge_sync.py", "against both sandbox helpdesks"),
-    "workers.app": ("test_e2e.py", "what celery loads"),
+    "workers.app": ("test_wakeup.py", "what celery loads, and how it keeps its connection"),
     "workers.runtime": ("test_commands.py", "through the commands that use it"),
     "workers.tasks": ("test_e2e.py", "what celery loads"),
 }

