@@ -25,6 +25,7 @@ from connectors.budget import Budget
 from connectors.setup import Setup
 from triage.classify import Draftsman, build_classifier, build_drafter, shared_encoder, with_learned
 from triage.classify.base import Classifier
+from triage.classify.breaker import Breaker
 from triage.environment import Environment, read_environment, variables
 from triage.errors import Stop
 from triage.links import Links
@@ -148,6 +149,8 @@ class Runtime:
             "openai_api_key": self.environment.openai_api_key.get_secret_value(),
             "openai_model": self.environment.openai_model,
             "spent_today": self._spent_today,
+            # Classifier and drafter ask the same endpoint: what one learns about it saves the other a time-out.
+            "breaker": Breaker(),
         }
         return Answers(settings, build_classifier(settings, **model), build_drafter(settings, **model))
 
