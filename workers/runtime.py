@@ -40,6 +40,7 @@ from workers.corrections import with_corrections
 from workers.knowledge import Room
 from workers.leases import Leases
 from workers.lookup import Lookup
+from workers.model_watch import ModelWatch
 from workers.notify import check_channels, send
 from workers.sla_tools import SlaTools
 from workers.tools import Tools
@@ -122,6 +123,11 @@ class Runtime:
         """Return the keeper of this process's leases."""
         return Leases(self.store)
 
+    @cached_property
+    def watch(self) -> ModelWatch:
+        """Return who notices that the language model has stopped answering."""
+        return ModelWatch(self.store)
+
     @property
     def classifier(self) -> Classifier:
         """Return the classifier the environment and the settings ask for, a new one where the file asks for another."""
@@ -149,7 +155,6 @@ class Runtime:
             "openai_api_key": self.environment.openai_api_key.get_secret_value(),
             "openai_model": self.environment.openai_model,
             "spent_today": self._spent_today,
-            # Classifier and drafter ask the same endpoint: what one learns about it saves the other a time-out.
             "breaker": Breaker(),
         }
         return Answers(settings, build_classifier(settings, **model), build_drafter(settings, **model))
@@ -246,6 +251,7 @@ class Runtime:
             checkpoint=crash_here,
             find=partial(self.lookup.find, name),
             draft=self.draft,
+            heard=self.watch.heard,
             links=self.links(name),
             facts=partial(facts_of, self.store),
         )
