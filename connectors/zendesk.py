@@ -72,6 +72,8 @@ MAX_GROUP_PAGES = 20
 SETTLED_SECONDS = 2.0
 # The export refuses a start time of less than a minute ago.
 EXPORT_DELAY = 60
+# Where a cursor is lost, so much of the past is looked at again; what is known already costs nothing.
+LOST_CURSOR_SECONDS = 86_400
 # Ticket, comments, history, note, tags; two of them count against the limit on updates.
 TICKET_CALLS = 5.0
 TICKET_UPDATES = 2.0
@@ -348,7 +350,13 @@ class Zendesk(Helpdesk):
 
     def changes(self, cursor: str) -> Changes:
         """Return tickets changed since `cursor` (empty: a minute ago; digits: that epoch), oldest change first."""
-        page, following, more = self._export(cursor)
+        try:
+            page, following, more = self._export(cursor)
+        except FeatureOff:
+            if not cursor or cursor.isdigit():
+                raise
+            # May we not export at all, or is it a cursor they do not know (any more)? A time tells, and goes on.
+            page, following, more = self._export(str(int(time.time()) - LOST_CURSOR_SECONDS))
         listed = records(page.get("tickets"))
         groups = self._groups_of(listed)
         return Changes(tuple(zendesk_ticket.listed(raw, groups) for raw in listed), following, more)

@@ -226,7 +226,7 @@ def _begin_anew() -> None:
 
 def _go_on(answer: Response, *, new: bool) -> None:
     """Say that another page follows: at a place that is `new` each time, or always the same."""
-    place = f"{time.monotonic_ns()}" if new else "again"
+    place = f"place-{time.monotonic_ns()}" if new else "again"
     link = f"{request.host_url.rstrip('/')}{request.path}?page={place}"
     answer.headers["Link"] = f'<{link}>; rel="next"'
     found = answer.get_json(silent=True)

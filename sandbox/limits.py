@@ -47,7 +47,7 @@ class Window:
 class Calls:
     """Count API calls per endpoint and per ticket, and remember the newest ones."""
 
-    def __init__(self, keep: int = 2000) -> None:
+    def __init__(self, keep: int = 20_000) -> None:
         self._lock = threading.Lock()
         self._endpoints: Counter[str] = Counter()
         self._tickets: defaultdict[str, Counter[str]] = defaultdict(Counter)

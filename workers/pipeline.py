@@ -139,6 +139,7 @@ def classify(ticket: Ticket, run: Run, tools: Tools, *, heard: str) -> Classific
             return Classification.model_validate(run.classification)
     with recorded(tools.store.exchanges.of(run.id)):
         answer = tools.classifier.classify(ticket)
+    tools.heard(answer)
     kept = tools.store.runs.save(
         run,
         classification=answer.model_dump(),

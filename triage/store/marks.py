@@ -19,7 +19,7 @@ SETUP = "setup"
 """How connecting a desk in the console stands, as JSON without any secret."""
 PUBLIC_NOTE, DESK_LOCKED, CATCH_UP_OFF = "public_note", "desk_locked", "catch_up_off"
 SLA_STUCK, SLA_ACT = "sla_stuck", "sla_act"
-WEBHOOK_FAILING = "webhook_failing"
+WEBHOOK_FAILING, MODEL_AWAY = "webhook_failing", "model_away"
 FORGOTTEN = "forgotten:"
 SETTINGS_FILE, RESTART_NEEDED = "settings_file", "restart_needed"
 
