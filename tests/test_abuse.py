@@ -12,7 +12,7 @@ from contextlib import contextmanager
 import pytest
 
 from commands.web import CONNECTIONS, HEADER_BYTES, OTHER_FILES, connections
-from tests.conftest import FRESHDESK_SECRET
+from tests.desks import FRESHDESK_SECRET
 from tests.web_process import FRESHDESK, STATUS, ZENDESK, Web, event, request, running_web, signed
 
 pytestmark = pytest.mark.e2e

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from commands.stack import Stack, answers, free_port
-from tests.conftest import SETTINGS, VARIABLES, ZENDESK_SECRET
+from tests.desks import SETTINGS, VARIABLES, ZENDESK_SECRET
 from triage.store import Store, open_store
 from webhooks.zendesk import sign
 

@@ -17,7 +17,7 @@ from hypothesis import settings as hypothesis_settings
 from schemathesis import Case
 from schemathesis.config import SchemathesisConfig
 
-from tests.conftest import FRESHDESK_SECRET, ZENDESK_SECRET
+from tests.desks import FRESHDESK_SECRET, ZENDESK_SECRET
 from tests.test_edge import FakeWakeup
 from tests.test_feedback import KEY, run_of
 from triage.environment import read_environment
