@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import hypothesis
 import pytest
 
 from triage.settings import Settings
@@ -19,6 +20,9 @@ from triage.store import Store, open_store
 from triage.store.migrate import migrate
 from triage.store.tables import metadata
 
+# A busy machine is no reason to fail: what must be fast says so itself.
+hypothesis.settings.register_profile("suite", deadline=None)
+hypothesis.settings.load_profile("suite")
 ZENDESK_SECRET = "zendesk-signing-secret-1"
 FRESHDESK_SECRET = "freshdesk-shared-secret-1"
 SETTINGS = """

@@ -164,7 +164,9 @@ CARDS = st.builds(
     st.sampled_from(["4", "51", "55", "2221", "6011", "62"]),
     st.text("0123456789", min_size=15, max_size=15).filter(lambda digits: len(set(digits)) > 3),
 )
-SEPARATORS = st.sampled_from(["", " ", "-", "\u00a0", "\u2009", "\u202f", "\u2011", "\u2013", "\u2212", " - ", "  ", "--"])
+SEPARATORS = st.sampled_from(
+    ["", " ", "-", "\u00a0", "\u2009", "\u202f", "\u2011", "\u2013", "\u2212", " - ", "  ", "--"]
+)
 EMAILS = st.from_regex(
     r"[a-z][a-z0-9.+_-]{0,10}[a-z0-9]@[a-z][a-z0-9-]{0,8}[a-z0-9]\.(com|de|co\.uk|example)", fullmatch=True
 )
