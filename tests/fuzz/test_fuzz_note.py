@@ -13,7 +13,7 @@ from test_note import seen
 
 from tests.conftest import SETTINGS, VARIABLES
 from tests.fakes import answer
-from tests.fuzz.shapes import ANY_TEXT, FUZZ, HOSTILE
+from tests.fuzz.shapes import ANY_TEXT, FUZZ, HOSTILE, fewer
 from triage.ask import Ask
 from triage.changes import News
 from triage.classification import Classification
@@ -143,7 +143,7 @@ def material_of(
     return Material(ticket, said, decision, CONFIGURED, REFERENCE, NOW, sources, draft, moods, ask, votes, news, speech)
 
 
-@FUZZ
+@fewer(3)
 @given(TICKETS, ANSWERS, SOURCES, DRAFTS, ASKS, NEWS, SPEECH)
 def test_any_material_makes_a_note_of_ours(
     ticket: Ticket,
@@ -179,7 +179,7 @@ def check_text(text: str) -> None:
     assert not re.search(r"[\x00-\x09\x0b-\x1f\x7f-\x9f]", text)
 
 
-@FUZZ
+@fewer(3)
 @given(TICKETS, ANSWERS, SOURCES, ASKS, NEWS)
 def test_the_draft_begins_where_an_agent_looks_for_it(
     ticket: Ticket, said: Classification, sources: Sources, ask: Ask | None, news: News | None
