@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from commands.screen import Screen, coloured, harmless
-from tests.conftest import SETTINGS, VARIABLES
+from tests.desks import SETTINGS, VARIABLES
 from triage.store import Store
 
 ROOT = Path(__file__).parents[1]

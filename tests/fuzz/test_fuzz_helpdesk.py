@@ -20,7 +20,7 @@ from test_connector_recordings import HOSTS, NOW, PAYLOADS, VENDORS, connector_o
 from connectors import schedules, time_zones, values
 from connectors.base import Connector, Fields
 from connectors.http import MAX_WAIT
-from tests.conftest import SETTINGS, VARIABLES
+from tests.desks import SETTINGS, VARIABLES
 from tests.fuzz.shapes import ANY_TEXT, FUZZ, ODD, bent, fewer, nested, written
 from triage.clean import clean_ticket
 from triage.errors import TandemError, Wait

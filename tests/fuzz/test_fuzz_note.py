@@ -11,7 +11,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from test_note import seen
 
-from tests.conftest import SETTINGS, VARIABLES
+from tests.desks import SETTINGS, VARIABLES
 from tests.fakes import answer
 from tests.fuzz.shapes import ANY_TEXT, FUZZ, HOSTILE, fewer
 from triage.ask import Ask

@@ -12,7 +12,7 @@ from hypothesis import assume, example, given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from tests.conftest import SETTINGS, VARIABLES
+from tests.desks import SETTINGS, VARIABLES
 from tests.fuzz.shapes import ANY_TEXT, FUZZ, HOSTILE, ODD_TEXTS, fewer
 from triage.calendars import Calendar
 from triage.env_edit import drop_variables, read_variables, set_variables

@@ -15,7 +15,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from sqlalchemy import text
 
-from tests.conftest import FRESHDESK_SECRET, SETTINGS, VARIABLES, ZENDESK_SECRET
+from tests.desks import FRESHDESK_SECRET, SETTINGS, VARIABLES, ZENDESK_SECRET
 from tests.fuzz.shapes import ANY_TEXT, FUZZ, bent, nested, recorded, written
 from triage.environment import read_environment
 from triage.settings_file import parse_settings
