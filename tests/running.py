@@ -17,6 +17,7 @@ import pytest
 
 from commands.sandboxed import SETTINGS, control, sandbox_environment, start_sandbox, start_tandem
 from commands.stack import ROOT, Stack, free_port
+from tests.canaries import WORDS, secrets_of, seen_in
 from triage.store import Store, open_store
 
 VENDORS = ("zendesk", "freshdesk")
@@ -71,6 +72,9 @@ class Tandem:
     def stop(self) -> None:
         self.store.engine.dispose()
         self.stack.stop()
+        # Everything the processes printed: their logs at every level that is on, their last words.
+        printed = "\n".join(self.lines)
+        assert not seen_in(printed, secrets_of(self.stack.environment) | WORDS)
 
     def process(self, name: str) -> subprocess.Popen[bytes]:
         return next(process.popen for process in self.stack.processes if process.name == name)

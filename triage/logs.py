@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import json
 import logging
+import re
 import sys
+import traceback
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
 from datetime import UTC, datetime
-from typing import Literal
+from typing import Any, Literal
 
 Style = Literal["text", "json"]
 FORMAT = "%(asctime)s %(levelname)-7s %(name)s: %(message)s"
+# Also what no terminal may be told by a value.
+CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029]")
 # Libraries that log addresses or bodies at INFO, or two lines a task where our own line says more.
 QUIET = (
     "alembic",
@@ -37,6 +41,19 @@ def about(**ids: str | int) -> Iterator[None]:
         _ids.reset(token)
 
 
+class LineFormatter(logging.Formatter):
+    """One line for people; below it, of an exception, where it happened and its kind."""
+
+    def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802 - the base class's name
+        """Return the line: what a value brings along cannot begin another one."""
+        return CONTROL.sub(lambda found: repr(found[0])[1:-1], super().formatMessage(record))
+
+    def formatException(self, ei: Any) -> str:  # noqa: N802 - the base class's name
+        """Return the places in the code; the exception's own text may hold what a customer wrote."""
+        kind, _, where = ei
+        return "".join(traceback.format_tb(where)) + (kind.__name__ if kind else "")
+
+
 class JsonFormatter(logging.Formatter):
     """One JSON object a line: time (UTC), level, logger, message, the ids of `about`; of an exception only its kind."""
 
@@ -58,7 +75,7 @@ class JsonFormatter(logging.Formatter):
 def configure_logging(level: str, style: Style = "text") -> None:
     """Send everything from `level` up to standard output."""
     handler = logging.StreamHandler(sys.stdout)
-    handler.setFormatter(JsonFormatter() if style == "json" else logging.Formatter(FORMAT))
+    handler.setFormatter(JsonFormatter() if style == "json" else LineFormatter(FORMAT))
     logging.basicConfig(level=level.upper(), handlers=[handler], force=True)
     for name in QUIET:
         logging.getLogger(name).setLevel(logging.WARNING)

@@ -21,7 +21,8 @@ settings.register_profile(
 settings.register_profile(
     "long", max_examples=600, deadline=None, print_blob=True, database=None, suppress_health_check=SLOW_DRAWS
 )
-FUZZ = settings.get_profile(os.environ.get("HYPOTHESIS_PROFILE", "short"))
+IS_LONG = os.environ.get("HYPOTHESIS_PROFILE") == "long"
+FUZZ = settings.get_profile("long" if IS_LONG else "short")
 """Put it over a test like `@FUZZ`; hypothesis's own default stays as it is for the rest of the suite."""
 
 
