@@ -15,7 +15,7 @@ from triage.store import Store
 
 logger = logging.getLogger(__name__)
 # After a message the next one gathers what comes within this time. A message costs ten times what a row does.
-GATHER_SECONDS = 0.02
+GATHER_SECONDS = 0.05
 # So that handing them on is shared by several threads of the workers.
 TOGETHER = 100
 

@@ -148,7 +148,7 @@ def _call() -> Call:
         request.stream.read(1)
     return Call(
         body=body,
-        headers={name.lower(): value for name, value in request.headers},
+        headers=request.headers,
         query=request.args,
         password=(request.authorization.password or "") if request.authorization else "",
     )
