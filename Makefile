@@ -2,13 +2,16 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
-# Half of the tests wait for processes, so two at once are faster on one core too.
-WORKERS ?= 2
+# Half of the tests wait for processes, so three at once are faster on two cores.
+WORKERS ?= 3
 
 # Labelled tickets to measure on; none are in this repository: make eval DATA=path/to/data
 DATA ?=
 
-.PHONY: help run test test-rabbitmq smoke lint lock clean eval heads bench
+# Not empty: the short versions of chaos, fuzz and bench.
+SHORT ?=
+
+.PHONY: help run test test-rabbitmq chaos fuzz smoke lint lock clean eval heads bench
 
 help: ## Show this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1|\2/' | column -t -s '|'
@@ -20,10 +23,16 @@ smoke: $(VENV)/.run ## Push the sample tickets through and check every note
 	$(BIN)/python manage.py smoke
 
 test: $(VENV)/.test ## Run the whole test suite
-	$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile -m "not rabbitmq"
+	$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder -m "not rabbitmq and not chaos"
 
 test-rabbitmq: $(VENV)/.test ## Run the tests that need Debian's rabbitmq-server
 	$(BIN)/python -m pytest -m rabbitmq
+
+chaos: $(VENV)/.test ## Kill, fill, hang and cut everything under load (SHORT=1: the short version)
+	CHAOS=$(if $(SHORT),short,full) $(BIN)/python -m pytest tests/chaos -m chaos
+
+fuzz: $(VENV)/.test ## Throw hostile input at parsers and pages (SHORT=1: what `make test` does)
+	HYPOTHESIS_PROFILE=$(if $(SHORT),short,long) $(BIN)/python -m pytest tests/fuzz
 
 lint: $(VENV)/.test ## Check style, types and the layering of the imports
 	$(BIN)/ruff check .
@@ -39,8 +48,8 @@ eval: $(VENV)/.test ## Measure classifier, learning, redaction, retrieval and fo
 	$(BIN)/python -m evaluation.retrieval $(DATA) --out docs/quality.md
 	$(BIN)/python -m evaluation.foresight $(DATA) --out docs/sla.md
 
-bench: $(VENV)/.test ## Measure how fast it is on this machine
-	$(BIN)/python -m benchmarks $(NAME)
+bench: $(VENV)/.test ## Measure how fast it is on this machine (NAME=one, SHORT=1)
+	$(BIN)/python -m benchmarks $(if $(SHORT),--short) $(NAME)
 
 heads: $(VENV)/.test ## Fit the shipped heads again, with DATA=...
 	@test -n "$(DATA)" || (echo "name the data: make $@ DATA=path/to/data"; exit 1)

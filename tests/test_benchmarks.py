@@ -19,7 +19,9 @@ SLOW = Figure("tickets", 12, "tickets/s", 30, at_least=True)
 
 def run(monkeypatch: pytest.MonkeyPatch, figures: list[Figure], *arguments: str) -> int:
     """Run the command line with a benchmark that returns `figures`; return its exit code."""
-    monkeypatch.setattr(main_module, "import_module", lambda _: SimpleNamespace(run=lambda: Result("mine", figures)))
+    monkeypatch.setattr(
+        main_module, "import_module", lambda _: SimpleNamespace(run=lambda _short: Result("mine", figures))
+    )
     monkeypatch.setattr("sys.argv", ["benchmarks", *arguments])
     with pytest.raises(SystemExit) as end:
         main_module.main()
@@ -47,6 +49,12 @@ def test_the_exit_code_says_whether_targets_are_met(
     assert written["machine"]["cpu"]
     assert run(monkeypatch, [FAST, SLOW], "classifier") == 1
     assert "MISSED" in capsys.readouterr().out
+
+
+def test_a_short_run_is_held_to_counts_only(monkeypatch: pytest.MonkeyPatch) -> None:
+    doubled = Figure("second notes", 1, "", 0, counted=True)
+    assert run(monkeypatch, [SLOW], "classifier", "--short") == 0
+    assert run(monkeypatch, [SLOW, doubled], "classifier", "--short") == 1
 
 
 def test_an_unknown_name_is_named(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:

@@ -11,20 +11,18 @@ import sys
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-from commands.sandboxed import SETTINGS, control, sandbox_environment, start_sandbox, start_tandem
-from commands.stack import ROOT, Stack, StartError, free_port, port_taken
-from triage.store import Store, open_store
+from commands.sandboxed import SETTINGS, control, sandbox_environment
+from commands.stack import ROOT, Stack, StartError, port_taken
+from tests.running import VENDORS, Tandem
+from triage.store import open_store
 from triage.store.migrate import migrate
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(280)]
-VENDORS = ("zendesk", "freshdesk")
-REFERENCE = "Tandem · ref TDM-"
 # In the order of the pipeline: where a worker may die. The note may be there and nobody has written that down: twice.
 KILLS = (
     ("zendesk", "before_claim"),
@@ -36,92 +34,6 @@ KILLS = (
     ("zendesk", "before_finish"),
     ("freshdesk", "before_ack"),
 )
-
-
-class Tandem:
-    """One running Tandem and its sandbox."""
-
-    def __init__(self, folder: Path, database_url: str = "") -> None:
-        self.folder = folder
-        self.lines: list[str] = []
-        self.port, sandbox_port = free_port(), free_port()
-        self.url, self.sandbox = f"http://127.0.0.1:{self.port}", f"http://127.0.0.1:{sandbox_port}"
-        values = dict(os.environ) | sandbox_environment(sandbox_port)
-        # A copy, so that a test may change it while everything runs.
-        self.file = folder / "tandem.yaml"
-        self.file.write_text(SETTINGS.read_text())
-        values |= {"PORT": str(self.port), "DATABASE_URL": database_url or f"sqlite:///{folder}/tandem.db"}
-        values |= {"TANDEM_CONFIG": str(self.file)}
-        self.stack = Stack(values, lambda name, line: self.lines.append(f"{name}: {line}"))
-        self.store: Store = open_store(values["DATABASE_URL"])
-
-    def start(self) -> None:
-        self.stack.environment["REDIS_URL"] = self.stack.start_broker(self.folder / "redis")
-        start_sandbox(self.stack, int(self.sandbox.rsplit(":", 1)[1]), self.url, 0)
-        start_tandem(self.stack, self.port, self.folder)
-
-    def stop(self) -> None:
-        self.store.engine.dispose()
-        self.stack.stop()
-
-    def process(self, name: str) -> subprocess.Popen[bytes]:
-        return next(process.popen for process in self.stack.processes if process.name == name)
-
-    def end(self, name: str, number: signal.Signals = signal.SIGKILL) -> None:
-        process = self.process(name)
-        os.kill(process.pid, number)
-        process.wait(60)
-        self.forget(name)
-
-    def forget(self, name: str) -> None:
-        self.stack.processes = [process for process in self.stack.processes if process.name != name]
-
-    def ticket(
-        self, vendor: str, text: str = "I was charged twice for invoice 4711, please refund one", **more: Any
-    ) -> str:
-        body = {
-            "vendor": vendor,
-            "subject": "Charged twice",
-            "body": text,
-            "requester": {"name": "Ada Example", "email": "ada@customer.example"},
-            **more,
-        }
-        return str(control(self.sandbox, "/sandbox/tickets", body)["id"])
-
-    def manage(self, *arguments: str) -> None:
-        """Run a command beside what runs."""
-        command = [sys.executable, "manage.py", *arguments]
-        subprocess.run(command, cwd=ROOT, env=self.stack.environment, check=True, capture_output=True, timeout=60)
-
-    def knock(self, desk: str) -> int:
-        """Return the answer to a webhook without a signature."""
-        request = urllib.request.Request(f"{self.url}/webhooks/zendesk/{desk}", b"{}", method="POST")
-        with pytest.raises(urllib.error.HTTPError) as refused:
-            urllib.request.urlopen(request, timeout=10)
-        return refused.value.code
-
-    def tickets(self, vendor: str) -> dict[str, dict[str, Any]]:
-        return {str(ticket["id"]): ticket for ticket in control(self.sandbox, "/sandbox/state")[vendor]}
-
-    def notes(self, vendor: str, ticket_id: str) -> int:
-        comments = self.tickets(vendor)[ticket_id]["comments"]
-        assert not any(REFERENCE in comment["html"] for comment in comments if comment["public"])
-        return sum(1 for comment in comments if REFERENCE in comment["html"])
-
-    def has_tags(self, vendor: str, ticket_id: str) -> bool:
-        return "ai_triaged" in self.tickets(vendor)[ticket_id]["tags"]
-
-    def wait(self, what: str, ready: Callable[[], bool], seconds: float = 60.0) -> float:
-        start = time.monotonic()
-        while not ready():
-            # As `up`, Docker or systemd would.
-            self.stack.revive()
-            assert time.monotonic() - start < seconds, f"{what}: not within {seconds} s\n" + "\n".join(self.lines[-40:])
-            time.sleep(0.2)
-        return time.monotonic() - start
-
-    def settled(self) -> bool:
-        return self.store.deliveries.oldest_open() is None
 
 
 @pytest.fixture
@@ -215,6 +127,8 @@ def _stop_change_go(tandem: Tandem) -> None:
     third = "  initech:\n" + SETTINGS.read_text().split("  acme:\n")[1].split("  globex:")[0]
     tandem.file.write_text(SETTINGS.read_text() + third + "tag_prefix: t_\n")
     tandem.wait("the new desk", lambda: tandem.knock("initech") == 401, 10)
+    read = "tandem.yaml has changed"
+    tandem.wait("the worker's look", lambda: any("worker:" in one and read in one for one in tandem.lines), 15)
     tandem.manage("mode", "--go")
     seconds = tandem.wait("the queue", tandem.settled, 30)
     assert seconds < 20

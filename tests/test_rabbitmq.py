@@ -12,10 +12,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from test_e2e import VENDORS, Tandem
 
 from commands.sandboxed import start_sandbox, start_tandem
 from commands.stack import free_port
+from tests.running import VENDORS, Tandem
 
 SERVER = Path("/usr/lib/rabbitmq/bin/rabbitmq-server")
 pytestmark = [

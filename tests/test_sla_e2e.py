@@ -11,10 +11,10 @@ from pathlib import Path
 
 import pytest
 from sqlalchemy import text
-from test_e2e import VENDORS, Tandem
 from test_notify import Listener
 
-from commands.sandboxed import SETTINGS, control, start_sandbox, start_tandem
+from commands.sandboxed import control
+from tests.running import VENDORS, Tandem
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(280)]
 # Every ticket has an hour for the first answer, whatever it is about and whatever the sandbox helpdesks promise.
@@ -37,19 +37,9 @@ class Watched(Tandem):
     """Tandem with SLA settings, a channel to listen to, and webhooks about changes."""
 
     def __init__(self, folder: Path, listener: Listener) -> None:
-        super().__init__(folder)
+        super().__init__(folder, updates=True, settings=SLA)
         self.listener = listener
-        path = folder / "tandem.yaml"
-        path.write_text(SETTINGS.read_text() + SLA)
-        self.stack.environment |= {
-            "TANDEM_CONFIG": str(path),
-            "OPS_CHANNEL": listener.address().get_secret_value(),
-        }
-
-    def start(self) -> None:
-        self.stack.environment["REDIS_URL"] = self.stack.start_broker(self.folder / "redis")
-        start_sandbox(self.stack, int(self.sandbox.rsplit(":", 1)[1]), self.url, 0, updates=True)
-        start_tandem(self.stack, self.port, self.folder)
+        self.stack.environment |= {"OPS_CHANNEL": listener.address().get_secret_value()}
 
     def second(self, name: str, command: list[str]) -> None:
         self.stack.start(name, [sys.executable, "manage.py", *command])
