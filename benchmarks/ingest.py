@@ -99,10 +99,10 @@ def _measured(
                 side.fire(sending, side.requests(turn, requests))
             for one in (store, other):
                 wait_until_told(one)
-            waiting = int(queue.llen("triage"))  # type: ignore[arg-type]
+            waiting = int(queue.llen("triage"))
             again.fire(sending, full.requests(turn, requests))
             time.sleep(0.5)
-            messages += int(queue.llen("triage")) - waiting  # type: ignore[arg-type]
+            messages += int(queue.llen("triage")) - waiting
             if turn == 0:
                 # The first round warms up.
                 for side in (bare, full, large, again):
@@ -114,7 +114,8 @@ def _measured(
         queue.close()
     shots = [shot for side in (bare, full, large, again) for shot in side.shots]
     busy += [shot.cpu / shot.seconds for shot in shots]
-    return _figures(name, bare, full, large, again) + [
+    return [
+        *_figures(name, bare, full, large, again),
         Figure(f"{name}: answers that are not 2xx", sum(shot.failures() for shot in shots), "", 0, counted=True),
         Figure(f"{name}: webhooks without a row", (rounds + 1) * requests - stored, "", 0, counted=True),
         Figure(f"{name}: messages for duplicates", messages, "", 0, counted=True),

@@ -1,4 +1,4 @@
-"""Tells workers of stored deliveries, in the background: no webhook waits for the broker, and many share one message."""
+"""Tells workers of stored deliveries, in the background: no webhook waits for the broker, many share a message."""
 
 from __future__ import annotations
 
