@@ -28,6 +28,8 @@ class Shot:
     latencies: list[float]
     seconds: float
     cpu: float
+    ended_at: float
+    """When the last answer was there, in UTC seconds."""
 
     @property
     def rate(self) -> float:
@@ -157,5 +159,6 @@ def _fire(port: int, requests: Sequence[bytes], connections: int) -> Shot:
                         connection = _Connection(port)
                         ready.register(connection.socket, selectors.EVENT_READ, connection)
                     connection.send(following)
+        ended_at = time.time()
         seconds, used = time.perf_counter() - begin, time.process_time() - used
-    return Shot(statuses, latencies, seconds, used)
+    return Shot(statuses, latencies, seconds, used, ended_at)

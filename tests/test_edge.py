@@ -8,7 +8,7 @@ import json
 import logging
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +26,7 @@ from triage.settings import Settings
 from triage.store import Store, open_store
 from triage.store.deliveries import DEAD, DONE, IGNORED, QUEUED, RECEIVED, UNREADABLE, Delivery
 from triage.store.marks import BOT
+from webhooks.announcer import Announcer
 from webhooks.app import MAX_BODY, create_app
 from webhooks.zendesk import SIGNATURE, TIMESTAMP, sign
 
@@ -42,10 +43,16 @@ class FakeWakeup:
         self.sent: list[int] = []
         self.up = True
 
-    def send(self, delivery_id: int) -> bool:
+    def send_all(self, delivery_ids: Sequence[int]) -> bool:
         if self.up:
-            self.sent.append(delivery_id)
+            self.sent += delivery_ids
         return self.up
+
+
+@pytest.fixture(autouse=True)
+def _told_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Tell of each delivery before it is answered; tests/test_announcer.py has the background."""
+    monkeypatch.setattr(Announcer, "announce", lambda self, delivery_id: self._tell([delivery_id]))
 
 
 def make_web(settings: Settings, store: Store, wakeup: FakeWakeup) -> Flask:
@@ -229,14 +236,14 @@ class TestBrokerDown:
         self, lite: FlaskClient, sqlite_store: Store, wakeup: FakeWakeup
     ) -> None:
         """The database goes away between the announcement and the mark."""
-        send = wakeup.send
+        send_all = wakeup.send_all
 
-        def send_and_lose_the_table(delivery_id: int) -> bool:
+        def send_and_lose_the_table(delivery_ids: Sequence[int]) -> bool:
             with sqlite_store.engine.begin() as connection:
                 connection.execute(text("ALTER TABLE deliveries RENAME TO gone"))
-            return send(delivery_id)
+            return send_all(delivery_ids)
 
-        wakeup.send = send_and_lose_the_table  # type: ignore[method-assign]
+        wakeup.send_all = send_and_lose_the_table  # type: ignore[method-assign]
         assert knock(lite, event()).status_code == 202
         with sqlite_store.engine.begin() as connection:
             connection.execute(text("ALTER TABLE gone RENAME TO deliveries"))

@@ -1,4 +1,4 @@
-"""Tells workers of stored deliveries, in the background: no webhook waits for the broker, and many share one message."""
+"""Tells workers of stored deliveries, in the background: no webhook waits for the broker, many share a message."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from triage.store import Store
 
 logger = logging.getLogger(__name__)
 # After a message the next one gathers what comes within this time. A message costs ten times what a row does.
-GATHER_SECONDS = 0.02
+GATHER_SECONDS = 0.05
 # So that handing them on is shared by several threads of the workers.
 TOGETHER = 100
 

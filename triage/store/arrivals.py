@@ -114,7 +114,7 @@ class Arrivals:
 
     def _known(self, connection: Connection, arrivals: Sequence[Arrival]) -> dict[tuple[str, str], tuple[int, str]]:
         """Return id and state of the rows these repeat."""
-        known = {}
+        known: dict[tuple[str, str], tuple[int, str]] = {}
         for desk, some in groupby(arrivals, key=lambda one: one.desk):
             rows = connection.execute(self._find, {"desk": desk, "keys": [one.key for one in some]})
             known |= {(desk, row.key): (row.id, row.state) for row in rows}
