@@ -37,7 +37,7 @@ WARM = 48
 REST = "everything else"
 STORE = "database"
 PLACES = {
-    "requests.Session.request": "helpdesk: HTTP client",
+    "connectors.http.Client._send": "helpdesk: HTTP client",
     "connectors.zendesk.Zendesk.read": "helpdesk: reading answers, errors",
     "connectors.zendesk.Zendesk.post": "helpdesk: reading answers, errors",
     "connectors.zendesk.Zendesk.add_tags": "helpdesk: reading answers, errors",
