@@ -31,13 +31,14 @@ from workers.sweep import remember_bot
 ROUNDS, TICKETS, FLOWING = 3, 96, 200
 SHORT_TICKETS, SHORT_FLOWING = 24, 20
 IN_FLIGHT = 20
-MODEL_SECONDS, HELPDESK_SECONDS = 1.0, 0.1
+WAITS, SHORT_WAITS = (1.0, 0.1), (0.1, 0.01)
+"""Seconds of the model's call and of each of the helpdesk's."""
 MOST_MS = 15.0
 WARM = 48
 REST = "everything else"
 STORE = "database"
 PLACES = {
-    "requests.Session.request": "helpdesk: HTTP client",
+    "connectors.http.Client._send": "helpdesk: HTTP client",
     "connectors.zendesk.Zendesk.read": "helpdesk: reading answers, errors",
     "connectors.zendesk.Zendesk.post": "helpdesk: reading answers, errors",
     "connectors.zendesk.Zendesk.add_tags": "helpdesk: reading answers, errors",
@@ -63,7 +64,8 @@ PLACES = {
 def run(short: bool = False) -> Result:
     """Measure on SQLite, and the whole on PostgreSQL too where it can be had."""
     figures: list[Figure] = []
-    notes = [f"{IN_FLIGHT} in flight, the model takes {MODEL_SECONDS:g} s, the helpdesk {HELPDESK_SECONDS:g} s a call"]
+    model, helpdesk = SHORT_WAITS if short else WAITS
+    notes = [f"{IN_FLIGHT} in flight, the model takes {model:g} s, the helpdesk {helpdesk:g} s a call"]
     with opened() as plant:
         figures += _steps(plant, *((1, SHORT_TICKETS) if short else (ROUNDS, TICKETS)))
         figures += _whole("SQLite", _flow(plant, short))
@@ -79,9 +81,9 @@ def run(short: bool = False) -> Result:
 def _flow(plant: Plant, short: bool) -> Flow:
     plant.start(1, IN_FLIGHT)
     plant.flow(WARM, model=0.0, helpdesk=0.0)
-    waits = (0.1, 0.01) if short else (MODEL_SECONDS, HELPDESK_SECONDS)
+    model, helpdesk = SHORT_WAITS if short else WAITS
     try:
-        return plant.flow(SHORT_FLOWING if short else FLOWING, model=waits[0], helpdesk=waits[1])
+        return plant.flow(SHORT_FLOWING if short else FLOWING, model=model, helpdesk=helpdesk)
     finally:
         plant.end()
 

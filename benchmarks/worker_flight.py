@@ -21,24 +21,24 @@ MOST_MEMORY = 150.0
 
 def run(short: bool = False) -> Result:
     """Measure one worker at both widths, then two workers, in turn."""
-    rounds, turns = (1, 1) if short else (ROUNDS, TURNS)
+    rounds, turns, most = (1, 1, 2 * FEW) if short else (ROUNDS, TURNS, MANY)
     waits = (0.2, 0.02) if short else (MODEL_SECONDS, HELPDESK_SECONDS)
     with opened() as plant:
         few, _ = _flows(plant, 1, FEW, rounds, turns, waits)
         two, _ = _flows(plant, 2, FEW, rounds, turns, waits)
-        many, grown = _flows(plant, 1, MANY, rounds, turns, waits)
+        many, grown = _flows(plant, 1, most, rounds, turns, waits)
     flows = [*few, *two, *many]
     return Result(
         "worker_flight",
         (
             Figure(f"{FEW} in flight, of ideal", _share(few, FEW), "%", FEW_SHARE, at_least=True),
             Figure(f"{FEW} in flight", _rate(few), "tickets/s"),
-            Figure(f"{MANY} in flight, of ideal", _share(many, MANY), "%", MANY_SHARE, at_least=True),
-            Figure(f"{MANY} in flight", _rate(many), "tickets/s"),
-            Figure(f"{MANY} in flight, CPU a ticket", _cpu(many), "ms"),
+            Figure(f"{most} in flight, of ideal", _share(many, most), "%", MANY_SHARE, at_least=True),
+            Figure(f"{most} in flight", _rate(many), "tickets/s"),
+            Figure(f"{most} in flight, CPU a ticket", _cpu(many), "ms"),
             Figure("two workers to one, 20 in flight each", _rate(two) / _rate(few), "x", SCALING, at_least=True),
             Figure("a worker at rest", many[0].most_memory - grown, "MiB"),
-            Figure(f"more with {MANY} in flight", grown, "MiB", MOST_MEMORY),
+            Figure(f"more with {most} in flight", grown, "MiB", MOST_MEMORY),
             Figure("waits of one ticket", median(one.waited / one.tickets for one in flows), "s"),
             Figure("tickets with two notes", max(one.told["twice"] for one in flows), "", 0.0, counted=True),
         ),

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import json
+import threading
 from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
 
 from benchmarks import __main__ as main_module
+from benchmarks import tickets
 from benchmarks.classifier import _cpu
+from benchmarks.meter import Meter
+from benchmarks.plant import Flow
 from benchmarks.result import Figure, Result, as_data, heading, machine, table
 from benchmarks.tickets import LONG, long_tickets, sample_tickets
 
@@ -78,3 +82,29 @@ def test_tickets_are_real_ones_and_long_ones() -> None:
 
 def test_cpu_time_is_that_of_the_work() -> None:
     assert 0 < _cpu(lambda: sum(range(10**6))) < 10
+
+
+def test_time_belongs_to_the_innermost_step_and_to_one_thread() -> None:
+    meter = Meter("rest")
+    inner = meter.around("inner", lambda: sum(range(3 * 10**5)))
+    with meter.counting():
+        with meter.step("outer"):
+            inner()
+        other = threading.Thread(target=inner)
+        other.start()
+        other.join()
+    assert set(meter.seconds) == {"rest", "outer", "inner"}
+    assert meter.seconds["inner"] > meter.seconds["outer"] + meter.seconds["rest"]
+
+
+def test_functions_are_counted_by_their_place_while_they_are_watched() -> None:
+    meter = Meter("rest")
+    with meter.watching({"benchmarks.tickets.sample_tickets": "reading"}), meter.counting():
+        assert len(tickets.sample_tickets()) >= 40
+    assert meter.seconds["reading"] > 0
+    assert tickets.sample_tickets is sample_tickets
+
+
+def test_ideal_is_what_waiting_alone_would_allow() -> None:
+    flow = Flow(tickets=40, seconds=4.0, cpu=0.4, waited=60.0, most_memory=300.0, told={})
+    assert flow.of_ideal(20) == pytest.approx(0.75)

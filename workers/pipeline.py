@@ -192,19 +192,27 @@ def draft_reply(
     with recorded(tools.store.exchanges.of(run.id)):
         draft = tools.draft(ticket, answer, decision, sources, wishes)
     said = answer.model_copy(update={"auto_response_draft": draft.plain})
-    paid = tools.store.runs.get(run.id) or run
+    # The classification of this attempt has been paid for meanwhile.
+    paid = (tools.store.runs.get(run.id) or run) if draft.tokens_in or draft.tokens_out else None
     kept = tools.store.runs.save(
         run,
         classification=said.model_dump(),
         draft=draft.model_dump(),
         drafted=draft.state,
         model=(draft.model or answer.model)[:120],
-        tokens_in=paid.tokens_in + draft.tokens_in,
-        tokens_out=paid.tokens_out + draft.tokens_out,
-        cost_usd=paid.cost_usd + draft.cost_usd,
+        **(_cost_with(draft, paid) if paid else {}),
     )
     hold(kept)
     return draft
+
+
+def _cost_with(draft: Draft, paid: Run) -> dict[str, Any]:
+    """Return what the run has cost with `draft`."""
+    return {
+        "tokens_in": paid.tokens_in + draft.tokens_in,
+        "tokens_out": paid.tokens_out + draft.tokens_out,
+        "cost_usd": paid.cost_usd + draft.cost_usd,
+    }
 
 
 def _asked(

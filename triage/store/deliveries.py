@@ -157,9 +157,9 @@ class Deliveries:
         with self._engine.begin() as connection:
             connection.execute(update(deliveries).where(*sooner).values(due_at=due_at))
 
-    def start_attempt(self, delivery_id: int, lease_until: float) -> int:
+    def start_attempt(self, delivery_id: int, lease_until: float, within: Connection | None = None) -> int:
         """Count an attempt and return its number; the sweep looks again when the lease has run out."""
-        with self._engine.begin() as connection:
+        with nullcontext(within) if within else self._engine.begin() as connection:
             return int(connection.execute(ATTEMPT, {"this": delivery_id, "until": lease_until}).scalar_one())
 
     def postpone(self, delivery_id: int, due_at: float, reason: str = "", *, uncount: bool = False) -> None:

@@ -31,7 +31,9 @@ def open_engine(url: str, patience: float = PATIENCE_SECONDS) -> Engine:
     if parsed.get_backend_name() == "sqlite":
         if parsed.database:
             _check_folder(Path(parsed.database).parent)
-        engine = create_engine(parsed, connect_args={"timeout": patience}, hide_parameters=True)
+        # As many as by default, but more of them kept: opening one costs as much as several transactions.
+        pool = {"pool_size": 10, "max_overflow": 5} if parsed.database and parsed.database != ":memory:" else {}
+        engine = create_engine(parsed, connect_args={"timeout": patience}, hide_parameters=True, **pool)
         event.listen(engine, "connect", _prepare_sqlite)
         if parsed.database and parsed.database != ":memory:":
             watch = _Watch(Path(parsed.database))

@@ -151,15 +151,23 @@ class Runs:
         self._open = insert_into(engine, runs).on_conflict_do_nothing(index_elements=unique)
 
     def claim(
-        self, desk: str, ticket_id: str, occasion: str, *, owner: str, now: float, lease_until: float
+        self,
+        desk: str,
+        ticket_id: str,
+        occasion: str,
+        *,
+        owner: str,
+        now: float,
+        lease_until: float,
+        within: Connection | None = None,
     ) -> tuple[Run, bool]:
         """Return the run of this occasion and whether it is now ours; it is not when done or held by a live lease.
 
         Nor while a worker holds another run of the ticket: one at a time. A skipped run may be claimed again: the
-        ticket may be open again, or the desk switched on.
+        ticket may be open again, or the desk switched on. `within` is as for `save`.
         """
         this = {"of_desk": desk, "of_ticket": ticket_id, "of_occasion": occasion}
-        with self._engine.begin() as connection:
+        with nullcontext(within) if within else self._engine.begin() as connection:
             if self._engine.dialect.name == "postgresql":
                 # Two occasions are two rows: without this lock each claim would look past the other. SQLite writes
                 # one at a time anyway.

@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from sqlalchemy import (
+    BindParameter,
     ColumnElement,
     Engine,
     Select,
@@ -150,7 +151,8 @@ def _is_begun(table: Table) -> ColumnElement[bool]:
 
 def _any_of() -> Select[tuple[bool]]:
     """Return the question whether anything on a ticket was taken back, asked for every ticket and made once."""
-    desk, ticket = bindparam("of_desk"), bindparam("of_ticket")
+    desk: BindParameter[str] = bindparam("of_desk")
+    ticket: BindParameter[str] = bindparam("of_ticket")
     of_runs = select(effects.c.id).join(runs).where(runs.c.desk == desk, runs.c.ticket_id == ticket)
     of_acts = select(acts.c.id).where(acts.c.desk == desk, acts.c.ticket_id == ticket)
     return select(or_(of_runs.where(_is_begun(effects)).exists(), of_acts.where(_is_begun(acts)).exists()))
