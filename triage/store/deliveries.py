@@ -11,7 +11,7 @@ from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Connection, Engine, RowMapping, Select, case, false, func, or_, select, update
+from sqlalchemy import Connection, Engine, RowMapping, Select, bindparam, case, false, func, or_, select, update
 
 from triage.store.engine import insert_into, reader_of
 from triage.store.marks import EVERY_DESK
@@ -68,6 +68,12 @@ class Delivery:
 
 
 COLUMNS = [deliveries.c[name] for name in Delivery.__dataclass_fields__]
+# Statements of every delivery are made once: that takes longer than carrying them out.
+BY_ID = select(*COLUMNS).where(deliveries.c.id == bindparam("this"))
+OPEN_ONE = update(deliveries).where(deliveries.c.id == bindparam("this"), deliveries.c.state.in_(OPEN_STATES))
+ATTEMPT = OPEN_ONE.values(state=QUEUED, attempts=deliveries.c.attempts + 1, due_at=bindparam("until")).returning(
+    deliveries.c.attempts
+)
 
 
 def _delivery(row: RowMapping) -> Delivery:
@@ -202,16 +208,10 @@ class Deliveries:
         with self._engine.begin() as connection:
             connection.execute(update(deliveries).where(*sooner).values(due_at=due_at))
 
-    def start_attempt(self, delivery_id: int, lease_until: float) -> int:
+    def start_attempt(self, delivery_id: int, lease_until: float, within: Connection | None = None) -> int:
         """Count an attempt and return its number; the sweep looks again when the lease has run out."""
-        attempt = (
-            update(deliveries)
-            .where(deliveries.c.id == delivery_id, deliveries.c.state.in_(OPEN_STATES))
-            .values(state=QUEUED, attempts=deliveries.c.attempts + 1, due_at=lease_until)
-            .returning(deliveries.c.attempts)
-        )
-        with self._engine.begin() as connection:
-            return int(connection.execute(attempt).scalar_one())
+        with nullcontext(within) if within else self._engine.begin() as connection:
+            return int(connection.execute(ATTEMPT, {"this": delivery_id, "until": lease_until}).scalar_one())
 
     def postpone(self, delivery_id: int, due_at: float, reason: str = "", *, uncount: bool = False) -> None:
         """Look at this row again at `due_at`; `uncount` gives the attempt back."""
@@ -228,12 +228,9 @@ class Deliveries:
 
     def finish(self, delivery_id: int, state: str, now: float, reason: str = "") -> None:
         """Close the row as done, ignored, unreadable or dead."""
+        values = {"state": state, "reason": reason[:REASON_LENGTH], "due_at": None, "finished_at": now}
         with self._engine.begin() as connection:
-            connection.execute(
-                update(deliveries)
-                .where(deliveries.c.id == delivery_id, deliveries.c.state.in_(OPEN_STATES))
-                .values(state=state, reason=reason[:REASON_LENGTH], due_at=None, finished_at=now)
-            )
+            connection.execute(OPEN_ONE, values | {"this": delivery_id})
 
     def revive(self, ids: Sequence[int], now: float) -> list[int]:
         """Open closed rows again for a replay and return their ids; rows still open are left alone."""
@@ -248,8 +245,9 @@ class Deliveries:
 
     def get(self, delivery_id: int) -> Delivery | None:
         """Return one row."""
-        rows = self._read(select(*COLUMNS).where(deliveries.c.id == delivery_id))
-        return rows[0] if rows else None
+        with self._reader.connect() as connection:
+            row = connection.execute(BY_ID, {"this": delivery_id}).mappings().one_or_none()
+        return _delivery(row) if row else None
 
     def recent(self, limit: int, state: str = "") -> list[Delivery]:
         """Return the newest rows first."""
