@@ -63,7 +63,7 @@ def test_a_short_run_is_held_to_counts_only(monkeypatch: pytest.MonkeyPatch) -> 
 
 def test_an_unknown_name_is_named(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     assert run(monkeypatch, [FAST], "nope") == 2
-    assert "no benchmark nope; there are: classifier" in capsys.readouterr().err
+    assert "no benchmark nope; there are: calls" in capsys.readouterr().err
 
 
 def test_every_module_is_a_benchmark_or_known_not_to_be() -> None:

@@ -200,11 +200,12 @@ def write_tags(run: Run, ticket: Ticket, decision: Decision, tools: Tools) -> No
 
 def plan_tags(run: Run, ticket: Ticket, decision: Decision, tools: Tools) -> Effect:
     """Write down that the tags are about to leave together with the note."""
-    intent = _intent_of_tags(ticket, decision)
-    effect = tools.store.effects.plan(run.id, TAGS, intent, time.time())
-    if effect.state != CONFIRMED:
-        # Of this look at the ticket: where the note did not land, an earlier attempt's tags did not either.
-        tools.store.effects.sent(effect, time.time(), intent)
+    intent, now = _intent_of_tags(ticket, decision), time.time()
+    with tools.store.engine.begin() as both:
+        effect = tools.store.effects.plan(run.id, TAGS, intent, now, within=both)
+        if effect.state != CONFIRMED:
+            # Of this look at the ticket: where the note did not land, an earlier attempt's tags did not either.
+            tools.store.effects.sent(effect, now, intent, within=both)
     return effect
 
 
