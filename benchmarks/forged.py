@@ -35,7 +35,8 @@ desks:
     auth: {{email: bot@acme.example, api_token: x}}
     webhook_secrets: [{SECRET}]
 """
-FLOODS = {"no flood": 0, "300 forged/s": 300, "1,000 forged/s": 1000, "as many as it takes": 1_000_000}
+LARGEST = "as many as it takes"
+FLOODS = {"no flood": 0, "300 forged/s": 300, "1,000 forged/s": 1000, LARGEST: 1_000_000}
 """Forged calls a second in each phase."""
 ROUNDS, SECONDS, SHORT_SECONDS = 3, 10.0, 1.5
 CONNECTIONS = 32
@@ -56,6 +57,8 @@ class Phase:
     good: Counter[int]
     forged: Counter[int]
     seconds: float
+    cpu: float
+    """Seconds that the web process took."""
 
     def percentile(self, share: float) -> float:
         """Return the milliseconds below which that share of the good answers came."""
@@ -129,8 +132,8 @@ def _status(one: socket.socket) -> int:
 
 
 @contextmanager
-def web() -> Iterator[tuple[int, str]]:
-    """Run a web process; yield its port and its database."""
+def web() -> Iterator[tuple[int, str, int]]:
+    """Run a web process; yield its port, its database and its process number."""
     with tempfile.TemporaryDirectory(prefix="tandem-bench-") as name:
         folder, port = Path(name), free_port()
         (folder / "tandem.yaml").write_text(SETTINGS, "utf-8")
@@ -140,24 +143,31 @@ def web() -> Iterator[tuple[int, str]]:
         try:
             stack.environment["REDIS_URL"] = stack.start_broker(folder / "redis")
             stack.run("migrate")
-            stack.manage("web")
+            process = stack.manage("web")
             stack.wait_for("web", lambda: answers(f"http://127.0.0.1:{port}/healthz"))
-            yield port, url
+            yield port, url, process.popen.pid
         finally:
             stack.stop()
+
+
+def _cpu(pid: int) -> float:
+    """Return the seconds of processor time a process has taken."""
+    fields = Path(f"/proc/{pid}/stat").read_text("ascii").rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
 def run(short: bool) -> Result:
     """Measure each flood in turn, round by round."""
     seconds, phases = SHORT_SECONDS if short else SECONDS, {name: list[Phase]() for name in FLOODS}
     first = 1
-    with web() as (port, url), ProcessPoolExecutor(1, mp_context=get_context("spawn")) as pool:
+    with web() as (port, url, pid), ProcessPoolExecutor(1, mp_context=get_context("spawn")) as pool:
         good(port, 10**9, 1.0)
         for _ in range(1 if short else ROUNDS):
             for name, rate in FLOODS.items():
+                before = _cpu(pid)
                 flooding = pool.submit(flood, port, rate, seconds)
                 took, counted = good(port, first, seconds)
-                phases[name].append(Phase(took, counted, flooding.result(), seconds))
+                phases[name].append(Phase(took, counted, flooding.result(), seconds, _cpu(pid) - before))
                 first += len(took)
         store = open_store(url)
         stored = sum(store.deliveries.counts().values())
@@ -179,10 +189,15 @@ def figures(phases: dict[str, list[Phase]], stored: int) -> Sequence[Figure]:
         # More than a process can answer holds up everybody: said, not aimed at.
         aim = MOST_RATIO if FLOODS[name] <= 1000 else None
         found.append(Figure(f"{name}: p99 to quiet", ratio, "times", aim))
+    each = _middle([one.cpu / len(one.took) for one in quiet])
+    flooded = zip(phases[LARGEST], quiet, strict=True)
+    spent = _middle([(one.cpu - calm.cpu) / one.forged.total() for one, calm in flooded])
     every = [one for rounds in phases.values() for one in rounds]
     sent = sum(one.good.total() for one in every)
     return [
         *found,
+        Figure("CPU of a good call", 1e6 * each, "us"),
+        Figure("CPU of a forged call", 1e6 * spent, "us"),
         Figure("good calls not accepted", sent - sum(one.good[202] for one in every), "calls", 0, counted=True),
         Figure("forged calls not refused", _others(every), "calls", 0, counted=True),
         Figure("rows more or less than good calls", abs(stored - sent), "rows", 0, counted=True),
