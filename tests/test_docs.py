@@ -34,7 +34,9 @@ from triage.settings_file import parse_settings
 from triage.sla import TAGS as SLA_TAGS
 from triage.store import Store
 from triage.ticket import Ticket
+from webhooks.edge import Edge
 from webhooks.metrics import StoreCollector
+from webhooks.wakeup import Wakeup
 
 ROOT = Path(__file__).parent.parent
 DOCS = ROOT / "docs"
@@ -356,13 +358,14 @@ def test_every_tag_in_the_docs_exists() -> None:
 
 
 def metrics_of(store: Store) -> list[Metric]:
-    return list(StoreCollector(store).collect())
+    return [*StoreCollector(store).collect(), *Edge(Settings, store, Wakeup()).refusals.collect()]
 
 
 def test_the_metrics_are_those_of_the_code(sqlite_store: Store) -> None:
     table = rows(part(OPERATIONS, "Health and metrics"))
     metrics = {name: row for name, row in table.items() if name.startswith("tandem_")}
-    assert set(metrics) == {metric.name for metric in metrics_of(sqlite_store)}
+    counted = {"counter": "_total"}
+    assert set(metrics) == {f"{metric.name}{counted.get(metric.type, '')}" for metric in metrics_of(sqlite_store)}
     for page in PAGES:
         assert set(re.findall(r"\btandem_(?!SECRET|voter)[a-z_]+\b", text_of(page))) <= set(metrics), page.name
 

@@ -28,6 +28,7 @@ from triage.store.deliveries import DEAD, DONE, IGNORED, QUEUED, RECEIVED, UNREA
 from triage.store.marks import BOT
 from webhooks.announcer import Announcer
 from webhooks.app import MAX_BODY, create_app
+from webhooks.edge import REFUSALS_TOLD
 from webhooks.zendesk import SIGNATURE, TIMESTAMP, sign
 
 PAYLOADS = Path(__file__).parent / "payloads"
@@ -372,6 +373,18 @@ class TestRefused:
         headers = {**signed(body), "X-Webhook-Secret": FRESHDESK_SECRET}
         assert lite.post(path, data=body, headers=headers).status_code == 404
         assert rows(sqlite_store) == []
+
+    def test_a_flood_is_counted_and_does_not_fill_the_log(
+        self, lite: FlaskClient, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        for _ in range(REFUSALS_TOLD + 30):
+            assert lite.post(ZENDESK, data=event()).status_code == 401
+        knock_freshdesk(lite, event(), "wrong")
+        told = [record.getMessage() for record in caplog.records if "refused" in record.getMessage()]
+        assert len(told) == REFUSALS_TOLD + 1
+        assert "desk=globex reason=wrong secret" in told[-1]
+        counted = f'tandem_webhooks_refused_total{{desk="acme",reason="no signature"}} {REFUSALS_TOLD + 30}.0'
+        assert counted in lite.get("/metrics").text
 
     @pytest.mark.parametrize("method", ["get", "put", "delete", "patch"])
     def test_other_methods(self, lite: FlaskClient, method: str) -> None:

@@ -36,11 +36,13 @@ def create_app(environment: Environment, settings: Settings | Live, store: Store
     if proxies := environment.trusted_proxies:
         # Else anybody could name another address than their own and escape the console's lock-out.
         app.wsgi_app = ProxyFix(app.wsgi_app, x_for=proxies, x_proto=proxies)  # type: ignore[method-assign]
-    app.register_blueprint(Edge(live.settings, store, wakeup).blueprint())
+    edge = Edge(live.settings, store, wakeup)
+    app.register_blueprint(edge.blueprint())
     app.register_blueprint(console.blueprint(environment, live, store, wakeup))
     app.register_blueprint(Feedback(environment, live.settings, store, wakeup).blueprint())
     registry = CollectorRegistry()
     registry.register(StoreCollector(store))
+    registry.register(edge.refusals)
 
     @app.get("/healthz")
     def healthz() -> Response:

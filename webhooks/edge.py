@@ -11,6 +11,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 from flask import Blueprint, Response, jsonify, request
+from prometheus_client import Counter
 from sqlalchemy.exc import SQLAlchemyError
 
 from triage.crash import crash_here
@@ -23,6 +24,7 @@ from webhooks import freshdesk, zendesk
 from webhooks.announcer import Announcer
 from webhooks.base import Call, Kind, Knock
 from webhooks.inbox import Inbox
+from webhooks.pace import Pace
 from webhooks.wakeup import Wakeup
 
 logger = logging.getLogger(__name__)
@@ -37,6 +39,8 @@ STATES = {
 }
 # What the vendors' files ask for; to copy all of them costs more than to check a signature.
 HEADERS = (zendesk.SIGNATURE, zendesk.TIMESTAMP, zendesk.INVOCATION, freshdesk.SECRET_HEADER)
+# Log lines about refused calls of one desk, in any so many seconds; the metric counts them all.
+REFUSALS_TOLD, TOLD_SECONDS = 20, 60.0
 # How long the bot's user id, which a worker writes once, may be remembered here.
 BOT_SECONDS = 60.0
 
@@ -64,6 +68,10 @@ class Edge:
         self._inbox = Inbox(store)
         self._announcer = Announcer(store, wakeup)
         self._bots: dict[str, tuple[str, float]] = {}
+        self._told = Pace(REFUSALS_TOLD, TOLD_SECONDS)
+        self.refusals = Counter(
+            "tandem_webhooks_refused", "Webhooks refused since the web process began", ["desk", "reason"], registry=None
+        )
 
     def blueprint(self) -> Blueprint:
         """Return the routes, one per vendor and desk."""
@@ -79,7 +87,7 @@ class Edge:
         call = _call()
         refusal = VENDORS[vendor].verify(call, _secrets(settings), now)
         if refusal:
-            logger.warning("webhook refused: desk=%s reason=%s", desk, refusal)
+            self._refuse(desk, refusal)
             return jsonify(error=refusal), 401
         try:
             knock = self._asking(VENDORS[vendor].parse(call, now))
@@ -91,6 +99,12 @@ class Edge:
             answer = jsonify(error="storage is down, send again")
             answer.headers["Retry-After"] = str(RETRY_AFTER_SECONDS)
             return answer, 503
+
+    def _refuse(self, desk: str, reason: str) -> None:
+        self.refusals.labels(desk, reason).inc()
+        # Whoever sends thousands must not fill the log.
+        if self._told.admit(desk, time.monotonic()):
+            logger.warning("webhook refused: desk=%s reason=%s", desk, reason)
 
     def _store_and_answer(self, desk: str, knock: Knock, body: bytes, now: float) -> tuple[Response, int]:
         arrival = Arrival(

@@ -41,7 +41,7 @@ CREDENTIALS = {
 }
 DESKS = {"/webhooks/zendesk/{desk}": "acme", "/webhooks/freshdesk/{desk}": "globex"}
 # Of each endpoint.
-EXAMPLES = {"short": 25, "long": 2000}[os.environ.get("HYPOTHESIS_PROFILE", "short")]
+EXAMPLES = {"short": 25, "long": 1000}[os.environ.get("HYPOTHESIS_PROFILE", "short")]
 GENERATED = hypothesis_settings(max_examples=EXAMPLES, deadline=None, suppress_health_check=list(HealthCheck))
 # A webhook that says more than described is taken: both vendors' circuit breakers count every other answer.
 CONFIG = {
