@@ -31,8 +31,8 @@ test-rabbitmq: $(VENV)/.test ## Run the tests that need Debian's rabbitmq-server
 chaos: $(VENV)/.test ## Kill, fill, hang and cut everything under load (SHORT=1: the short version)
 	CHAOS=$(if $(SHORT),short,full) $(BIN)/python -m pytest tests/chaos -m chaos
 
-fuzz: $(VENV)/.test ## Throw hostile input at parsers and pages (SHORT=1: what `make test` does)
-	HYPOTHESIS_PROFILE=$(if $(SHORT),short,long) $(BIN)/python -m pytest tests/fuzz
+fuzz: $(VENV)/.test ## Throw hostile input at parsers and pages for MINUTES=5, from SEED= on (SHORT=1: as in `make test`)
+	$(BIN)/python -m $(if $(SHORT),pytest tests/fuzz,tests.fuzz $(or $(MINUTES),5) $(SEED))
 
 lint: $(VENV)/.test audit ## Check style, types, layering of the imports, security
 	$(BIN)/ruff check .

@@ -26,6 +26,26 @@ SECRETS = {
     "CONSOLE_PASSWORD": "a-console-password",
     "OPENAI_API_KEY": "sk-very-secret",
     "the key of another model": "sk-a-key-of-the-language-model",
+    **{
+        f"'{value[:9]}...'": value
+        for value in (
+            "token-of-the-sandbox",
+            "long-enough-for-a-key",
+            "correct horse battery staple",
+            "only looking, thank you",
+            "a-secret-key-of-this-installation",
+            "a-secret-key-for-tests",
+            "canary-database-password",
+            "canary-channel",
+            "canary-broker-password",
+            "canary-of-the-identity-provider",
+            "hunter2-hunter2",
+            "hunter2-secret-value",
+            "Bearer very-secret",
+            "a-shared-secret-of-ours",
+            "a-signing-secret-of-ours",
+        )
+    },
 }
 # Customers' words in the tests: they may be shown where somebody asks for them, and never logged.
 WORDS = {

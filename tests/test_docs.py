@@ -76,6 +76,7 @@ LINK = re.compile(r"!?\[[^\]]*\]\(([^)\s]+)\)")
 COMMAND = re.compile(r"manage\.py ([a-z_]+)((?: +[^`|;&\n]*)?)")
 # What an owner's tests or another kind of test covers; the file named must exist.
 TESTED_BY = {
+    "webhooks.pages.audit": ("test_console_pages.py", "the page and its CSV file, through the web application"),
     "commands.connect": ("test_connect.py", "through the command line, against both sandbox helpdesks"),
     "commands.connect_ask": ("test_connect.py", "through the command line"),
     "commands.connect_proof": ("test_connect.py", "through the command line: tests that arrive and that do not"),
@@ -367,7 +368,7 @@ def test_the_metrics_are_those_of_the_code(sqlite_store: Store) -> None:
     counted = {"counter": "_total"}
     assert set(metrics) == {f"{metric.name}{counted.get(metric.type, '')}" for metric in metrics_of(sqlite_store)}
     for page in PAGES:
-        assert set(re.findall(r"\btandem_(?!SECRET|voter)[a-z_]+\b", text_of(page))) <= set(metrics), page.name
+        assert set(re.findall(r"\btandem_(?!SECRET|voter|known)[a-z_]+\b", text_of(page))) <= set(metrics), page.name
 
 
 def commands() -> dict[str, Any]:

@@ -25,6 +25,13 @@ from workers import health
 
 logger = logging.getLogger(__name__)
 MAX_BODY = 1024 * 1024
+GUARDS = {
+    "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
+    "X-Content-Type-Options": "nosniff",
+    "X-Frame-Options": "DENY",
+    "Referrer-Policy": "no-referrer",
+    "Cache-Control": "no-store",
+}
 
 
 def create_app(environment: Environment, settings: Settings | Live, store: Store, wakeup: Wakeup) -> Flask:
@@ -43,6 +50,13 @@ def create_app(environment: Environment, settings: Settings | Live, store: Store
     registry = CollectorRegistry()
     registry.register(StoreCollector(store))
     registry.register(edge.refusals)
+
+    @app.after_request
+    def guard(response: Response) -> Response:
+        """Keep every answer, errors too, from being stored, guessed at or framed; pages say more themselves."""
+        for name, value in GUARDS.items():
+            response.headers.setdefault(name, value)
+        return response
 
     @app.get("/healthz")
     def healthz() -> Response:

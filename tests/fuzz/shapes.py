@@ -19,7 +19,7 @@ settings.register_profile(
     "short", max_examples=40, deadline=None, derandomize=True, database=None, suppress_health_check=SLOW_DRAWS
 )
 settings.register_profile(
-    "long", max_examples=600, deadline=None, print_blob=True, database=None, suppress_health_check=SLOW_DRAWS
+    "long", max_examples=300, deadline=None, print_blob=True, database=None, suppress_health_check=SLOW_DRAWS
 )
 IS_LONG = os.environ.get("HYPOTHESIS_PROFILE") == "long"
 FUZZ = settings.get_profile("long" if IS_LONG else "short")

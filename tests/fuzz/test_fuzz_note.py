@@ -176,7 +176,7 @@ def check_text(text: str) -> None:
     assert [line for line in lines if line.startswith("Tandem · ref")] == lines[-1:]
     # A link's address lets its holder act: it is not printed.
     assert "/feedback/" not in text
-    assert not re.search(r"[\x00-\x09\x0b-\x1f\x7f-\x9f]", text)
+    assert not CONTROL.search(text)
 
 
 @fewer(3)
