@@ -76,6 +76,7 @@ LINK = re.compile(r"!?\[[^\]]*\]\(([^)\s]+)\)")
 COMMAND = re.compile(r"manage\.py ([a-z_]+)((?: +[^`|;&\n]*)?)")
 # What an owner's tests or another kind of test covers; the file named must exist.
 TESTED_BY = {
+    "triage.crash": ("chaos/test_processes.py", "processes die and stand still there at every step"),
     "webhooks.pages.audit": ("test_console_pages.py", "the page and its CSV file, through the web application"),
     "commands.connect": ("test_connect.py", "through the command line, against both sandbox helpdesks"),
     "commands.connect_ask": ("test_connect.py", "through the command line"),
