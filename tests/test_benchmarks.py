@@ -63,7 +63,7 @@ def test_a_short_run_is_held_to_counts_only(monkeypatch: pytest.MonkeyPatch) -> 
 
 def test_an_unknown_name_is_named(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     assert run(monkeypatch, [FAST], "nope") == 2
-    assert "no benchmark nope; there are: burst, calls" in capsys.readouterr().err
+    assert "no benchmark nope; there are: burst, calls, classifier" in capsys.readouterr().err
 
 
 def test_benchmarks_are_told_from_their_parts() -> None:
