@@ -5,8 +5,6 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
-import os
-import signal
 import threading
 import time
 from collections.abc import Callable
@@ -25,6 +23,8 @@ from connectors.budget import Budget
 from connectors.setup import Setup
 from triage.classify import Draftsman, build_classifier, build_drafter, shared_encoder, with_learned
 from triage.classify.base import Classifier
+from triage.classify.breaker import Breaker
+from triage.crash import crash_here
 from triage.environment import Environment, read_environment, variables
 from triage.errors import Stop
 from triage.links import Links
@@ -39,13 +39,12 @@ from workers.corrections import with_corrections
 from workers.knowledge import Room
 from workers.leases import Leases
 from workers.lookup import Lookup
+from workers.model_watch import ModelWatch
 from workers.notify import check_channels, send
 from workers.sla_tools import SlaTools
 from workers.tools import Tools
 
 logger = logging.getLogger(__name__)
-# For the tests of what a killed worker leaves behind: the process ends itself, as by kill -9, at this step.
-CRASH_VARIABLE = "TANDEM_CRASH_AT"
 # A model activated by `learn`, or a fit by `calibrate`, is used by every worker after this time at the latest, without
 # a restart.
 LOOK_EVERY_SECONDS = 30.0
@@ -121,6 +120,11 @@ class Runtime:
         """Return the keeper of this process's leases."""
         return Leases(self.store)
 
+    @cached_property
+    def watch(self) -> ModelWatch:
+        """Return who notices that the language model has stopped answering."""
+        return ModelWatch(self.store)
+
     @property
     def classifier(self) -> Classifier:
         """Return the classifier the environment and the settings ask for, a new one where the file asks for another."""
@@ -148,6 +152,7 @@ class Runtime:
             "openai_api_key": self.environment.openai_api_key.get_secret_value(),
             "openai_model": self.environment.openai_model,
             "spent_today": self._spent_today,
+            "breaker": Breaker(),
         }
         return Answers(settings, build_classifier(settings, **model), build_drafter(settings, **model))
 
@@ -243,6 +248,7 @@ class Runtime:
             checkpoint=crash_here,
             find=partial(self.lookup.find, name),
             draft=self.draft,
+            heard=self.watch.heard,
             links=self.links(name),
             facts=partial(facts_of, self.store),
         )
@@ -285,10 +291,3 @@ def _desk_of(settings: Settings, name: str) -> Desk:
     if name not in settings.desks:
         raise Stop(NOT_THERE.format(name=name))
     return settings.desks[name]
-
-
-def crash_here(step: str) -> None:
-    """End the process without a word when CRASH_VARIABLE names `step`."""
-    if os.environ.get(CRASH_VARIABLE) == step:
-        logger.critical("ending at %s as %s asks", step, CRASH_VARIABLE)
-        os.kill(os.getpid(), signal.SIGKILL)
