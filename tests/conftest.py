@@ -13,33 +13,12 @@ from typing import Any
 
 import pytest
 
+from tests.desks import SETTINGS, VARIABLES
 from triage.settings import Settings
 from triage.settings_file import parse_settings
 from triage.store import Store, open_store
 from triage.store.migrate import migrate
 from triage.store.tables import metadata
-
-ZENDESK_SECRET = "zendesk-signing-secret-1"
-FRESHDESK_SECRET = "freshdesk-shared-secret-1"
-SETTINGS = """
-desks:
-  acme:
-    platform: zendesk
-    url: https://acme.zendesk.com
-    auth: {oauth: {client_id: tandem, client_secret: ${CLIENT_SECRET}}}
-    webhook_secrets: [${ZENDESK_SECRET}]
-  globex:
-    platform: freshdesk
-    url: https://globex.freshdesk.com
-    auth: {api_key: ${API_KEY}}
-    webhook_secrets: [${FRESHDESK_SECRET}]
-"""
-VARIABLES = {
-    "CLIENT_SECRET": "client-secret-of-the-bot",
-    "API_KEY": "api-key-of-the-bot",
-    "ZENDESK_SECRET": ZENDESK_SECRET,
-    "FRESHDESK_SECRET": FRESHDESK_SECRET,
-}
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -12,7 +12,6 @@ from pathlib import Path
 
 import pytest
 import time_machine
-from conftest import FRESHDESK_SECRET, SETTINGS, VARIABLES, ZENDESK_SECRET
 from flask.testing import FlaskClient
 from pydantic import SecretStr
 from sqlalchemy.exc import OperationalError
@@ -20,6 +19,7 @@ from test_outcomes import outcome_of
 from werkzeug.test import TestResponse
 
 from commands import replay as replay_command
+from tests.desks import FRESHDESK_SECRET, SETTINGS, VARIABLES, ZENDESK_SECRET
 from triage.environment import Environment
 from triage.settings import Settings
 from triage.settings_file import parse_settings

@@ -13,7 +13,6 @@ from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
-from conftest import SETTINGS, VARIABLES
 from console_data import fill
 from flask.testing import FlaskClient
 from pydantic import SecretStr
@@ -31,6 +30,7 @@ from test_console import (
 from werkzeug.routing import Rule
 
 from commands.password import command as password_command
+from tests.desks import SETTINGS, VARIABLES
 from triage.environment import Environment, read_environment
 from triage.settings import Settings
 from triage.settings_file import parse_settings

