@@ -24,6 +24,7 @@ from connectors.freshdesk_tags import TagList
 from connectors.freshdesk_ticket import HALF_AN_ANSWER
 from connectors.helpdesk import (
     SKIPPED_AFTER_LEAK,
+    Before,
     Helpdesk,
     check_reference,
     set_together_else_alone,
@@ -114,26 +115,33 @@ class Freshdesk(Helpdesk):
             ]
         )
         raw = freshdesk_ticket.living(self._ticket(ticket_id, INCLUDES))
+        customer = self._customers.of(raw)
+        found, rated = self._asked_before(raw, lambda: self._history(raw, customer[1]))
+        return self._normal(raw, self._cache.peek("groups") or {}, customer, found, rated)
+
+    def _history(self, raw: dict[str, Any], contact: dict[str, Any]) -> Before:
+        if self._is_newcomer(raw, contact):
+            return Others(open=0), None
         found = others(self._customers.tickets(raw), text(raw["id"]), self._month_ago(), freshdesk_ticket.status)
-        return self._normal(raw, self._cache.peek("groups") or {}, found, self._customers.rating(raw))
+        return found, self._customers.rating(raw)
 
     def look(self, ticket_id: str) -> Ticket:
         """Return the ticket as `read` does without the earlier ones, solved and closed ones too; Gone if deleted."""
         self._budget.admit([Need(ACCOUNT, LOOK_CREDITS)])
         raw = freshdesk_ticket.existing(self._ticket(ticket_id, f"{INCLUDES},stats"))
-        return self._normal(raw, self._groups() if ident(raw.get("group_id")) else {})
+        return self._normal(raw, self._groups() if ident(raw.get("group_id")) else {}, self._customers.of(raw))
 
     def _normal(
         self,
         raw: dict[str, Any],
         groups: Mapping[str, str],
+        customer: tuple[dict[str, Any], dict[str, Any]],
         others: Others = freshdesk_ticket.NOTHING,
         rated: Rating | None = None,
     ) -> Ticket:
         conversations = rows(raw.get("conversations"))
         if len(conversations) >= EMBEDDED:
             conversations = list(self._listed(CONVERSATIONS, text(raw["id"])))
-        customer = self._customers.of(raw)
         ticket = freshdesk_ticket.normalize(
             self.desk, self._settings, raw, conversations, customer, groups, others, rated
         )
@@ -176,8 +184,10 @@ class Freshdesk(Helpdesk):
                 return self._leaked(ticket_id, note_id, {})
         return None
 
-    def post(self, ticket: Ticket, note_html: str, reference: str, fields: Fields) -> Written:
-        """Add one private note, then set `fields`; a refused field never costs the note."""
+    def post(
+        self, ticket: Ticket, note_html: str, reference: str, fields: Fields, _tags: tuple[str, ...] = ()
+    ) -> Written:
+        """Add one private note, then set `fields`; a refused field never costs the note. Tags take a call of theirs."""
         check_reference(note_html, reference)
         wanted, refused = self._resolve(fields)
         note = as_dict(self._api.send("POST", NOTES, ticket.id, body={"body": note_html, "private": True}))

@@ -17,6 +17,7 @@ from connectors import zendesk_guide, zendesk_reply, zendesk_schedules, zendesk_
 from connectors.base import Account, Articles, Changes, Fields, History, Leak, Past, Written
 from connectors.budget import ACCOUNT, BULK_SPARE, SPARE, Need
 from connectors.helpdesk import (
+    Before,
     Helpdesk,
     check_reference,
     reason,
@@ -27,12 +28,12 @@ from connectors.http import Client, StaticCredential
 from connectors.probe import Probe
 from connectors.schedules import Schedule
 from connectors.ticket_rows import Others, others
-from connectors.values import as_dict, ident, rows, text
+from connectors.values import as_dict, ident, rows, text, when
 from connectors.zendesk_auth import credential
 from connectors.zendesk_clocks import SIDELOAD, SlaProbe
 from connectors.zendesk_errors import EXPORTS, HELP_CENTER, UPDATES, ZendeskDialect
 from connectors.zendesk_pages import PAGE_SIZE, pages
-from connectors.zendesk_tags import TagSet
+from connectors.zendesk_tags import TagsAlong, TagSet
 from connectors.zendesk_ticket import HALF_AN_ANSWER
 from triage.errors import (
     Conflict,
@@ -67,6 +68,8 @@ MAX_COMMENT_PAGES = 3
 # 10,000 tickets of one person.
 MAX_REQUESTED_PAGES = 100
 MAX_GROUP_PAGES = 20
+# Of the helpdesk's clock against its own stamps; one second would do if both were of one machine.
+SETTLED_SECONDS = 2.0
 # The export refuses a start time of less than a minute ago.
 EXPORT_DELAY = 60
 # Where a cursor is lost, so much of the past is looked at again; what is known already costs nothing.
@@ -127,16 +130,30 @@ class Zendesk(Helpdesk):
                 Need(UPDATES[0], TICKET_UPDATES, UPDATES[1]),
             ]
         )
+        began = time.time()
         answer = self._api.get(TICKET, ticket_id, query={"include": SIDELOADS})
         raw = zendesk_ticket.living(answer)
+        settled = self._is_settled(raw, began)
+        found, rated = self._asked_before(raw, lambda: self._history(answer, raw))
+        return replace(self._normal(answer, raw, found, rated), settled=settled)
+
+    def _is_settled(self, raw: dict[str, Any], began: float) -> bool:
+        """Say whether the second of the ticket's last change was over, on the helpdesk's clock, when we asked."""
+        changed, skew = when(raw.get("updated_at")), self._api.clock_skew
+        return changed is not None and skew is not None and began - skew - changed.timestamp() >= SETTLED_SECONDS
+
+    def _history(self, answer: dict[str, Any], raw: dict[str, Any]) -> Before:
+        requester_id = ident(raw.get("requester_id"))
+        person = zendesk_ticket.people(answer).get(requester_id or "", {})
+        if self._is_newcomer(raw, person):
+            return Others(open=0), None
         # The requester's list, not the search: the search index lags minutes behind, and somebody who writes three
         # times in ten minutes is who this is for. `-id` is newest first; one page is more than anyone asks in 30 days.
         query = {"sort": "-id", "page[size]": PAGE_SIZE}
-        requester_id = ident(raw.get("requester_id"))
         page = self._probe.get(REQUESTED, requester_id, query=query) if requester_id else None
         listed = rows(page.get("tickets")) if isinstance(page, dict) else None
         found = others(listed, text(raw["id"]), self._month_ago(), zendesk_ticket.status)
-        return self._normal(answer, raw, found, zendesk_ticket.rating(listed or ()))
+        return found, zendesk_ticket.rating(listed or ())
 
     def look(self, ticket_id: str) -> Ticket:
         """Return the ticket as `read` does without the earlier ones, solved and closed ones too; Gone if deleted."""
@@ -186,26 +203,31 @@ class Zendesk(Helpdesk):
                 return Written(comment_id, leak=self._hide(ticket_id, comment_id))
         return None
 
-    def post(self, ticket: Ticket, note_html: str, reference: str, fields: Fields) -> Written:
-        """Add one private note and set `fields` in one guarded call; a refused field never costs the note."""
+    def post(
+        self, ticket: Ticket, note_html: str, reference: str, fields: Fields, tags: tuple[str, ...] = ()
+    ) -> Written:
+        """Add one private note, `fields` and `tags` in one guarded call; what is refused never costs the note."""
         check_reference(note_html, reference)
         wanted, unresolved = self._resolve(fields)
         if wanted:
             self._look_again(ticket, wanted)
         note = {"comment": {"html_body": note_html, "public": False}}
+        # The value of a drop-down field is a tag too: with one of them, tags take a call of theirs.
+        tagging = TagsAlong(ticket, tags if ticket.settled and not fields.custom else ())
         try:
-            answer = self._put(ticket, ticket.stamp, note | _payload(wanted))
+            answer = self._put(ticket, ticket.stamp, note | _payload(wanted) | tagging.payload)
             after, refused = self._shown(answer, wanted), {}
         except Refused as error:
-            if not wanted:
+            if not wanted and not tagging.payload:
                 raise
             answer = self._put(ticket, ticket.stamp, note)
+            tagging = TagsAlong(ticket, ())
             after, refused = {}, {name: reason(error, name) for name in wanted}
         found = self._check_note(ticket.id, answer, reference)
         if refused and len(wanted) > 1 and not found.leak:
             after, refused = set_alone(wanted, self._sender(ticket, answer))
         before = self._before(ticket, after)
-        return Written(found.note_id, before, after, unresolved | refused, found.leak)
+        return Written(found.note_id, before, after, unresolved | refused, found.leak, tagging.written(answer))
 
     def _check_note(self, ticket_id: str, answer: dict[str, Any], reference: str) -> Written:
         """Return the note the answer shows, hidden if it came back public."""

@@ -54,14 +54,24 @@ class Calls:
         self._statuses: Counter[str] = Counter()
         self._log: deque[dict[str, Any]] = deque(maxlen=keep)
 
-    def add(self, vendor: str, method: str, endpoint: str, path: str, ticket_id: int | None, status: int | str) -> None:
+    def add(
+        self,
+        vendor: str,
+        method: str,
+        endpoint: str,
+        path: str,
+        ticket_id: int | None,
+        status: int | str,
+        query: str = "",
+    ) -> None:
         """Count one call under `<vendor> <METHOD> <endpoint>` and, when it names one, under its ticket."""
         with self._lock:
             self._endpoints[f"{vendor} {method} {endpoint}"] += 1
             self._statuses[f"{vendor} {status}"] += 1
             if ticket_id is not None:
                 self._tickets[f"{vendor}/{ticket_id}"][f"{method} {endpoint}"] += 1
-            self._log.append({"at": time.time(), "vendor": vendor, "method": method, "path": path, "status": status})
+            one = {"at": time.time(), "vendor": vendor, "method": method, "path": path, "query": query}
+            self._log.append({**one, "endpoint": endpoint, "status": status})
 
     def as_dict(self) -> dict[str, Any]:
         """Show the counts."""

@@ -100,7 +100,7 @@ def triage(run: Run, tools: Tools) -> None:
             known = (tools.settings, run.reference, datetime.now(UTC), sources, draft, moods_of(ticket, tools.store))
             asked = _asked(run, ticket, answer, draft, tools)
             material = Material(ticket, answer, decision, *known, *asked, speech=speech)
-            decision = write_note(run, material, tools, compose, partial(_look_again, run, tools))
+            decision = write_note(run, material, tools, compose, partial(_look_again, run, tools), tagging=True)
         else:
             write_fields(run, ticket, decision, tools)
     with steps.timed("tags"):

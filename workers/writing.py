@@ -49,10 +49,13 @@ def write_note(
     tools: Tools,
     page: Callable[[Material], list[Part]],
     look_again: Callable[[Material], Material],
+    *,
+    tagging: bool = False,
 ) -> Decision:
     """Make sure that the note of `run` and the fields stand on the ticket; return the decision that was carried out.
 
-    `page` composes the note; `look_again` reads and decides anew where somebody was faster.
+    `page` composes the note; `look_again` reads and decides anew where somebody was faster. `tagging` lets the
+    decision's tags go along where they can; `write_tags` sees to them afterwards in any case.
     """
     effects = tools.store.effects
     effect = effects.plan(run.id, NOTE, intent_of(material.decision), time.time())
@@ -72,9 +75,11 @@ def write_note(
             return decision
         note = render_html(page(replace(material, now=datetime.now(UTC))))
         intent = intent_of(decision) | {WAS: _held(ticket, decision), PRINT: fingerprint(note)}
+        tags = plan_tags(run, ticket, decision, tools) if tagging and ticket.settled and decision.tags else None
         announce(run, effect, decision, tools, intent)
         try:
-            written = tools.connector.post(ticket, note, run.reference, fields_of(decision))
+            along = {"tags": tuple(decision.tags)} if tags and tags.state != CONFIRMED else {}
+            written = tools.connector.post(ticket, note, run.reference, fields_of(decision), **along)
         except Conflict:
             # Somebody was faster: look at what they did, then decide and try again.
             doubtful = True
@@ -86,6 +91,8 @@ def write_note(
             raise
         tools.checkpoint("after_note")
         record_note(run, effect, written, tools)
+        if tags and written.tagged:
+            confirm(tags, written.tagged, tools)
         return decision
     raise Retry("the ticket was changed by others each time a note was to be written")
 
@@ -177,12 +184,26 @@ def write_tags(run: Run, ticket: Ticket, decision: Decision, tools: Tools) -> No
     """Add the tags of `decision`."""
     if not decision.tags:
         return
-    there = [tag for tag in decision.tags if tag.casefold() in {one.casefold() for one in ticket.tags}]
-    effect = tools.store.effects.plan(run.id, TAGS, {"tags": decision.tags, THERE: there}, time.time())
+    effect = tools.store.effects.plan(run.id, TAGS, _intent_of_tags(ticket, decision), time.time())
     if effect.state != CONFIRMED:
         still_ours(run, tools)
         tools.store.effects.sent(effect, time.time())
         confirm(effect, tools.connector.add_tags(ticket, tuple(decision.tags)), tools)
+
+
+def plan_tags(run: Run, ticket: Ticket, decision: Decision, tools: Tools) -> Effect:
+    """Write down that the tags are about to leave together with the note."""
+    intent = _intent_of_tags(ticket, decision)
+    effect = tools.store.effects.plan(run.id, TAGS, intent, time.time())
+    if effect.state != CONFIRMED:
+        # Of this look at the ticket: where the note did not land, an earlier attempt's tags did not either.
+        tools.store.effects.sent(effect, time.time(), intent)
+    return effect
+
+
+def _intent_of_tags(ticket: Ticket, decision: Decision) -> dict[str, Any]:
+    held = {one.casefold() for one in ticket.tags}
+    return {"tags": decision.tags, THERE: [tag for tag in decision.tags if tag.casefold() in held]}
 
 
 def confirm(effect: Effect, written: Written, tools: Tools) -> None:
