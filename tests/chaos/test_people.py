@@ -99,13 +99,13 @@ def test_agents_work_on_the_same_tickets(
     office = Office(house)
     # Half of our writes take a moment, so that more people come in between.
     house.fault(share(0.5, {"delay": 0.15}, "GET", TICKET))
-    with house.meanwhile(office.works, 1.5):
+    with house.meanwhile(office.works, 0.8):
         house.flood(scale.tickets, makers=2)
     seconds = house.calm(300)
     audit = house.audit()
     hit = [one for one in audit.overwritten if one[0] == "freshdesk" and office.in_a_gap(one)]
     met = office.at_the_same_time()
-    assert met >= scale.tickets // 10, f"people and Tandem met {met} times only"
+    assert met >= scale.tickets // 20, f"people and Tandem met {met} times only"
     assert len(hit) <= GAP_SHARE * scale.tickets, f"{len(hit)} hits of the gap that Freshdesk leaves"
     rest = replace(audit, overwritten=[one for one in audit.overwritten if one not in hit])
     tell(f"agents, mode {mode}: {met} met, {len(hit)} in gap", rest, seconds)
@@ -128,7 +128,12 @@ def test_customers_write_and_notes_are_deleted(houses: Callable[..., Outside], s
     with house.meanwhile(works, 3.0):
         house.flood(scale.tickets, makers=2)
     seconds = house.calm(300)
-    audit = house.audit(lambda one: one not in gone)
+    deleted = [one for one in house.sent if one[0] == "freshdesk" and one not in gone][:10]
+    for one in deleted:
+        house.act(one, notes_deleted=True)
+    house.hurry()
+    audit = house.audit(lambda one: one not in gone and one not in deleted)
+    assert [house.notes(*one) for one in deleted] == [0] * len(deleted), "a note somebody has deleted came back"
     # A customer's word may call for a second look, with a note of its own at Zendesk; the same note is never twice.
     tell(
         "customers write, notes go", replace(audit, second=[one for one in audit.second if _twice(house, one)]), seconds
