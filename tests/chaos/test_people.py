@@ -108,7 +108,7 @@ def test_agents_work_on_the_same_tickets(
     assert met >= scale.tickets // 20, f"people and Tandem met {met} times only"
     assert len(hit) <= GAP_SHARE * scale.tickets, f"{len(hit)} hits of the gap that Freshdesk leaves"
     rest = replace(audit, overwritten=[one for one in audit.overwritten if one not in hit])
-    tell(f"agents, mode {mode}: {met} met, {len(hit)} in gap", rest, seconds)
+    tell(f"{mode} mode: {met} met, {len(hit)} gap", rest, seconds)
 
 
 def test_customers_write_and_notes_are_deleted(houses: Callable[..., Outside], scale: Scale, tell: Tell) -> None:
@@ -164,7 +164,7 @@ def test_what_freshdesk_leaves(houses: Callable[..., Outside], scale: Scale, tel
     audit = house.audit()
     lost = [one for one in audit.overwritten if one[0] == "freshdesk"]
     rest = replace(audit, overwritten=[one for one in audit.overwritten if one[0] == "zendesk"])
-    tell(f"in the gap: {len(lost)} of {count // 2} at Freshdesk", rest, seconds)
+    tell(f"Freshdesk gap: {len(lost)} of {count // 2}", rest, seconds)
 
 
 def _is_sent(house: Outside, one: One) -> bool:
