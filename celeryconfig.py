@@ -15,6 +15,8 @@ broker_url = _environment.broker
 broker_connection_retry_on_startup = True
 # None is "for ever": a worker that gives up would have to be noticed and started again.
 broker_connection_max_retries = None
+# A Redis without room refuses a worker's notes of what it took: by default that ends the worker.
+broker_channel_error_retry = True
 
 # JSON carries ids and strings only; pickle would let whoever reaches the broker run code here.
 task_serializer = "json"
@@ -78,23 +80,28 @@ else:
     # A connection that died silently is noticed within 20 s.
     broker_heartbeat = 20
 
+# A tick that nobody took is worth nothing once there are later ones, but two hours of them are done with in seconds.
+# Not less: beat's clock dates them and a worker's drops them, and beat's may be an hour slow.
+_stale = {"expires": 7200}
 # Two beats by mistake do no harm: every task here claims its rows by conditional UPDATE.
 beat_schedule = {
-    "requeue": {"task": "sweep.requeue", "schedule": 5.0, "options": {"expires": 10}},
+    "requeue": {"task": "sweep.requeue", "schedule": 5.0, "options": _stale},
     # Only looks at the clock; each desk has its own interval.
-    "reconcile": {"task": "sweep.reconcile", "schedule": 20.0, "options": {"expires": 20}},
+    "reconcile": {"task": "sweep.reconcile", "schedule": 20.0, "options": _stale},
     # Only looks at the clock; each desk is looked at every ten minutes.
-    "health": {"task": "sweep.health", "schedule": 60.0, "options": {"expires": 60}},
+    "health": {"task": "sweep.health", "schedule": 60.0, "options": _stale},
     # Goes on with rounds that are under way; each desk begins one at its own interval.
-    "knowledge": {"task": "sweep.knowledge", "schedule": 60.0, "options": {"expires": 60}},
+    "knowledge": {"task": "sweep.knowledge", "schedule": 60.0, "options": _stale},
     # Only looks at the clock; `sla.tick_seconds` says how often clocks are looked at.
-    "sla": {"task": "sweep.sla", "schedule": 5.0, "options": {"expires": 10}},
+    "sla": {"task": "sweep.sla", "schedule": 5.0, "options": _stale},
     # Attainment for the views; what the teams' pace is, once an hour.
-    "foresight": {"task": "sweep.foresight", "schedule": 300.0, "options": {"expires": 300}},
+    "foresight": {"task": "sweep.foresight", "schedule": 300.0, "options": _stale},
     # Only looks at the clock too: once a day for each desk, also where beat is restarted more often than that.
-    "calibrate": {"task": "sweep.calibrate", "schedule": 3600.0, "options": {"expires": 3600}},
-    "retention": {"task": "sweep.retention", "schedule": 3600.0, "options": {"expires": 3600}},
+    "calibrate": {"task": "sweep.calibrate", "schedule": 3600.0, "options": _stale},
+    "retention": {"task": "sweep.retention", "schedule": 3600.0, "options": _stale},
 }
+# Celery's own stands still when the clock is set back.
+beat_scheduler = "workers.ticks:SteadyScheduler"
 # Beat's own notes, next to the database.
 beat_schedule_filename = "data/beat-schedule"
 # A schedule must not jump when a country changes its clocks.

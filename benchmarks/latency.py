@@ -31,7 +31,7 @@ from triage.store import Store, open_store
 from triage.store.deliveries import OPEN_STATES
 from triage.store.tables import deliveries, runs
 
-TICKETS, SHORT_TICKETS = 100, {"embedded": 10, "llm": 4}
+TICKETS, SHORT_TICKETS = 100, {"embedded": 10, "llm": 3}
 MODEL_SECONDS = 1.0
 START_MS = 25.0
 PATIENCE_SECONDS = 60.0

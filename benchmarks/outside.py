@@ -19,7 +19,7 @@ from benchmarks.tickets import sample_tickets
 HELPDESK, MODEL = "/zendesk", "/v1"
 GROUPS = ("Finance & Billing", "Technical Support", "Product", "Customer Success", "Security", "Enterprise Support")
 REQUESTER, SUBMITTER_ROLE = 900_000, "end-user"
-TICKET = re.compile(r"/api/v2/tickets/(\d+)(/tags)?\.json")
+TICKET = re.compile(r"/api/v2/tickets/(\d+)(/tags|/comments)?\.json")
 # So generous that no budget of ours ever waits.
 LIMITS = {"X-Rate-Limit": "1000000", "X-Rate-Limit-Remaining": "1000000"}
 UPDATE_LIMIT = {"zendesk-ratelimit-tickets-update": "total=1000000; remaining=1000000; resets=60"}
@@ -124,8 +124,10 @@ class Outside:
 
     def _helpdesk(self, method: str, path: str, sent: dict[str, Any]) -> Answer:
         if found := TICKET.fullmatch(path):
-            number, tags = found.groups()
-            if tags:
+            number, part = found.groups()
+            if part == "/comments":
+                return 200, LIMITS, self._comments(number)
+            if part == "/tags":
                 held = self.tags.setdefault(number, [])
                 held += [tag for tag in sent["tags"] if tag not in held]
                 return 200, LIMITS | UPDATE_LIMIT, {"tags": held}
@@ -153,6 +155,11 @@ class Outside:
             "via": {"channel": "email"}, **held,
         }  # fmt: skip
         return {"ticket": raw, "users": [person | {"user_fields": {}}], "groups": [], "organizations": []}
+
+    def _comments(self, number: str) -> dict[str, Any]:
+        raw = self._ticket(number)["ticket"]
+        first = {"id": 1, "author_id": raw["requester_id"], "body": raw["description"], "public": True}
+        return {"comments": [first | {"created_at": self._born}], "users": [], "meta": {"has_more": False}}
 
     def _written(self, number: str, sent: dict[str, Any]) -> dict[str, Any]:
         self.values.setdefault(number, {}).update({k: v for k, v in sent.items() if k in ("priority", "group_id")})

@@ -8,14 +8,13 @@ import sys
 import tempfile
 import time
 import urllib.request
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-import yaml
 from sqlalchemy import func, select
 
 from benchmarks.outside import HELPDESK, MODEL
@@ -77,12 +76,13 @@ class Plant:
         """Start `count` workers and wait until they take tickets."""
         for _ in range(count):
             begun = time.time()
+
+            def is_ready(since: float = begun) -> bool:
+                return (self.store.cursors.get(EVERY_DESK, WORKER) or ("", 0.0))[1] >= since
+
             command = [sys.executable, "manage.py", "worker", "--concurrency", str(concurrency), *more]
             self.workers.append(self.stack.start("worker", command))
-            self.stack.wait_for("worker", lambda at=begun: self._is_ready(at))
-
-    def _is_ready(self, begun: float) -> bool:
-        return (self.store.cursors.get(EVERY_DESK, WORKER) or ("", 0.0))[1] >= begun
+            self.stack.wait_for("worker", is_ready)
 
     def end(self) -> None:
         """End the workers."""
@@ -99,14 +99,17 @@ class Plant:
         numbers = range(self._next, self._next + tickets)
         self._next += tickets
         before = sum(cpu_seconds(one.popen.pid) for one in self.workers)
+        asked_at = time.time()
         ids = [self._receive(number) for number in numbers]
         most = self._wait(ids[0])
         cpu = sum(cpu_seconds(one.popen.pid) for one in self.workers) - before
         with self.store.engine.connect() as connection:
-            begun = connection.execute(select(func.min(runs.c.started_at)).where(runs.c.id >= ids[0])).scalar_one()
+            begun = connection.execute(
+                select(func.min(runs.c.started_at)).where(runs.c.started_at >= asked_at)
+            ).scalar_one()
             ended = connection.execute(select(func.max(deliveries.c.finished_at))).scalar_one()
             states = select(deliveries.c.state, func.count()).where(deliveries.c.id >= ids[0])
-            counted = dict(connection.execute(states.group_by(deliveries.c.state)).tuples().all())
+            counted: dict[str, int] = dict(connection.execute(states.group_by(deliveries.c.state)).tuples().all())
         if counted != {DONE: tickets}:
             raise StartError(f"of {tickets} tickets are: {counted}")
         told = control(self.outside, "/told")
@@ -114,8 +117,9 @@ class Plant:
 
     def _receive(self, number: int) -> int:
         """Store one delivery as the web process does, and wake a worker."""
-        row = {"ticket_id": str(number), "event": "created", "body": b"{}", "now": time.time()}
-        received = self.store.deliveries.receive(DESK, f"new:{number}", **row)
+        received = self.store.deliveries.receive(
+            DESK, f"new:{number}", ticket_id=str(number), event="created", body=b"{}", now=time.time()
+        )
         self.wakeup.send(received.id)
         self.store.deliveries.mark_queued(received.id, time.time())
         return received.id
@@ -145,7 +149,7 @@ def opened(database: str = "sqlite") -> Iterator[Plant]:
         folder, port = Path(name), free_port()
         settings = folder / "tandem.yaml"
         desk = SETTINGS | {"url": f"http://127.0.0.1:{port}{HELPDESK}"}
-        settings.write_text(yaml.safe_dump({"desks": {DESK: desk}}), encoding="utf-8")
+        settings.write_text(json.dumps({"desks": {DESK: desk}}), encoding="utf-8")
         lines: list[str] = []
         values = variables() | dict.fromkeys(OWN_VARIABLES, "")
         values |= {"DATABASE_URL": url, "TANDEM_CONFIG": str(settings), "SECRET_KEY": "not-a-secret-but-long"}
@@ -205,8 +209,3 @@ def memory_of(pid: int) -> float:
             if line.startswith("Pss:"):
                 return int(line.split()[1]) / KIBIBYTE
     return 0.0
-
-
-def processes(workers: Sequence[Process]) -> list[int]:
-    """Return the ids of the workers' processes."""
-    return [one.popen.pid for one in workers]

@@ -182,7 +182,7 @@ class Helpdesk(ABC):
         if not groups:
             raise Refused(GROUPS_HIDDEN)
         for ident, known in groups.items():
-            if known.strip().casefold() == name.strip().casefold():
+            if known.strip().casefold() == name.strip().casefold() and ident.isascii() and ident.isdigit():
                 return int(ident)
         raise Refused(NO_SUCH_GROUP.format(name))
 

@@ -9,7 +9,7 @@ import sys
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +17,7 @@ import pytest
 
 from commands.sandboxed import SETTINGS, control, sandbox_environment, start_sandbox, start_tandem
 from commands.stack import ROOT, Stack, free_port
+from tests.canaries import WORDS, secrets_of, seen_in
 from triage.store import Store, open_store
 
 VENDORS = ("zendesk", "freshdesk")
@@ -26,7 +27,8 @@ REFERENCE = "Tandem · ref TDM-"
 class Tandem:
     """One running Tandem and its sandbox.
 
-    `updates` has the sandbox tell of changes too, `settings` stands below the sandbox's two desks in `tandem.yaml`.
+    `updates` has the sandbox tell of changes too, `settings` stands below the sandbox's two desks in `tandem.yaml`,
+    `of_desk` in each of the two, `variables` beside the others in the environment.
     """
 
     def __init__(
@@ -36,6 +38,8 @@ class Tandem:
         *,
         updates: bool = False,
         settings: str = "",
+        of_desk: str = "",
+        variables: Mapping[str, str] | None = None,
         calls_per_minute: int | None = None,
     ) -> None:
         self.folder = folder
@@ -47,9 +51,10 @@ class Tandem:
         values = dict(os.environ) | sandbox_environment(sandbox_port)
         # A copy, so that a test may change it while everything runs.
         self.file = folder / "tandem.yaml"
-        self.file.write_text(SETTINGS.read_text() + settings)
+        desks = SETTINGS.read_text().replace("    context_fields:", f"{of_desk}    context_fields:")
+        self.file.write_text(desks + settings)
         values |= {"PORT": str(self.port), "DATABASE_URL": database_url or f"sqlite:///{folder}/tandem.db"}
-        values |= {"TANDEM_CONFIG": str(self.file)}
+        values |= {"TANDEM_CONFIG": str(self.file)} | dict(variables or {})
         self.stack = Stack(values, lambda name, line: self.lines.append(f"{name}: {line}"))
         self.store: Store = open_store(values["DATABASE_URL"])
 
@@ -67,6 +72,9 @@ class Tandem:
     def stop(self) -> None:
         self.store.engine.dispose()
         self.stack.stop()
+        # Everything the processes printed: their logs at every level that is on, their last words.
+        printed = "\n".join(self.lines)
+        assert not seen_in(printed, secrets_of(self.stack.environment) | WORDS)
 
     def process(self, name: str) -> subprocess.Popen[bytes]:
         return next(process.popen for process in self.stack.processes if process.name == name)
@@ -80,9 +88,10 @@ class Tandem:
     def forget(self, name: str) -> None:
         self.stack.processes = [process for process in self.stack.processes if process.name != name]
 
-    def act(self, one: tuple[str, str], **wanted: object) -> None:
-        """Have a person do something to a ticket: `sandbox/control.py` names what."""
-        control(self.sandbox, f"/sandbox/agent/{one[0]}/{one[1]}", wanted)
+    def act(self, one: tuple[str, str], **wanted: object) -> dict[str, Any]:
+        """Have a person do something to a ticket and return it as it is then: `sandbox/control.py` names what."""
+        shown: dict[str, Any] = control(self.sandbox, f"/sandbox/agent/{one[0]}/{one[1]}", wanted)
+        return shown
 
     def ticket(
         self, vendor: str, text: str = "I was charged twice for invoice 4711, please refund one", **more: Any

@@ -390,7 +390,7 @@ def test_the_budget_stops_before_the_helpdesk_does(vendor: str, redis_url: str) 
     with running(SandboxConfig(**CREDENTIALS, zendesk_limit=60, freshdesk_limit=60)) as found:
         box = Box(found, vendor, redis_url)
         written = waited = 0
-        for _ in range(12):
+        for _ in range(20):
             ticket_id = box.ticket()
             try:
                 ticket = box.connector.read(ticket_id)

@@ -52,6 +52,7 @@ DELETED = "somebody has deleted the note"
 
 def judge_again(run: Run, tools: Tools) -> None:
     """Carry out the later run `run`, which this worker holds. Raises the errors of `triage.errors`."""
+    tools.checkpoint("after_claim")
     if tools.desk.mode is Mode.OFF:
         raise Gone(OFF)
     steps = Steps()
@@ -89,8 +90,7 @@ def judge_again(run: Run, tools: Tools) -> None:
     with steps.timed("tags"):
         _write_tags(scene, answer, decision, labels)
     tools.checkpoint("before_finish")
-    hold(tools.store.runs.save(run, timings=steps.seconds))
-    tools.store.runs.finish(run, DONE, time.time())
+    hold(tools.store.runs.finish(run, DONE, time.time(), timings=steps.seconds))
 
 
 @dataclass(frozen=True)

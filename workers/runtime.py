@@ -5,8 +5,6 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
-import os
-import signal
 import threading
 import time
 from collections.abc import Callable
@@ -26,6 +24,7 @@ from connectors.setup import Setup
 from triage.classify import Draftsman, build_classifier, build_drafter, shared_encoder, with_learned
 from triage.classify.base import Classifier
 from triage.classify.breaker import Breaker
+from triage.crash import crash_here
 from triage.environment import Environment, read_environment, variables
 from triage.errors import Stop
 from triage.links import Links
@@ -46,8 +45,6 @@ from workers.sla_tools import SlaTools
 from workers.tools import Tools
 
 logger = logging.getLogger(__name__)
-# For the tests of what a killed worker leaves behind: the process ends itself, as by kill -9, at this step.
-CRASH_VARIABLE = "TANDEM_CRASH_AT"
 # A model activated by `learn`, or a fit by `calibrate`, is used by every worker after this time at the latest, without
 # a restart.
 LOOK_EVERY_SECONDS = 30.0
@@ -294,10 +291,3 @@ def _desk_of(settings: Settings, name: str) -> Desk:
     if name not in settings.desks:
         raise Stop(NOT_THERE.format(name=name))
     return settings.desks[name]
-
-
-def crash_here(step: str) -> None:
-    """End the process without a word when CRASH_VARIABLE names `step`."""
-    if os.environ.get(CRASH_VARIABLE) == step:
-        logger.critical("ending at %s as %s asks", step, CRASH_VARIABLE)
-        os.kill(os.getpid(), signal.SIGKILL)

@@ -14,6 +14,7 @@ from typing import Any
 from celery.signals import setup_logging, worker_init, worker_ready
 from sqlalchemy.exc import SQLAlchemyError
 
+from triage.crash import crash_here
 from triage.environment import read_environment, variables
 from triage.errors import TandemError
 from triage.logs import configure_logging
@@ -29,9 +30,9 @@ from workers.deliver import deliver
 from workers.desk_sweep import check_due
 from workers.foresight import refresh
 from workers.knowledge import sync_due
-from workers.runtime import Runtime, crash_here
+from workers.runtime import Runtime
 from workers.sla_sweep import sweep_due
-from workers.sweep import forget, reconcile_due, remember_bot, requeue
+from workers.sweep import forget, reconcile_due, remember_bot, requeue, spread
 from workers.undo import undo_some
 
 logger = logging.getLogger(__name__)
@@ -81,6 +82,12 @@ def triage_delivery(delivery_id: int) -> None:
     crash_here("before_claim")
     deliver(delivery_id, runtime().store, runtime().leases, runtime().tools, runtime().live.check)
     crash_here("before_ack")
+
+
+@app.task(name=names.HAND_ON, shared=False)
+def hand_on(delivery_ids: list[int]) -> None:
+    """Give several deliveries that came together a message each, so that every thread of every worker takes some."""
+    spread(delivery_ids, runtime().store, send, time.time())
 
 
 @app.task(name=names.REQUEUE, shared=False)

@@ -102,8 +102,10 @@ def announce(
 ) -> None:
     """Write down that the note is about to leave, with a lease that outlasts the call."""
     now = time.time()
-    hold(tools.store.runs.save(run, decision=decision.model_dump(), lease_until=now + LEASE_SECONDS))
-    tools.store.effects.sent(effect, now, intent or intent_of(decision))
+    with tools.store.engine.begin() as both:
+        saved = tools.store.runs.save(run, decision=decision.model_dump(), lease_until=now + LEASE_SECONDS, within=both)
+        hold(saved)
+        tools.store.effects.sent(effect, now, intent or intent_of(decision), within=both)
     tools.checkpoint("before_note")
     if time.time() - now > PAUSE_SECONDS:
         raise Retry(HELD_UP)
@@ -184,20 +186,26 @@ def write_tags(run: Run, ticket: Ticket, decision: Decision, tools: Tools) -> No
     """Add the tags of `decision`."""
     if not decision.tags:
         return
-    effect = tools.store.effects.plan(run.id, TAGS, _intent_of_tags(ticket, decision), time.time())
-    if effect.state != CONFIRMED:
-        still_ours(run, tools)
-        tools.store.effects.sent(effect, time.time())
-        confirm(effect, tools.connector.add_tags(ticket, tuple(decision.tags)), tools)
+    effects, now = tools.store.effects, time.time()
+    with tools.store.engine.begin() as both:
+        effect = effects.plan(run.id, TAGS, _intent_of_tags(ticket, decision), now, within=both)
+        if effect.state == CONFIRMED:
+            return
+        hold(tools.store.runs.save(run, owner=run.owner, within=both))
+        effects.sent(effect, now, within=both)
+    written = tools.connector.add_tags(ticket, tuple(decision.tags))
+    tools.checkpoint("after_tags")
+    confirm(effect, written, tools)
 
 
 def plan_tags(run: Run, ticket: Ticket, decision: Decision, tools: Tools) -> Effect:
     """Write down that the tags are about to leave together with the note."""
-    intent = _intent_of_tags(ticket, decision)
-    effect = tools.store.effects.plan(run.id, TAGS, intent, time.time())
-    if effect.state != CONFIRMED:
-        # Of this look at the ticket: where the note did not land, an earlier attempt's tags did not either.
-        tools.store.effects.sent(effect, time.time(), intent)
+    intent, now = _intent_of_tags(ticket, decision), time.time()
+    with tools.store.engine.begin() as both:
+        effect = tools.store.effects.plan(run.id, TAGS, intent, now, within=both)
+        if effect.state != CONFIRMED:
+            # Of this look at the ticket: where the note did not land, an earlier attempt's tags did not either.
+            tools.store.effects.sent(effect, now, intent, within=both)
     return effect
 
 

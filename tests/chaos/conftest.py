@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -50,8 +50,11 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.fixture
 def scale() -> Scale:
-    """Return how much is to flow."""
-    return SHORT if os.environ.get("CHAOS") == "short" else FULL
+    """Return how much is to flow; CHAOS_STORM sets the tickets of the storm, one kill for every fifty."""
+    if os.environ.get("CHAOS") == "short":
+        return SHORT
+    storm = int(os.environ.get("CHAOS_STORM", FULL.storm))
+    return replace(FULL, storm=storm, kills=max(storm // 50, 1))
 
 
 @pytest.fixture
@@ -89,11 +92,14 @@ def empty_postgres(postgres_url: str) -> str:
 def tell(record_property: Callable[[str, Any], None]) -> Callable[..., None]:
     """Return what puts a line into the table at the end, `tell(fault, audit, recovered)`, and fails where it is bad.
 
-    `recovered`: seconds, and `within`: how many there may be.
+    `recovered`: seconds, and `within`: how many there may be; `more` stands below the line.
     """
 
-    def put(fault: str, audit: Audit, recovered: float | None = None, within: float | None = None) -> None:
-        record_property(FAULT, {"fault": fault, **audit.counts(), "recovered": recovered, "within": within})
+    def put(
+        fault: str, audit: Audit, recovered: float | None = None, within: float | None = None, more: str = ""
+    ) -> None:
+        told = {"fault": fault, **audit.counts(), "recovered": recovered, "within": within, "more": more}
+        record_property(FAULT, told)
         assert audit.clean, f"{fault}: {audit}"
         if recovered is not None and within is not None:
             assert recovered <= within, f"{fault}: {recovered:.1f} s to recover, {within:.0f} at most"
@@ -112,3 +118,5 @@ def pytest_terminal_summary(terminalreporter: Any) -> None:
     for one in told:
         seconds = "" if one["recovered"] is None else f"{one['recovered']:10.1f} s"
         terminalreporter.line(f"{one['fault']:26.26}" + "".join(f"{one[name]:9}" for name in COLUMNS) + seconds)
+        if one["more"]:
+            terminalreporter.line(f"  {one['more']}")

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import re
+import sys
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -14,16 +16,19 @@ from typing import Any
 
 from sqlalchemy import text
 
-from commands.sandboxed import SAMPLES
-from commands.stack import Process, Stack
-from tests.running import REFERENCE, VENDORS, Tandem
+from commands.sandboxed import SAMPLES, control
+from commands.stack import Process, Stack, answers
+from tests.running import VENDORS, Tandem
 from triage.store.engine import reader_of
+from triage.store.marks import EVERY_DESK, WORKER
 
 TRIAGED = "ai_triaged"
+MARK = re.compile(r"Tandem · ref (TDM-\w+)")
 # Nothing that is asked for is refused for its number: the rate limits have tests of their own.
 CALLS_PER_MINUTE = 10_000_000
 # How many tickets are made at once, and how often quiet is looked for.
 MAKERS = 4
+CUSTOMERS = 997
 LOOK_SECONDS = 0.5
 # One more round of the sweep: whatever would write twice has the time to.
 SETTLE_SECONDS = 6.0
@@ -40,7 +45,7 @@ class Audit:
     lost: list[One]
     """Without note or tags."""
     second: list[One]
-    """With more than one note of ours."""
+    """With more notes of ours than runs to write one, or with the same note or public reply twice."""
     public: list[One]
     """With a note of ours that the customer can see."""
     overwritten: list[One]
@@ -90,14 +95,20 @@ class House(Tandem):
         self.sent: list[One] = []
         self.people: dict[One, Person] = {}
 
-    def flood(self, count: int, *, silent: bool = False, makers: int = MAKERS) -> list[One]:
-        """Make `count` tickets, half at each helpdesk, some at once; `silent` ones send no webhook."""
+    def flood(
+        self, count: int, *, silent: bool = False, makers: int = MAKERS, vendors: Sequence[str] = VENDORS
+    ) -> list[One]:
+        """Make `count` tickets of many customers, as many at each helpdesk; `silent` ones send no webhook."""
         samples = [json.loads(line) for line in SAMPLES.read_text().splitlines()]
-        wanted = list(islice(zip(cycle(VENDORS), cycle(s for s in samples for _ in VENDORS)), count))
+        both = zip(cycle(vendors), cycle(s for s in samples for _ in vendors))
+        made = len(self.sent)
+        wanted = enumerate(islice(both, made, made + count), made)
 
-        def make(one: tuple[str, dict[str, Any]]) -> One:
-            vendor, sample = one
-            return vendor, self.ticket(vendor, sample["body"], subject=sample["subject"], silent=silent)
+        def make(given: tuple[int, tuple[str, dict[str, Any]]]) -> One:
+            number, (vendor, sample) = given
+            customer = {"name": "Ada Example", "email": f"ada{number % CUSTOMERS}@customer.example"}
+            more = {"subject": sample["subject"], "requester": customer, "silent": silent}
+            return vendor, self.ticket(vendor, sample["body"], **more)
 
         with ThreadPoolExecutor(makers) as pool:
             sent = list(pool.map(make, wanted))
@@ -114,14 +125,37 @@ class House(Tandem):
 
     def person(self, one: One, **wanted: Any) -> None:
         """Have an agent change a ticket, and remember what must stand afterwards."""
-        self.act(one, **wanted)
+        shown = self.act(one, **wanted)
         done = self.people.setdefault(one, Person())
         added, removed = set(wanted.get("tags_add", ())), set(wanted.get("tags_remove", ()))
         done.tags = (done.tags | added) - removed
         done.without = (done.without | removed) - added
         # The sandbox keeps its vendor's own words for what was asked for.
-        shown = self.tickets(one[0])[one[1]]
         done.values |= {name: shown[name] for name in ("priority", "group") if name in wanted}
+
+    def replied(self) -> set[str]:
+        """Return the references of the public replies that were meant to be sent."""
+        with self.store.engine.connect() as connection:
+            rows = connection.execute(text("SELECT intent FROM effects WHERE kind = 'reply'")).scalars()
+            return {(json.loads(row) if isinstance(row, str) else row)["reference"] for row in rows}
+
+    def answers(self) -> bool:
+        """Say whether web answers."""
+        return answers(f"{self.url}/healthz")
+
+    def webhooks(self) -> list[dict[str, Any]]:
+        """Return every webhook the sandbox has sent, with its attempts, oldest first."""
+        found: list[dict[str, Any]] = control(self.sandbox, "/sandbox/deliveries.json")["deliveries"]
+        return found
+
+    def beat_command(self, schedule: Path | None = None) -> tuple[str, list[str]]:
+        """Return name and command line of beat as the house started it, or with notes of its own."""
+        path = schedule or self.folder / "beat-schedule"
+        return "beat", [sys.executable, "manage.py", "beat", "--schedule", str(path)]
+
+    def worker_since(self) -> float:
+        """Return when a worker last said that it takes tickets."""
+        return (self.store.cursors.get(EVERY_DESK, WORKER) or ("", 0.0))[1]
 
     def received(self) -> int:
         """Return how many webhooks are in the inbox."""
@@ -137,9 +171,9 @@ class House(Tandem):
         return not set(runs) & set(self._open_runs())
 
     def finished(self) -> int:
-        """Return how many runs are over."""
+        """Return how many tickets were triaged, skipped or given up."""
         with reader_of(self.store.engine).connect() as connection:
-            query = "SELECT count(*) FROM runs WHERE state IN ('done', 'skipped', 'dead')"
+            query = "SELECT count(*) FROM runs WHERE occasion = 'created' AND state IN ('done', 'skipped', 'dead')"
             return int(connection.execute(text(query)).scalar_one())
 
     def _open_runs(self) -> list[int]:
@@ -158,33 +192,51 @@ class House(Tandem):
 
         return self.wait(what, begun_and_over, seconds)
 
-    def quiet(self, seconds: float, also: Callable[[], bool] = lambda: True) -> float:
-        """Wait until every ticket sent has a run that is over and no delivery waits; return the seconds that took."""
+    def quiet(
+        self, seconds: float, also: Callable[[], bool] = lambda: True, why: Callable[[], object] = lambda: ""
+    ) -> float:
+        """Wait until every ticket sent has a run that is over and no delivery waits; return the seconds that took.
+
+        `also` is waited for too; where that takes too long, `why` says what is missing.
+        """
 
         def calm() -> bool:
             time.sleep(LOOK_SECONDS)
             return self.finished() >= len(self.sent) and self.settled() and not self._open_runs() and also()
 
-        return self.wait("quiet", calm, seconds)
+        try:
+            return self.wait("quiet", calm, seconds)
+        except AssertionError as error:
+            error.add_note(f"{self.finished()} of {len(self.sent)} over, {self._open_runs()} open, missing: {why()}")
+            raise
 
-    def audit(self, expected: Callable[[One], bool] = lambda _one: True, *, of: Sequence[One] | None = None) -> Audit:
-        """Count what the helpdesks hold; `expected` says of which tickets a note is to be there at all.
+    def audit(
+        self,
+        expected: Callable[[One], bool] = lambda _one: True,
+        most: Callable[[One], int] = lambda _one: 1,
+        *,
+        of: Sequence[One] | None = None,
+    ) -> Audit:
+        """Count what the helpdesks hold.
 
+        `expected` says of which tickets a note is to be there at all, `most` how many there may be: one a run.
         `of` these tickets: of some of them, once the house is known to be quiet; else of all that were sent.
         """
         if of is None:
             time.sleep(SETTLE_SECONDS)
         sent = self.sent if of is None else of
         held = {(vendor, id_): ticket for vendor in VENDORS for id_, ticket in self.tickets(vendor).items()}
+        replies = self.replied()
         lost, second, public, overwritten = [], [], [], []
         for one in sent:
             ticket = held[one]
-            ours = [comment for comment in ticket["comments"] if REFERENCE in comment["html"]]
+            marked = [(found[1], comment) for comment in ticket["comments"] if (found := MARK.search(comment["html"]))]
+            ours = [(mark, comment) for mark, comment in marked if mark not in replies]
             if expected(one) and (not ours or TRIAGED not in ticket["tags"]):
                 lost.append(one)
-            if len(ours) > 1:
+            if len({mark for mark, _ in marked}) < len(marked) or len(ours) > most(one):
                 second.append(one)
-            if any(comment["public"] for comment in ours):
+            if any(comment["public"] for _, comment in ours):
                 public.append(one)
             if (person := self.people.get(one)) and not _stands(person, ticket):
                 overwritten.append(one)
