@@ -133,6 +133,8 @@ def too_dear(house: Outside, server: LlmServer, scale: Scale, tell: Tell) -> Non
     without = [reason for reason in _reasons(house) if "daily cap" in reason]
     assert len(without) >= min(scale.tickets // 2, scale.tickets - cap - 40)
     assert without
+    # An answer that was under way may have come last, and have taken the alarm back.
+    house.flood(6)
     house.wait("the alarm", lambda: "daily cap" in house.store.alarms.text("*", "model_away"), 30)
     assert sum("daily cap" in note for note in _notes(house, sent)) == len(without)
     tell(f"cap of {cap} USD: {spent['usd']:.0f} spent", house.audit(of=sent))
