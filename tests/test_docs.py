@@ -158,6 +158,7 @@ TESTED_BY = {
     "triage.store.acts": ("test_sla_sweep.py", "through the sweep, on both databases"),
     "workers.escalation": ("test_sla_sweep.py", "through the sweep"),
     "workers.sla_acts": ("test_sla_sweep.py", "through the sweep"),
+    "connectors.zendesk_guard": ("test_connector_zendesk.py", "through the connector, with recorded answers"),
     "connectors.zendesk_tags": ("test_connector_contract.py", "through the connector"),
     "triage.logs": ("test_e2e.py", "every process sets it up"),
     "triage.store.audit": ("test_store.py", "through the store, on both databases"),
