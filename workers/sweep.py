@@ -52,14 +52,10 @@ def requeue(store: Store, send: Callable[[int], bool], now: float, held: Collect
 def reconcile(name: str, connector: Connector, store: Store, now: float, observers: Sequence[Observer] = ()) -> int:
     """Put tickets that nobody told us about into the inbox; returns how many. `observers` look at every page too.
 
-    The first call only marks where to start: tickets from before the desk was connected are left alone.
+    The first call looks a minute back: tickets from before the desk was connected are left alone.
     """
-    state = _poll_state(store, name)
-    if state is None:
-        # The cursor of this moment: an empty one would later mean that later moment, and miss what came in between.
-        _save_poll_state(store, name, connector.changes("").cursor, now - SLACK_SECONDS, now)
-        return 0
-    cursor, since = state
+    # Without a cursor the helpdesk lists the last minute.
+    cursor, since = _poll_state(store, name) or ("", now - SLACK_SECONDS)
     found = 0
     for _ in range(MAX_PAGES):
         changes = connector.changes(cursor)
