@@ -45,10 +45,11 @@ DEEDS = (
 
 
 class Storm:
-    """Kills processes of a house while tickets flow through it; `seed` says which, when and what people do."""
+    """Kills processes of a house while tickets flow through it; `seed` says which, when and what `people` do."""
 
-    def __init__(self, house: House, seed: int, tickets: int, kills: int) -> None:
+    def __init__(self, house: House, seed: int, tickets: int, kills: int, *, people: bool = True) -> None:
         self.house = house
+        self.people = people
         self.tickets = tickets
         self.kills = kills
         self.killed: Counter[str] = Counter()
@@ -108,7 +109,7 @@ class Storm:
                 time.sleep(0.2)
                 continue
             for one in house.flood(min(CHUNK, self.tickets - len(house.sent))):
-                chance = self._people.random()
+                chance = self._people.random() if self.people else 1.0
                 if chance < WRITE_ON:
                     self._write_on(self._people.choice(house.sent))
                 elif chance < WRITE_ON + ACT:

@@ -197,10 +197,12 @@ class Deliveries:
             )
 
     def not_before(self, delivery_id: int, due_at: float) -> None:
-        """Look at this row again at `due_at`, or later where that is what it says already."""
-        sooner = deliveries.c.id == delivery_id, deliveries.c.due_at < due_at
+        """Look at this row again at `due_at`; later where whoever had it last asked for that."""
+        # What the sweep has pushed ahead asks for nothing: else a killed worker's ticket waits through that push, too.
+        pushed = or_(deliveries.c.due_at < due_at, deliveries.c.wakeups > 0)
+        again = deliveries.c.id == delivery_id, deliveries.c.due_at.isnot(None), pushed
         with self._engine.begin() as connection:
-            connection.execute(update(deliveries).where(*sooner).values(due_at=due_at))
+            connection.execute(update(deliveries).where(*again).values(due_at=due_at))
 
     def start_attempt(self, delivery_id: int, lease_until: float) -> int:
         """Count an attempt and return its number; the sweep looks again when the lease has run out."""
