@@ -78,8 +78,8 @@ else:
     # A connection that died silently is noticed within 20 s.
     broker_heartbeat = 20
 
-# A tick that nobody took is worth nothing once there are later ones, but two hours of them are done with in seconds. Not
-# less: beat's clock dates them and a worker's drops them, and beat's may be an hour slow.
+# A tick that nobody took is worth nothing once there are later ones, but two hours of them are done with in seconds.
+# Not less: beat's clock dates them and a worker's drops them, and beat's may be an hour slow.
 _stale = {"expires": 7200}
 # Two beats by mistake do no harm: every task here claims its rows by conditional UPDATE.
 beat_schedule = {

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import random
 import signal
 import socket
+import subprocess
 import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
@@ -269,3 +271,29 @@ def test_a_worker_stands_still_for_longer_than_its_lease(house: House, scale: Sc
 
 def _state(pid: int) -> str:
     return Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0]
+
+
+def test_undo_is_cut_off(house: House, scale: Scale, tell: Tell) -> None:
+    """Killed in the middle and begun again until it is through: every note is withdrawn, and once."""
+    if scale.short:
+        pytest.skip("in the full version; test_undo.py kills it after every call")
+    house.flood(scale.tickets)
+    settle(house, scale)
+    cuts, chance = 0, random.Random(1)
+    while True:
+        undo = start_apart(house, "undo", None, "--since", "2h", "--yes")
+        try:
+            undo.wait(chance.uniform(4, 12) if cuts < 8 else 240)
+            break
+        except subprocess.TimeoutExpired:
+            undo.kill()
+            undo.wait()
+            cuts += 1
+    assert undo.returncode == 0
+    audit = house.audit(expected=lambda _: False, most=lambda one: 2 if one[0] == "zendesk" else 1)
+    tell("undo killed", audit, more=f"{cuts} times")
+    for vendor in VENDORS:
+        for ticket in house.tickets(vendor).values():
+            withdrawn = [one for one in ticket["comments"] if "ithdrawn" in one["html"] and "Tandem" in one["html"]]
+            assert len(withdrawn) == 1, (vendor, ticket["id"])
+            assert not [tag for tag in ticket["tags"] if tag.startswith("ai_")]

@@ -55,7 +55,7 @@ class CutOff:
 
 
 def start_apart(
-    house: House, command: str, extra: Mapping[str, str] | None = None, *, hours: int = 0
+    house: House, command: str, extra: Mapping[str, str] | None = None, *arguments: str, hours: int = 0
 ) -> subprocess.Popen[bytes]:
     """Start `manage.py command`, or beat with a clock that is `hours` off; it is not started again when it ends."""
     if command == "beat":
@@ -74,7 +74,7 @@ def start_apart(
             line = [sys.executable, "-c", WRONG_CLOCK, str(hours), *options]
         process = house.stack.start("apart", line, extra)
     else:
-        process = house.stack.start("apart", [sys.executable, "manage.py", command], extra)
+        process = house.stack.start("apart", [sys.executable, "manage.py", command, *arguments], extra)
     house.stack.processes.remove(process)
     return process.popen
 
