@@ -30,7 +30,10 @@ WAITING = 12
 
 
 class CutOff:
-    """The runs that were in the hands of a process when it went, and how long until each was over."""
+    """The runs that were in the hands of a process when it went, and how long until each was over.
+
+    Of one that was cut off again, from the last time.
+    """
 
     def __init__(self, house: House) -> None:
         self.house = house
@@ -38,8 +41,7 @@ class CutOff:
 
     def add(self, pid: int, at: float | None = None) -> None:
         """Remember what the worker `pid` holds."""
-        for run in held_by(self.house, pid):
-            self.hit.setdefault(run, at or time.time())
+        self.hit |= dict.fromkeys(held_by(self.house, pid), at or time.time())
 
     def kill(self, process: subprocess.Popen[bytes]) -> None:
         """End a worker at once; the house starts it again."""

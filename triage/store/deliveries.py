@@ -32,6 +32,8 @@ MESSAGE_SECONDS = 10.0
 JOINED = "one reading for several changes: delivery {}"
 # A queued row nobody took is sent again after this: with the sweep's own 5 s a lost message costs less than a minute.
 UNCLAIMED_SECONDS = 40.0
+# The same of a row somebody had begun with: it is late already, and there are few of them.
+UNRESUMED_SECONDS = 15.0
 # From then on after twice as long each time: a long queue is not a lost one, and must not fill up with repeats.
 PROMPT_WAKEUPS = 3
 LONGEST_WAKEUP_SECONDS = 900.0
@@ -170,7 +172,8 @@ class Deliveries:
 
         Of desks that are `held` ("*" is all) only those about clocks, which write nothing.
         """
-        query = select(deliveries.c.id, deliveries.c.wakeups).where(deliveries.c.due_at <= now)
+        columns = [deliveries.c[name] for name in ("id", "wakeups", "attempts")]
+        query = select(*columns).where(deliveries.c.due_at <= now)
         if held:
             free = false() if EVERY_DESK in held else deliveries.c.desk.notin_(held)
             query = query.where(or_(deliveries.c.occasion == CLOCK, free))
@@ -178,7 +181,8 @@ class Deliveries:
         with self._engine.begin() as connection:
             rows = connection.execute(due).all()
             for row in rows:
-                pause = min(UNCLAIMED_SECONDS * 2 ** max(0, row.wakeups - PROMPT_WAKEUPS), LONGEST_WAKEUP_SECONDS)
+                patience = UNRESUMED_SECONDS if row.attempts else UNCLAIMED_SECONDS
+                pause = min(patience * 2 ** max(0, row.wakeups - PROMPT_WAKEUPS), LONGEST_WAKEUP_SECONDS)
                 connection.execute(
                     update(deliveries)
                     .where(deliveries.c.id == row.id)
