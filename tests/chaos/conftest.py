@@ -43,11 +43,11 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.fixture
 def scale() -> Scale:
-    """Return how much is to flow; CHAOS_STORM sets the tickets of the storm, one kill for every fifty."""
+    """Return how much is to flow; CHAOS_STORM=5000/100 sets the tickets and kills of the storm."""
     if os.environ.get("CHAOS") == "short":
         return SHORT
-    storm = int(os.environ.get("CHAOS_STORM", FULL.storm))
-    return replace(FULL, storm=storm, kills=max(storm // 50, 1))
+    tickets, _, kills = os.environ.get("CHAOS_STORM", f"{FULL.storm}/{FULL.kills}").partition("/")
+    return replace(FULL, storm=int(tickets), kills=int(kills))
 
 
 @pytest.fixture

@@ -24,8 +24,8 @@ WORKERS = ("worker", "worker2")
 VICTIMS = (*WORKERS, *WORKERS, "web", "beat")
 # A worker is killed with tickets in its hands, if it takes some within this time.
 AT_WORK_SECONDS = 3.0
-# Webhooks that were lost while web was dead are found within a minute.
-OF_DESK = "    mode: write\n    reconcile_every: 1\n"
+# Webhooks that were lost while web was dead are found within a minute. The helpdesks' limits are no part of this.
+OF_DESK = "    mode: write\n    reconcile_every: 1\n    rate_limit: 100000\n"
 # How many tickets may wait: all through the storm some come in, and no queue hides what recovering takes.
 WAITING = 120
 CHUNK = 12

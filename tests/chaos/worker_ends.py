@@ -108,5 +108,14 @@ def slow(house: House, seconds: float) -> None:
 
 def well(house: House) -> None:
     """Have the helpdesks behave again."""
-    request = urllib.request.Request(f"{house.sandbox}/sandbox/faults", method="DELETE")
+    _call(house, "DELETE", "/sandbox/faults")
+
+
+def send_again(house: House, webhook: str) -> None:
+    """Have a helpdesk send a webhook a second time, as after a time-out."""
+    _call(house, "POST", f"/sandbox/deliveries/{webhook}/again")
+
+
+def _call(house: House, method: str, path: str) -> None:
+    request = urllib.request.Request(house.sandbox + path, method=method)
     urllib.request.urlopen(request, timeout=10).close()
