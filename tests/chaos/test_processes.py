@@ -109,12 +109,13 @@ def test_a_worker_is_killed_at_every_step_of_a_later_run(
     settle(house, scale)
     cut, words = CutOff(house), cycle(WORDS)
     for vendor in VENDORS:
-        untouched = iter([one for one in house.sent if one[0] == vendor])
+        tickets = cycle([one for one in house.sent if one[0] == vendor])
         for some in (LATER[:4], LATER[4:]):
 
-            def write_on(untouched: Iterator[tuple[str, str]] = untouched) -> None:
-                for _ in range(3):
-                    house.act(next(untouched), customer_reply=next(words))
+            def write_on(tickets: Iterator[tuple[str, str]] = tickets) -> None:
+                house.act(next(tickets), customer_reply=next(words))
+                # What customers write is taken ten seconds later, with whatever has come by then.
+                time.sleep(1)
 
             die_at(cut, some, write_on)
     settle(house, scale)
@@ -259,8 +260,9 @@ def test_a_worker_stands_still_for_longer_than_its_lease(house: House, scale: Sc
     """Another worker takes over; what wakes up then must not write again."""
     if scale.short:
         pytest.skip("in the full version: it takes 40 seconds")
+    begun, cut = time.time(), CutOff(house)
     still = start_apart(house, "worker", {STOP_VARIABLE: step})
-    cut = CutOff(house)
+    house.wait("the worker", lambda: house.worker_since() >= begun, 120)
     with house.flowing(scale.tickets):
         house.wait("standing still", lambda: _state(still.pid) == "T", 90)
         cut.add(still.pid)
