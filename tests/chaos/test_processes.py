@@ -289,7 +289,7 @@ def test_undo_is_cut_off(house: House, scale: Scale, tell: Tell) -> None:
     while True:
         undo = start_apart(house, "undo", None, "--since", "2h", "--yes")
         try:
-            undo.wait(chance.uniform(4, 12) if cuts < 8 else 240)
+            undo.wait(chance.uniform(3, 6) if cuts < 8 else 240)
             break
         except subprocess.TimeoutExpired:
             undo.kill()
