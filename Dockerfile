@@ -11,7 +11,8 @@ COPY . .
 
 # /app/data is the only place that is written to.
 RUN useradd --system --uid 10001 tandem && mkdir -p data && chown tandem data
-USER tandem
+# By its number, so that an orchestrator can see that it is not root.
+USER 10001
 VOLUME /app/data
 
 CMD ["python", "manage.py", "web", "--host", "0.0.0.0"]

@@ -11,7 +11,7 @@ DATA ?=
 # Not empty: the short versions of chaos, fuzz and bench.
 SHORT ?=
 
-.PHONY: help run test test-rabbitmq chaos fuzz smoke lint lock clean eval heads bench
+.PHONY: help run test test-rabbitmq chaos fuzz smoke lint audit lock clean eval heads bench
 
 help: ## Show this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1|\2/' | column -t -s '|'
@@ -31,14 +31,18 @@ test-rabbitmq: $(VENV)/.test ## Run the tests that need Debian's rabbitmq-server
 chaos: $(VENV)/.test ## Kill, fill, hang and cut everything under load (SHORT=1: the short version)
 	CHAOS=$(if $(SHORT),short,full) $(BIN)/python -m pytest tests/chaos -m chaos
 
-fuzz: $(VENV)/.test ## Throw hostile input at parsers and pages (SHORT=1: what `make test` does)
-	HYPOTHESIS_PROFILE=$(if $(SHORT),short,long) $(BIN)/python -m pytest tests/fuzz
+fuzz: $(VENV)/.test ## Throw hostile input at parsers and pages for MINUTES=5, from SEED= on (SHORT=1: as in `make test`)
+	$(BIN)/python -m $(if $(SHORT),pytest tests/fuzz,tests.fuzz $(or $(MINUTES),5) $(SEED))
 
-lint: $(VENV)/.test ## Check style, types and the layering of the imports
+lint: $(VENV)/.test audit ## Check style, types, layering of the imports, security
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+	$(BIN)/bandit --quiet --configfile pyproject.toml --recursive .
+
+audit: $(VENV)/.test ## Ask whether a pinned package has a known vulnerability
+	$(BIN)/python -m tools.dependencies
 
 eval: $(VENV)/.test ## Measure classifier, learning, redaction, retrieval and foresight on DATA=...
 	@test -n "$(DATA)" || (echo "name the data: make $@ DATA=path/to/data"; exit 1)

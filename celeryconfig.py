@@ -15,6 +15,8 @@ broker_url = _environment.broker
 broker_connection_retry_on_startup = True
 # None is "for ever": a worker that gives up would have to be noticed and started again.
 broker_connection_max_retries = None
+# A Redis without room refuses a worker's notes of what it took: by default that ends the worker.
+broker_channel_error_retry = True
 
 # JSON carries ids and strings only; pickle would let whoever reaches the broker run code here.
 task_serializer = "json"

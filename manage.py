@@ -9,6 +9,7 @@ from pathlib import Path
 import click
 from sqlalchemy.exc import SQLAlchemyError
 
+from commands.screen import guard_streams
 from triage.errors import TandemError
 
 FOLDER = Path(__file__).parent / "commands"
@@ -31,6 +32,7 @@ HELPERS = {
     "rivals",
     "rows",
     "sandboxed",
+    "screen",
     "shared",
     "sla_table",
     "tuning_material",
@@ -67,6 +69,7 @@ def fail(reason: str) -> int:
 
 
 if __name__ == "__main__":
+    guard_streams()
     try:
         main()
     except TandemError as error:

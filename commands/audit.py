@@ -13,14 +13,12 @@ import click
 
 from commands.period import moment
 from commands.shared import database_errors
+from triage.cells import safe_cell
 from triage.environment import read_environment
 from triage.store import open_store
 from triage.store.audit import Entry
 
 COLUMNS = ("id", "at", "actor", "action", "desk", "subject", "detail")
-# A spreadsheet takes a cell that begins so for a formula, and carries it out.
-# https://owasp.org/www-community/attacks/CSV_Injection
-FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n")
 
 
 @click.group()
@@ -97,11 +95,6 @@ def _write(entries: Iterator[Entry], file: IO[str], *, is_csv: bool) -> int:
         else:
             file.write(json.dumps(row, ensure_ascii=False) + "\n")
     return count
-
-
-def safe_cell(text: str) -> str:
-    """Return `text` so that no spreadsheet takes it for a formula."""
-    return f"'{text}" if text.startswith(FORMULA) else text
 
 
 def _row(one: Entry) -> dict[str, object]:

@@ -37,4 +37,4 @@ def command(schedule: Path) -> None:
         # No pid file: one left by a killed beat would stop the next, and two beats do no harm.
         *("--pidfile", ""),
     ]
-    os.execv(sys.executable, arguments)  # noqa: S606 - fixed arguments
+    os.execv(sys.executable, arguments)  # noqa: S606 - fixed arguments  # nosec B606

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import sys
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
@@ -10,13 +9,12 @@ from typing import Any
 
 import click
 
+from commands.screen import harmless
 from connectors.setup import VOLUME_DAYS, Right, RuleSeen, State, Survey
 from triage.errors import SettingsError
 from triage.team_groups import Match
 
 WIDTH = 79
-# Names come from the helpdesk, where anybody may have chosen them.
-COMMANDING = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u200e\u200f\u2028-\u202e\u2066-\u2069]")
 SHOWN_NAMES = 12
 WORDS = {State.OK: "yes", State.MISSING: "NO", State.UNSURE: "?"}
 UNKNOWN = "not to be seen with this credential"
@@ -81,11 +79,6 @@ class Talk:
         if not self.asks:
             raise SettingsError(NO_TERMINAL.format(what="an answer", option="--yes"))
         return click.confirm(f"   {question}", default=default)
-
-
-def harmless(text: str) -> str:
-    """Return `text` without what moves a cursor, changes colours or turns the direction of writing."""
-    return COMMANDING.sub("\N{REPLACEMENT CHARACTER}", text)
 
 
 def rights_table(rights: Iterable[Right]) -> str:

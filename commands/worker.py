@@ -36,4 +36,4 @@ def command(concurrency: int, queues: str) -> None:
         # Workers need not know of each other: leases are in the database.
         *("--without-gossip", "--without-mingle", "--without-heartbeat"),
     ]
-    os.execv(sys.executable, arguments)  # noqa: S606 - fixed arguments
+    os.execv(sys.executable, arguments)  # noqa: S606 - fixed arguments  # nosec B606

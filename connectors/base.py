@@ -61,6 +61,8 @@ class Written:
     refused: dict[str, str] = field(default_factory=dict)
     leak: Leak | None = None
     """Set when our note was found public: an alarm."""
+    tagged: Written | None = None
+    """What became of the tags that went along with a note."""
 
 
 @dataclass(frozen=True)
@@ -157,8 +159,13 @@ class Connector(Protocol):
     def find_note(self, ticket_id: str, reference: str) -> Written | None:
         """Return our note that carries `reference`, or None; one found public is hidden or removed, and says so."""
 
-    def post(self, ticket: Ticket, note_html: str, reference: str, fields: Fields) -> Written:
-        """Add one private note and set `fields`; a refused field never costs the note. Conflict if read is stale."""
+    def post(
+        self, ticket: Ticket, note_html: str, reference: str, fields: Fields, tags: tuple[str, ...] = ()
+    ) -> Written:
+        """Add one private note and set `fields`; a refused field never costs the note. Conflict if read is stale.
+
+        `tags`, only for a ticket that is `settled`, go along with the note where they can; `tagged` says so.
+        """
 
     def reply(self, ticket: Ticket, html: str, reference: str) -> Written:
         """Answer the customer in public. Looks right before: Conflict if anybody has written since `ticket` was read.

@@ -66,7 +66,7 @@ class Seen:
 
 def spread(seconds: float) -> float:
     """Return `seconds` plus a little chance, so that those who wait do not all come back at once."""
-    return seconds + random.uniform(0, 1 + seconds / 20)  # noqa: S311 - not a secret
+    return seconds + random.uniform(0, 1 + seconds / 20)  # noqa: S311 - not a secret  # nosec B311
 
 
 def redis_url(url: str) -> str:

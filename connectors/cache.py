@@ -23,7 +23,7 @@ class Cache:
         value = self.peek(key)
         if value is None:
             value = load()
-            self._keep(key, value)
+            self.keep(key, value)
         return value
 
     def peek(self, key: str) -> Any:
@@ -31,7 +31,8 @@ class Cache:
         until, value = self._kept.get(key, (0.0, None))
         return value if self._clock() < until else None
 
-    def _keep(self, key: str, value: Any) -> None:
+    def keep(self, key: str, value: Any) -> None:
+        """Keep `value` under `key`, in place of what was there."""
         if value is None:
             return
         if len(self._kept) >= SIZE:

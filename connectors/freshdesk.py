@@ -24,6 +24,7 @@ from connectors.freshdesk_tags import TagList
 from connectors.freshdesk_ticket import HALF_AN_ANSWER
 from connectors.helpdesk import (
     SKIPPED_AFTER_LEAK,
+    Before,
     Helpdesk,
     check_reference,
     set_together_else_alone,
@@ -33,7 +34,7 @@ from connectors.http import Client, StaticCredential
 from connectors.lock import ticket_lock
 from connectors.schedules import Schedule
 from connectors.ticket_rows import Others, others
-from connectors.values import as_dict, ident, rows, text
+from connectors.values import as_dict, ident, records, rows, text
 from connectors.verdict import Call
 from triage.errors import DeskLocked, Forbidden, Gone, Refused, Retry, TandemError, UnknownOutcome
 from triage.ticket import Message, Rating, Status, Ticket
@@ -64,7 +65,7 @@ TICKET_CREDITS = 8.0
 LOOK_CREDITS = 5.0
 # Each include of a list costs two.
 LIST_WITH_TEXT = 5.0
-SCOPES = {1: "global access", 2: "group access", 3: "restricted access"}
+SCOPES = {"1": "global access", "2": "group access", "3": "restricted access"}
 NOBODY = "Freshdesk answers without saying who we are: check this desk's `auth` and `url`"
 NOT_OURS = "the ticket is deleted, or outside of what the bot's agent may see"
 NO_REPLY_ID = "Freshdesk took the reply but named no id"
@@ -102,7 +103,7 @@ class Freshdesk(Helpdesk):
         if not ident(agent.get("id")):
             raise DeskLocked(NOBODY)
         name = text(as_dict(agent.get("contact")).get("name"))
-        return Account(text(agent["id"]), name, SCOPES.get(agent.get("ticket_scope") or 0, ""))
+        return Account(text(agent["id"]), name, SCOPES.get(text(agent.get("ticket_scope")), ""))
 
     def read(self, ticket_id: str) -> Ticket:
         """Return the ticket with conversation, requester, organization and 30 days of history; Gone if it is over."""
@@ -114,26 +115,33 @@ class Freshdesk(Helpdesk):
             ]
         )
         raw = freshdesk_ticket.living(self._ticket(ticket_id, INCLUDES))
+        customer = self._customers.of(raw)
+        found, rated = self._asked_before(raw, lambda: self._history(raw, customer[1]))
+        return self._normal(raw, self._cache.peek("groups") or {}, customer, found, rated)
+
+    def _history(self, raw: dict[str, Any], contact: dict[str, Any]) -> Before:
+        if self._is_newcomer(raw, contact):
+            return Others(open=0), None
         found = others(self._customers.tickets(raw), text(raw["id"]), self._month_ago(), freshdesk_ticket.status)
-        return self._normal(raw, self._cache.peek("groups") or {}, found, self._customers.rating(raw))
+        return found, self._customers.rating(raw)
 
     def look(self, ticket_id: str) -> Ticket:
         """Return the ticket as `read` does without the earlier ones, solved and closed ones too; Gone if deleted."""
         self._budget.admit([Need(ACCOUNT, LOOK_CREDITS)])
         raw = freshdesk_ticket.existing(self._ticket(ticket_id, f"{INCLUDES},stats"))
-        return self._normal(raw, self._groups() if ident(raw.get("group_id")) else {})
+        return self._normal(raw, self._groups() if ident(raw.get("group_id")) else {}, self._customers.of(raw))
 
     def _normal(
         self,
         raw: dict[str, Any],
         groups: Mapping[str, str],
+        customer: tuple[dict[str, Any], dict[str, Any]],
         others: Others = freshdesk_ticket.NOTHING,
         rated: Rating | None = None,
     ) -> Ticket:
         conversations = rows(raw.get("conversations"))
         if len(conversations) >= EMBEDDED:
             conversations = list(self._listed(CONVERSATIONS, text(raw["id"])))
-        customer = self._customers.of(raw)
         ticket = freshdesk_ticket.normalize(
             self.desk, self._settings, raw, conversations, customer, groups, others, rated
         )
@@ -176,8 +184,10 @@ class Freshdesk(Helpdesk):
                 return self._leaked(ticket_id, note_id, {})
         return None
 
-    def post(self, ticket: Ticket, note_html: str, reference: str, fields: Fields) -> Written:
-        """Add one private note, then set `fields`; a refused field never costs the note."""
+    def post(
+        self, ticket: Ticket, note_html: str, reference: str, fields: Fields, _tags: tuple[str, ...] = ()
+    ) -> Written:
+        """Add one private note, then set `fields`; a refused field never costs the note. Tags take a call of theirs."""
         check_reference(note_html, reference)
         wanted, refused = self._resolve(fields)
         note = as_dict(self._api.send("POST", NOTES, ticket.id, body={"body": note_html, "private": True}))
@@ -299,7 +309,7 @@ class Freshdesk(Helpdesk):
         """Return tickets changed since `cursor` (empty: a minute ago; an ISO time), oldest change first."""
         self._budget.admit([Need(ACCOUNT, 1), self._dialect.list_need()])
         place = Place.parse(cursor, datetime.now(UTC))
-        found = rows(self._api.get(TICKETS, query=place.query()))
+        found = records(self._api.get(TICKETS, query=place.query()))
         groups = self._groups_of(found)
         listed = [freshdesk_ticket.listed(raw, groups) for raw in found]
         following = place.after([one.updated_at for one in listed])
@@ -310,7 +320,7 @@ class Freshdesk(Helpdesk):
         groups = self._groups()
         self._budget.admit([Need(ACCOUNT, LIST_WITH_TEXT), self._dialect.list_need()], spare=BULK_SPARE)
         place = Place.parse(cursor or iso(since), datetime.now(UTC))
-        listed = rows(self._api.get(TICKETS, query=place.query() | {"include": "description,requester"}))
+        listed = records(self._api.get(TICKETS, query=place.query() | {"include": "description,requester"}))
         following = place.after([freshdesk_ticket.listed(raw, groups).updated_at for raw in listed])
         done = [raw for raw in listed if freshdesk_ticket.status(raw) in (Status.SOLVED, Status.CLOSED)]
         past = tuple(freshdesk_ticket.past(self.desk, self._settings, raw, {}, groups) for raw in done)
@@ -323,7 +333,7 @@ class Freshdesk(Helpdesk):
         found = []
         for ticket_id in ticket_ids:
             raw = as_dict(self._shown(ticket_id))
-            if raw and freshdesk_ticket.status(raw) not in (Status.DELETED, Status.SPAM):
+            if ident(raw.get("id")) and freshdesk_ticket.status(raw) not in (Status.DELETED, Status.SPAM):
                 company_id = ident(raw.get("company_id"))
                 company = self._customers.company(company_id) if company_id else {}
                 found.append(freshdesk_ticket.past(self.desk, self._settings, raw, company, groups))

@@ -26,19 +26,19 @@ STATUSES = {
 PRIORITIES = {2: "normal", 3: "high", 4: "urgent"}
 DEFAULT_PRIORITY = 1
 SOURCES = {
-    1: "email",
-    2: "portal",
-    3: "phone",
-    4: "forum",
-    5: "twitter",
-    6: "facebook",
-    7: "chat",
-    8: "mobihelp",
-    9: "feedback_widget",
-    10: "outbound_email",
-    11: "ecommerce",
-    12: "bot",
-    13: "whatsapp",
+    "1": "email",
+    "2": "portal",
+    "3": "phone",
+    "4": "forum",
+    "5": "twitter",
+    "6": "facebook",
+    "7": "chat",
+    "8": "mobihelp",
+    "9": "feedback_widget",
+    "10": "outbound_email",
+    "11": "ecommerce",
+    "12": "bot",
+    "13": "whatsapp",
 }
 OUTBOUND_EMAIL = 10
 SURVEY = 6
@@ -153,7 +153,7 @@ def normalize(
         assignee_id=ident(raw.get("responder_id")),
         tags=tags(raw),
         fields=custom_fields(raw),
-        channel=SOURCES.get(raw.get("source") or 0, ""),
+        channel=SOURCES.get(text(raw.get("source")), ""),
         created_at=when(raw.get("created_at")),
         updated_at=when(raw.get("updated_at")),
         stamp=text(raw.get("updated_at")),

@@ -15,9 +15,11 @@ from connectors.base import Fields, Written
 from connectors.budget import Budget
 from connectors.cache import Cache
 from connectors.http import Client, Guard
+from connectors.ticket_rows import Others, is_newcomer
+from connectors.values import when
 from triage.errors import Conflict, FeatureOff, Gone, Refused, TandemError
 from triage.settings import TAG_LENGTH, Desk
-from triage.ticket import Ticket
+from triage.ticket import Rating, Ticket
 
 log = logging.getLogger(__name__)
 
@@ -29,6 +31,9 @@ TAG_TOO_LONG = f"longer than {TAG_LENGTH} characters"
 TAG_WITH_SPACE = "empty or with a space"
 NOT_OURS_NOW = "somebody has changed it since"
 SKIPPED_AFTER_LEAK = "not set: the note came back public, a person should look first"
+
+Before = tuple[Others, Rating | None]
+"""What else the requester of a ticket has asked, and the last rating they gave."""
 
 Send = Callable[[dict[str, Any]], dict[str, Any]]
 """Set these values by our names in one call and return what the helpdesk then shows, by our names."""
@@ -52,6 +57,8 @@ class Helpdesk(ABC):
         self._settings = desk
         self._budget = budget
         self._cache = Cache()
+        # Apart from the others: it fills up with tickets and is emptied then.
+        self._recent = Cache()
         self._api: Client = self._open()
 
     @property
@@ -117,6 +124,24 @@ class Helpdesk(ABC):
     def _month_ago(self) -> datetime:
         return datetime.now(UTC) - timedelta(days=HISTORY_DAYS)
 
+    def _asked_before(self, raw: Mapping[str, Any], load: Callable[[], Before]) -> Before:
+        """Return what `load` brings, kept for later looks at the same ticket; a list that failed is not kept."""
+        key = f"before {raw.get('requester_id')} {raw['id']}"
+        kept: Before | None = self._recent.peek(key)
+        if kept is None:
+            kept = load()
+            if kept[0].open is not None:
+                self._recent.keep(key, kept)
+        return kept
+
+    def _is_newcomer(self, raw: Mapping[str, Any], person: Mapping[str, Any]) -> bool:
+        """Say whether `raw` is the only ticket of `person`: both came into being in one go, just now."""
+        first = self._recent.get(f"requester {raw.get('requester_id')}", lambda: raw["id"])
+        if first != raw["id"]:
+            # Who sends a form twice within a second has two.
+            return False
+        return is_newcomer(when(person.get("created_at")), when(raw.get("created_at")), datetime.now(UTC))
+
     def _groups(self) -> dict[str, str]:
         found: dict[str, str] = self._cache.get("groups", self._load_groups) or {}
         return found
@@ -157,7 +182,7 @@ class Helpdesk(ABC):
         if not groups:
             raise Refused(GROUPS_HIDDEN)
         for ident, known in groups.items():
-            if known.strip().casefold() == name.strip().casefold():
+            if known.strip().casefold() == name.strip().casefold() and ident.isascii() and ident.isdigit():
                 return int(ident)
         raise Refused(NO_SUCH_GROUP.format(name))
 

@@ -9,21 +9,22 @@ from __future__ import annotations
 
 import json
 import logging
+import math
+import os
 import re
 import time
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
-from http.cookiejar import DefaultCookiePolicy
 from typing import Any, Protocol
 
 import requests
-from requests.adapters import HTTPAdapter
-from requests.auth import AuthBase
+from requests.utils import default_headers, get_environ_proxies
 from urllib3.exceptions import HTTPError, NewConnectionError
 
 from connectors.budget import Budget, spread
 from connectors.verdict import Call, Dialect, Problem, Reply, Usage, doubt, judge
+from triage.deadline import DeadlineAdapter, until
 from triage.errors import FeatureOff, Retry, Stop, TandemError, Wait
 from triage.traces import span
 
@@ -71,24 +72,12 @@ class StaticCredential:
         return False
 
 
-class _Signed(AuthBase):
-    """Set our header; without an auth object `requests` would put one from ~/.netrc in its place."""
-
-    def __init__(self, header: str) -> None:
-        self._header = header
-
-    def __call__(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
-        if self._header:
-            request.headers["Authorization"] = self._header
-        return request
-
-
 Guard = Callable[[], None]
 """Called right before each write; raises `Wait` while nothing may be written."""
 
 
 class TooLong(Exception):
-    """An answer passed the size or time cap."""
+    """An answer passed the size cap."""
 
 
 class Client:
@@ -108,7 +97,12 @@ class Client:
         self._dialect = dialect
         self._budget = budget
         self._guard = guard
-        self._session = _session()
+        # No session of `requests`: it keeps cookies, which could sign in a call that our credential should not, reads
+        # ~/.netrc, and goes through every environment variable for each call, which costs as much as the call.
+        self._adapter = DeadlineAdapter(pool_connections=2, pool_maxsize=CONNECTIONS, max_retries=0)
+        self._headers = {**default_headers(), "User-Agent": "Tandem/0.1", "Accept": "application/json"}
+        self._proxies = get_environ_proxies(root)
+        self._verify = os.environ.get("REQUESTS_CA_BUNDLE") or os.environ.get("CURL_CA_BUNDLE") or True
         self.clock_skew: float | None = None
         """Seconds by which our clock is ahead, by the last answer's Date; it counts whole seconds."""
 
@@ -167,37 +161,25 @@ class Client:
 
     def _send(self, call: Call, header: str) -> Reply:
         silence, whole = READ_LIMITS if call.method == "GET" else WRITE_LIMITS
-        deadline = time.monotonic() + whole
-        with self._session.request(
-            call.method,
-            self._root + _fill(call.path, call.ids),
-            params=call.query,
-            json=call.body,
-            auth=_Signed(header),
-            timeout=(CONNECT_SECONDS, silence),
-            allow_redirects=False,
-            stream=True,
-        ) as response:
+        signed = self._headers | ({"Authorization": header} if header else {})
+        address = self._root + _fill(call.path, call.ids)
+        request = requests.Request(call.method, address, signed, params=call.query, json=call.body).prepare()
+        with (
+            until(time.monotonic() + whole),
+            # The adapter follows no redirect.
+            self._adapter.send(
+                request, stream=True, timeout=(CONNECT_SECONDS, silence), verify=self._verify, proxies=self._proxies
+            ) as response,
+        ):
             if (sent_at := _date(response.headers.get("Date", ""))) is not None:
                 self.clock_skew = time.time() - sent_at.timestamp()
-            return _decode(response.status_code, response.headers, _drain(response, deadline))
+            return _decode(response.status_code, response.headers, _drain(response))
 
     def _account_for(self, call: Call, reply: Reply | None) -> None:
         usage: Usage = self._dialect.usage(call, reply)
         limited = reply is not None and reply.status == 429 and not usage.one_ticket_only
         closed_for = _patience(reply.headers) if reply is not None and limited else 0.0
         self._budget.charge(usage.spent, usage.seen, closed_for)
-
-
-def _session() -> requests.Session:
-    session = requests.Session()
-    adapter = HTTPAdapter(pool_connections=2, pool_maxsize=CONNECTIONS, max_retries=0)
-    session.mount("https://", adapter)
-    session.mount("http://", adapter)
-    session.headers.update({"User-Agent": "Tandem/0.1", "Accept": "application/json"})
-    # The helpdesks set session cookies; kept, they could sign in a call that our credential should not.
-    session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
-    return session
 
 
 def _fill(path: str, ids: tuple[str, ...]) -> str:
@@ -209,16 +191,13 @@ def _fill(path: str, ids: tuple[str, ...]) -> str:
     return PLACEHOLDER.sub(lambda _: next(remaining), path)
 
 
-def _drain(response: requests.Response, deadline: float) -> bytes:
+def _drain(response: requests.Response) -> bytes:
     parts, size = [], 0
-    # read1 comes back after each piece the network brings; read would sit out the whole chunk past the deadline.
     while part := response.raw.read1(CHUNK, decode_content=True):
         parts.append(part)
         size += len(part)
         if size > MAX_BYTES:
             raise TooLong(f"an answer of more than {MAX_BYTES} bytes")
-        if time.monotonic() > deadline:
-            raise TooLong("an answer that took too long")
     return b"".join(parts)
 
 
@@ -252,7 +231,8 @@ def _retry_after(headers: Mapping[str, str]) -> float | None:
     if not value:
         return None
     try:
-        return float(value)
+        seconds = float(value)
+        return seconds if math.isfinite(seconds) else None
     except ValueError:
         pass
     until = _date(value)
@@ -263,6 +243,6 @@ def _date(header: str) -> datetime | None:
     """Return an HTTP date."""
     try:
         found = parsedate_to_datetime(header)
-    except ValueError:
+    except (ValueError, OverflowError):
         return None
     return found.replace(tzinfo=found.tzinfo or UTC)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from connectors.base import Changed
@@ -15,6 +15,11 @@ EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 OVER = (Status.SOLVED, Status.CLOSED, Status.DELETED, Status.SPAM)
 # As far back as the mood of a customer is followed.
 BEFORE = 4
+
+# Both vendors make an unknown sender's contact and their ticket in one go.
+NEWCOMER = timedelta(seconds=2)
+# Later on they may have written once more.
+JUST_NOW = timedelta(seconds=60)
 
 StatusOf = Callable[[dict[str, Any]], Status]
 
@@ -46,6 +51,13 @@ def others(listed: Any, ticket_id: str, since: datetime, status_of: StatusOf) ->
         newest=tuple(found[:BEFORE]),
         open=sum(one.status not in OVER for one in found),
     )
+
+
+def is_newcomer(person_since: datetime | None, ticket_since: datetime | None, now: datetime) -> bool:
+    """Say whether a requester came into being with their ticket, just now: then it is their only one."""
+    if person_since is None or ticket_since is None:
+        return False
+    return abs(ticket_since - person_since) <= NEWCOMER and abs(now - person_since) <= JUST_NOW
 
 
 def changed(raw: dict[str, Any], status_of: StatusOf, groups: Mapping[str, str]) -> Changed:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
@@ -10,6 +11,7 @@ from typing import Any
 from triage.settings import CustomerFields
 from triage.ticket import Organization
 
+YEARS = range(1970, 9000)
 NUMBER = re.compile(r"-?\d[\d,' ]*(?:\.\d+)?")
 
 
@@ -28,6 +30,11 @@ def rows(value: Any) -> list[dict[str, Any]]:
     return [item for item in as_list(value) if isinstance(item, dict)]
 
 
+def records(value: Any) -> list[dict[str, Any]]:
+    """Return the objects of a list that have an id: what has none cannot be spoken of."""
+    return [item for item in rows(value) if ident(item.get("id"))]
+
+
 def text(value: Any) -> str:
     """Return `value` as text, null as empty."""
     return "" if value is None else str(value)
@@ -39,24 +46,28 @@ def ident(value: Any) -> str | None:
 
 
 def when(value: Any) -> datetime | None:
-    """Return the UTC time of an ISO 8601 text, or None."""
+    """Return the UTC time of an ISO 8601 text, or None; also for one that no sum could be done with."""
     if not isinstance(value, str) or not value:
         return None
     try:
         found = datetime.fromisoformat(value)
-    except ValueError:
+        found = found.astimezone(UTC) if found.tzinfo else found.replace(tzinfo=UTC)
+        return found if found.year in YEARS else None
+    except (ValueError, OverflowError):
         return None
-    return found.astimezone(UTC) if found.tzinfo else found.replace(tzinfo=UTC)
 
 
 def number(value: Any) -> float | None:
-    """Return the number in `1200`, `"1200.50"` or `"$1,200 / month"`, or None."""
+    """Return the number in `1200`, `"1200.50"` or `"$1,200 / month"`, or None; never infinite and never NaN."""
     if isinstance(value, bool):
         return None
-    if isinstance(value, int | float):
-        return float(value)
-    found = NUMBER.search(value) if isinstance(value, str) else None
-    return float(re.sub(r"[,' ]", "", found[0])) if found else None
+    if isinstance(value, str):
+        found = NUMBER.search(value)
+        value = float(re.sub(r"[,' ]", "", found[0])) if found else None
+    try:
+        return float(value) if isinstance(value, int | float) and math.isfinite(value) else None
+    except OverflowError:
+        return None
 
 
 def organization(

@@ -5,6 +5,8 @@ https://developer.zendesk.com/api-reference/ticketing/ticket-management/tags/
 
 from __future__ import annotations
 
+from typing import Any
+
 from connectors.base import Written
 from connectors.helpdesk import reason, usable_tags
 from connectors.http import Client
@@ -14,6 +16,30 @@ from triage.ticket import Ticket
 
 TAGS = "/tickets/{id}/tags.json"
 TAGS_MISSING = "Zendesk took the tags but does not show them"
+
+
+class TagsAlong:
+    """Tags that go along with a guarded update, as the whole list that the ticket is to have.
+
+    Only where the guard sees every change since the ticket was read: the list replaces what is there.
+    """
+
+    def __init__(self, ticket: Ticket, tags: tuple[str, ...]) -> None:
+        self._before = list(ticket.tags)
+        self._good, self._refused = usable_tags(tags)
+
+    @property
+    def payload(self) -> dict[str, list[str]]:
+        """Return what the update says of tags: nothing where nothing is new."""
+        new = [tag for tag in self._good if tag not in self._before]
+        return {"tags": self._before + new} if new else {}
+
+    def written(self, answer: dict[str, Any]) -> Written | None:
+        """Return what became of them, None where they did not go along or the answer does not show them."""
+        shown = [text(tag) for tag in as_list(as_dict(answer.get("ticket")).get("tags"))]
+        if not self.payload or set(self._good) - set(shown):
+            return None
+        return Written(before={"tags": self._before}, after={"tags": shown}, refused=self._refused)
 
 
 class TagSet:

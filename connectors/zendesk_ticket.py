@@ -119,8 +119,8 @@ def _author(author_id: str, raw: dict[str, Any], known: People, public: bool) ->
         return Author.SYSTEM
     if author_id == text(raw.get("requester_id")):
         return Author.CUSTOMER
-    role = known.get(author_id, {}).get("role")
-    if role is None:
+    role = text(known.get(author_id, {}).get("role"))
+    if not role:
         return Author.CUSTOMER if public else Author.AGENT
     return Author.AGENT if role in STAFF else Author.CUSTOMER
 
@@ -150,7 +150,7 @@ def normalize(
         id=ticket_id,
         subject=text(raw.get("subject")),
         status=status(raw),
-        priority=raw.get("priority") or None,
+        priority=text(raw.get("priority")) or None,
         group_id=ident(raw.get("group_id")),
         assignee_id=ident(raw.get("assignee_id")),
         tags=tuple(text(tag) for tag in as_list(raw.get("tags"))),
@@ -209,7 +209,7 @@ def rating(listed: Iterable[dict[str, Any]]) -> Rating | None:
 def listed(raw: dict[str, Any], groups: Mapping[str, str]) -> Changed:
     """Return one row of the incremental export; a priority is only there where somebody gave it."""
     row = changed(raw, status, groups)
-    return replace(row, priority=raw.get("priority") or None, merged=MERGED_TAG in row.tags)
+    return replace(row, priority=text(raw.get("priority")) or None, merged=MERGED_TAG in row.tags)
 
 
 def past(

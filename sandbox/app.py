@@ -125,7 +125,8 @@ def _finish(answer: Response) -> Response:
     fault = g.get("fault")
     lost = fault.get("apply_then") if fault else None
     status = lost if isinstance(lost, str) else lost or answer.status_code
-    here().calls.add(vendor, request.method, re.sub(r"<[^>]*>", "{id}", rule), path, ticket_id, status)
+    endpoint, query = re.sub(r"<[^>]*>", "{id}", rule), request.query_string.decode()
+    here().calls.add(vendor, request.method, endpoint, path, ticket_id, status, query)
     return faults.after(fault, answer) if fault else answer
 
 

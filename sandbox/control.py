@@ -28,6 +28,7 @@ ACTIONS = frozenset(
         "deleted",
         "spam",
         "custom_fields",
+        "notes_deleted",
     ]
 )
 
@@ -188,6 +189,9 @@ def apply(desk: Desk, ticket: Ticket, wanted: dict[str, Any]) -> None:
             if flag in wanted:
                 setattr(ticket, flag, bool(wanted[flag]))
                 desk.touch(ticket)
+        if wanted.get("notes_deleted"):
+            ticket.comments[1:] = [one for one in ticket.comments[1:] if one.author_id != desk.bot.id]
+            desk.touch(ticket)
         said = [
             NewComment(_html(wanted, key), key != "note", author, note=key == "note", incoming=key == "customer_reply")
             for key, author in (

@@ -47,21 +47,31 @@ class Window:
 class Calls:
     """Count API calls per endpoint and per ticket, and remember the newest ones."""
 
-    def __init__(self, keep: int = 2000) -> None:
+    def __init__(self, keep: int = 20_000) -> None:
         self._lock = threading.Lock()
         self._endpoints: Counter[str] = Counter()
         self._tickets: defaultdict[str, Counter[str]] = defaultdict(Counter)
         self._statuses: Counter[str] = Counter()
         self._log: deque[dict[str, Any]] = deque(maxlen=keep)
 
-    def add(self, vendor: str, method: str, endpoint: str, path: str, ticket_id: int | None, status: int | str) -> None:
+    def add(
+        self,
+        vendor: str,
+        method: str,
+        endpoint: str,
+        path: str,
+        ticket_id: int | None,
+        status: int | str,
+        query: str = "",
+    ) -> None:
         """Count one call under `<vendor> <METHOD> <endpoint>` and, when it names one, under its ticket."""
         with self._lock:
             self._endpoints[f"{vendor} {method} {endpoint}"] += 1
             self._statuses[f"{vendor} {status}"] += 1
             if ticket_id is not None:
                 self._tickets[f"{vendor}/{ticket_id}"][f"{method} {endpoint}"] += 1
-            self._log.append({"at": time.time(), "vendor": vendor, "method": method, "path": path, "status": status})
+            one = {"at": time.time(), "vendor": vendor, "method": method, "path": path, "query": query}
+            self._log.append({**one, "endpoint": endpoint, "status": status})
 
     def as_dict(self) -> dict[str, Any]:
         """Show the counts."""

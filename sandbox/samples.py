@@ -104,7 +104,9 @@ def person_of(desk: Desk, sample: dict[str, Any]) -> int:
     organization = desk.organization(sample.get("organization"))
     who = sample.get("requester") or {}
     name, email = str(who.get("name") or "Customer"), who.get("email")
-    since = now() - timedelta(days=float(who.get("days_old", 0)))
+    # Whoever has asked before was there then.
+    before = (float(old.get("days_ago", 1)) for old in sample.get("earlier") or ())
+    since = now() - timedelta(days=max(float(who.get("days_old", 0)), *before, 0.0))
     company_id = organization.id if organization else None
     return desk.person(name, email, organization_id=company_id, created_at=since).id
 

@@ -11,41 +11,45 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import hypothesis
 import pytest
 
+from tests import canaries
+from tests.desks import SETTINGS, VARIABLES
 from triage.settings import Settings
 from triage.settings_file import parse_settings
 from triage.store import Store, open_store
 from triage.store.migrate import migrate
 from triage.store.tables import metadata
 
-ZENDESK_SECRET = "zendesk-signing-secret-1"
-FRESHDESK_SECRET = "freshdesk-shared-secret-1"
-SETTINGS = """
-desks:
-  acme:
-    platform: zendesk
-    url: https://acme.zendesk.com
-    auth: {oauth: {client_id: tandem, client_secret: ${CLIENT_SECRET}}}
-    webhook_secrets: [${ZENDESK_SECRET}]
-  globex:
-    platform: freshdesk
-    url: https://globex.freshdesk.com
-    auth: {api_key: ${API_KEY}}
-    webhook_secrets: [${FRESHDESK_SECRET}]
-"""
-VARIABLES = {
-    "CLIENT_SECRET": "client-secret-of-the-bot",
-    "API_KEY": "api-key-of-the-bot",
-    "ZENDESK_SECRET": ZENDESK_SECRET,
-    "FRESHDESK_SECRET": FRESHDESK_SECRET,
-}
+# A busy machine is no reason to fail: what must be fast says so itself.
+hypothesis.settings.register_profile("suite", deadline=None)
+hypothesis.settings.load_profile("suite")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Begin with the files that start whole stacks: begun last, one core would wait for the other."""
     slow = {item.path for item in items if item.get_closest_marker("e2e")}
     items.sort(key=lambda item: item.path not in slow)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) -> Any:
+    """Fail a test that printed, logged or raised a secret, or logged what a customer wrote."""
+    report: pytest.TestReport = yield
+    if report.when != "setup":
+        canaries.sections(report)
+        if leaks := canaries.WATCH.taken():
+            report.outcome = "failed"
+            report.longrepr = f"{item.nodeid} gave away: {'; '.join(leaks)}"
+    return report
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _watched() -> Iterator[None]:
+    """Look for secrets in everything that is printed, logged, raised and started."""
+    with canaries.watching():
+        yield
 
 
 @pytest.fixture(autouse=True)

@@ -106,11 +106,15 @@ class Fault:
 
 
 class FakeConnector:
-    """One desk's helpdesk in memory. `guarded` refuses a note on a ticket that changed since it was read."""
+    """One desk's helpdesk in memory. `guarded` refuses a note on a ticket that changed since it was read.
 
-    def __init__(self, desk: str = "acme", *, guarded: bool = True) -> None:
+    `settled`: its guard sees every change, so tags go along with the note.
+    """
+
+    def __init__(self, desk: str = "acme", *, guarded: bool = True, settled: bool = False) -> None:
         self.desk = desk
         self.guarded = guarded
+        self.settled = settled
         self.tickets: dict[str, Pretend] = {}
         self.calls: list[tuple[str, str]] = []
         self.pages: deque[Changes | BaseException] = deque()
@@ -164,7 +168,11 @@ class FakeConnector:
     def read(self, ticket_id: str) -> Ticket:
         """Return the ticket as it stands."""
         shown = self.tickets[ticket_id]
-        return self._call("read", ticket_id, lambda _: replace(shown.ticket, stamp=str(shown.version)))  # type: ignore[no-any-return]
+
+        def read(_: str) -> Ticket:
+            return replace(shown.ticket, stamp=str(shown.version), settled=self.settled)
+
+        return self._call("read", ticket_id, read)  # type: ignore[no-any-return]
 
     def look(self, ticket_id: str) -> Ticket:
         """Return the ticket as it stands, a solved one too."""
@@ -183,8 +191,10 @@ class FakeConnector:
 
         return self._call("find_note", ticket_id, look)  # type: ignore[no-any-return]
 
-    def post(self, ticket: Ticket, note_html: str, reference: str, fields: Fields) -> Written:
-        """Add the note, then the fields."""
+    def post(
+        self, ticket: Ticket, note_html: str, reference: str, fields: Fields, tags: tuple[str, ...] = ()
+    ) -> Written:
+        """Add the note with its tags, then the fields."""
         assert reference in note_html
 
         def apply(how_far: str) -> Written:
@@ -195,8 +205,14 @@ class FakeConnector:
             leak = self._hide(note) if note.public else None
             shown.notes.append(note)
             shown.version += 1
+            tagged = None
+            if tags:
+                assert ticket.settled
+                before = list(shown.ticket.tags)
+                shown.change(tags=tuple(dict.fromkeys([*before, *tags])))
+                tagged = Written(before={"tags": before}, after={"tags": list(shown.ticket.tags)})
             written = self._set(ticket.id, fields) if how_far == "all" else Written()
-            return replace(written, note_id=note.id, leak=leak)
+            return replace(written, note_id=note.id, leak=leak, tagged=tagged)
 
         return self._call("post", ticket.id, apply)  # type: ignore[no-any-return]
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 import math
 import threading
-from collections.abc import Iterator, Sequence
+import time
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -37,6 +38,7 @@ GOOD: dict[str, Any] = {
     "language": "en",
     "auto_resolution_possible": False,
 }
+LONG_HEAD = 600
 USAGE = {"prompt_tokens": 900, "completion_tokens": 100, "total_tokens": 1000}
 
 
@@ -47,6 +49,14 @@ class Reply:
     status: int = 200
     body: bytes = b""
     headers: dict[str, str] = field(default_factory=dict)
+    hold: float = 0.0
+    """Seconds before the first byte."""
+    drip: float = 0.0
+    """Seconds between two bytes of the body."""
+    drip_head: float = 0.0
+    """Seconds between two bytes of a head without end."""
+    cut: bool = False
+    """Half of the body is sent."""
 
 
 def says(
@@ -106,6 +116,8 @@ class LlmServer:
         self.calls: list[dict[str, Any]] = []
         self.headers: list[dict[str, str]] = []
         self.url = ""
+        self.choose: Callable[[dict[str, Any]], Reply] | None = None
+        """Says what is answered to a request, where a test sets it."""
 
     def queue(self, *replies: Reply) -> None:
         """Answer the next calls with `replies`."""
@@ -120,6 +132,30 @@ class LlmServer:
         return "\n".join(message["content"] for message in self.calls[call]["messages"])
 
 
+def send(reply: Reply, handler: BaseHTTPRequestHandler) -> None:
+    """Answer a request, as slowly and as wholly as `reply` says."""
+    time.sleep(reply.hold)
+    if reply.drip_head:
+        _slowly(handler, b"HTTP/1.1 200 OK\r\nX-Slow: " + b"x" * LONG_HEAD, reply.drip_head)
+        return
+    handler.send_response(reply.status)
+    for name, value in {"Content-Type": "application/json", **reply.headers}.items():
+        handler.send_header(name, value)
+    handler.send_header("Content-Length", str(len(reply.body)))
+    handler.end_headers()
+    if reply.drip:
+        _slowly(handler, reply.body, reply.drip)
+    else:
+        handler.wfile.write(reply.body[: len(reply.body) // 2] if reply.cut else reply.body)
+
+
+def _slowly(handler: BaseHTTPRequestHandler, sent: bytes, pause: float) -> None:
+    for place in range(len(sent)):
+        handler.wfile.write(sent[place : place + 1])
+        handler.wfile.flush()
+        time.sleep(pause)
+
+
 @contextmanager
 def running() -> Iterator[LlmServer]:
     """Serve on a free loopback port until the block ends."""
@@ -131,8 +167,9 @@ def running() -> Iterator[LlmServer]:
             script.paths.append(f"{self.command} {self.path}")
             script.headers.append({name.lower(): value for name, value in self.headers.items()})
             if self.path.endswith("/chat/completions"):
-                script.calls.append(json.loads(sent))
-                self._answer(script.next_reply())
+                asked = json.loads(sent)
+                script.calls.append(asked)
+                self._answer(script.choose(asked) if script.choose else script.next_reply())
             elif script.jobs is None:
                 self._answer(fails(404, "no such path"))
             else:
@@ -146,13 +183,8 @@ def running() -> Iterator[LlmServer]:
             self.do_POST()
 
         def _answer(self, reply: Reply) -> None:
-            self.send_response(reply.status)
-            for name, value in {"Content-Type": "application/json", **reply.headers}.items():
-                self.send_header(name, value)
-            self.send_header("Content-Length", str(len(reply.body)))
-            self.end_headers()
             with suppress(BrokenPipeError, ConnectionResetError):  # the client had enough
-                self.wfile.write(reply.body)
+                send(reply, self)
 
         def log_message(self, *_: Any) -> None:
             pass

@@ -17,6 +17,7 @@ import pytest
 
 from commands.sandboxed import SETTINGS, control, sandbox_environment, start_sandbox, start_tandem
 from commands.stack import ROOT, Stack, free_port
+from tests.canaries import WORDS, secrets_of, seen_in
 from triage.store import Store, open_store
 
 VENDORS = ("zendesk", "freshdesk")
@@ -58,15 +59,22 @@ class Tandem:
         self.store: Store = open_store(values["DATABASE_URL"])
 
     def start(self) -> None:
-        self.stack.environment["REDIS_URL"] = self.stack.start_broker(self.folder / "redis")
+        self.stack.environment["REDIS_URL"] = self.start_broker()
         port = int(self.sandbox.rsplit(":", 1)[1])
         limit = self.calls_per_minute
         start_sandbox(self.stack, port, self.url, 0, updates=self.updates, calls_per_minute=limit)
         start_tandem(self.stack, self.port, self.folder)
 
+    def start_broker(self) -> str:
+        """Start Redis and return its address."""
+        return self.stack.start_broker(self.folder / "redis")
+
     def stop(self) -> None:
         self.store.engine.dispose()
         self.stack.stop()
+        # Everything the processes printed: their logs at every level that is on, their last words.
+        printed = "\n".join(self.lines)
+        assert not seen_in(printed, secrets_of(self.stack.environment) | WORDS)
 
     def process(self, name: str) -> subprocess.Popen[bytes]:
         return next(process.popen for process in self.stack.processes if process.name == name)

@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 
-from commands.audit import command, safe_cell
+from commands.audit import command
+from triage.cells import safe_cell
 from triage.store import Store
 
 NOW = 1_793_000_000.0
@@ -48,7 +49,7 @@ def test_a_sheet_holds_no_formula(tmp_path: Path, store: Store) -> None:
     assert not [cell for row in rows for cell in row.values() if cell[:1] in "=+-@\t\r" and cell]
 
 
-@pytest.mark.parametrize("text", ["=1", "+1", "-1", "@a", "\tx", "\rx", "\nx"])
+@pytest.mark.parametrize("text", ["=1", "+1", "-1", "@a", "\tx", "\rx", "\nx", " =1", "\u00a0+1", "\uff1d1"])
 def test_cells(text: str) -> None:
     assert safe_cell(text) == f"'{text}"
     assert safe_cell("plain = 1") == "plain = 1"

@@ -13,9 +13,10 @@ from typing import Any
 import pytest
 from playwright.sync_api import Browser, expect
 from test_backtest_figures import looked, reported
-from test_console_browser import CHROMIUM, PHONE, browser  # noqa: F401  (a fixture)
 
 from commands.backtest_screen import show
+from tests.browsing import CHROMIUM, PHONE
+from tests.browsing import browser as browser  # (fixture)
 from triage.backtest import plots
 from triage.backtest.page import page
 from triage.settings import Settings
@@ -136,7 +137,7 @@ def address(report: dict[str, Any], tmp_path: Path) -> Iterator[str]:
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("viewport", [PHONE, {"width": 1280, "height": 900}], ids=["phone", "wide"])
 def test_a_browser_shows_it_without_complaint(
-    browser: Browser,  # noqa: F811
+    browser: Browser,
     address: str,
     scheme: Any,
     viewport: Any,

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import json
+import threading
 from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
 
 from benchmarks import __main__ as main_module
+from benchmarks import tickets
 from benchmarks.classifier import _cpu
+from benchmarks.meter import Meter
+from benchmarks.plant import Flow
 from benchmarks.result import Figure, Result, as_data, heading, machine, table
 from benchmarks.tickets import LONG, long_tickets, sample_tickets
 
@@ -59,12 +63,12 @@ def test_a_short_run_is_held_to_counts_only(monkeypatch: pytest.MonkeyPatch) -> 
 
 def test_an_unknown_name_is_named(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     assert run(monkeypatch, [FAST], "nope") == 2
-    assert "no benchmark nope; there are: classifier" in capsys.readouterr().err
+    assert "no benchmark nope; there are: burst, calls, classifier" in capsys.readouterr().err
 
 
-def test_every_module_is_a_benchmark_or_known_not_to_be() -> None:
-    assert "classifier" in main_module.names()
-    assert not set(main_module.names()) & main_module.NO_BENCHMARKS
+def test_benchmarks_are_told_from_their_parts() -> None:
+    assert {"classifier", "ingest", "worker_cpu"} <= set(main_module.names())
+    assert not {"__main__", "result", "tickets"} & set(main_module.names())
     for name in main_module.names():
         assert callable(main_module.import_module(f"benchmarks.{name}").run)
 
@@ -78,3 +82,29 @@ def test_tickets_are_real_ones_and_long_ones() -> None:
 
 def test_cpu_time_is_that_of_the_work() -> None:
     assert 0 < _cpu(lambda: sum(range(10**6))) < 10
+
+
+def test_time_belongs_to_the_innermost_step_and_to_one_thread() -> None:
+    meter = Meter("rest")
+    inner = meter.around("inner", lambda: sum(range(3 * 10**5)))
+    with meter.counting():
+        with meter.step("outer"):
+            inner()
+        other = threading.Thread(target=inner)
+        other.start()
+        other.join()
+    assert set(meter.seconds) == {"rest", "outer", "inner"}
+    assert meter.seconds["inner"] > meter.seconds["outer"] + meter.seconds["rest"]
+
+
+def test_functions_are_counted_by_their_place_while_they_are_watched() -> None:
+    meter = Meter("rest")
+    with meter.watching({"benchmarks.tickets.sample_tickets": "reading"}), meter.counting():
+        assert len(tickets.sample_tickets()) >= 40
+    assert meter.seconds["reading"] > 0
+    assert tickets.sample_tickets is sample_tickets
+
+
+def test_ideal_is_what_waiting_alone_would_allow() -> None:
+    flow = Flow(tickets=40, seconds=4.0, cpu=0.4, waited=60.0, most_memory=300.0, told={})
+    assert flow.of_ideal(20) == pytest.approx(0.75)

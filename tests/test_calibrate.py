@@ -15,7 +15,7 @@ from click.testing import CliRunner
 from test_outcomes import START, outcome_of
 
 from commands.calibrate import command
-from tests.conftest import SETTINGS, VARIABLES
+from tests.desks import SETTINGS, VARIABLES
 from tests.fakes import FakeClassifier, answer
 from triage.classification import NO_TEAM
 from triage.classify.calibration import SURELY

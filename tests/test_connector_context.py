@@ -17,6 +17,7 @@ from connectors.base import Fields
 from connectors.cache import Cache
 from connectors.freshdesk_ratings import Ratings
 from connectors.probe import MISSES, Probe
+from connectors.ticket_rows import is_newcomer
 from connectors.values import facts, first, words
 from connectors.zendesk_ticket import rating
 from sandbox.config import SandboxConfig
@@ -182,6 +183,62 @@ class TestCalls:
         talk = [{"author": "agent", "public": True, "body": "Which invoice?"}]
         for sample in ({"conversation": talk}, {"body": "The log is attached.", "attachments": ["log.txt"]}):
             assert self.whole_way(box, **sample).total() == 5
+
+
+class TestNewcomers:
+    """Somebody the helpdesk has known for a second has no other ticket."""
+
+    def listed(self, box: Box) -> int:
+        """Return how often a customer's tickets were asked for."""
+        lists = ("GET /api/v2/tickets", "GET /api/v2/users/{id}/tickets/requested")
+        return sum(calls(box)[name] for name in lists)
+
+    def new(self, name: str) -> dict[str, Any]:
+        return who(name) | {"days_old": 0}
+
+    def test_a_first_ticket_is_not_looked_behind(self, box: Box) -> None:
+        found = box.connector.read(box.ticket(requester=self.new("Nele")))
+        assert found.background == Background(open_tickets=0)
+        assert (found.earlier, found.ticket_count_30d) == ((), 0)
+        assert self.listed(box) == 0
+
+    def test_who_writes_twice_at_once_has_two(self, box: Box) -> None:
+        first, second = (box.ticket(requester=self.new("Twin")) for _ in range(2))
+        box.connector.read(first)
+        found = box.connector.read(second)
+        assert [one.id for one in found.earlier] == [first]
+        assert self.listed(box) == 1
+
+    def test_a_customer_of_old_is(self, box: Box) -> None:
+        found = box.connector.read(box.ticket(requester=who("Olga"), earlier=EARLIER))
+        assert len(found.earlier) == 2
+        assert self.listed(box) == 1
+
+    def test_a_later_look_at_the_same_ticket_asks_no_more(self, box: Box) -> None:
+        ticket_id = box.ticket(requester=who("Lena"), earlier=EARLIER)
+        found = [box.connector.read(ticket_id) for _ in range(2)]
+        assert found[0].earlier == found[1].earlier
+        assert found[0].background == found[1].background
+        assert self.listed(box) == 1
+        other = box.connector.read(box.ticket(requester=who("Lena")))
+        assert ticket_id in [one.id for one in other.earlier]
+        assert self.listed(box) == 2
+
+    def test_a_list_that_could_not_be_had_is_asked_for_again(self, box: Box) -> None:
+        ticket_id = box.ticket(requester=who("Paul"), earlier=EARLIER)
+        refuse(box, OPTIONAL[box.vendor]["history"], 500)
+        assert box.connector.read(ticket_id).background.open_tickets is None
+        requests.delete(f"{box.url}/faults", timeout=10)
+        assert box.connector.read(ticket_id).background.open_tickets == 1
+
+    @pytest.mark.parametrize(
+        ("ticket_after", "read_after", "is_new"), [(0, 1, True), (2, 59, True), (3, 4, False), (1, 61, False)]
+    )
+    def test_only_just_now_and_in_one_go(self, ticket_after: int, read_after: int, is_new: bool) -> None:
+        born = datetime(2026, 1, 1, tzinfo=UTC)
+        ticket, read = born + timedelta(seconds=ticket_after), born + timedelta(seconds=read_after)
+        assert is_newcomer(born, ticket, read) is is_new
+        assert not is_newcomer(None, ticket, read)
 
 
 class TestProbe:

@@ -45,7 +45,7 @@ FACTS = {
         group="testGroup0",
         group_id=6164094475034,
         read_calls=3,
-        again_calls=3,
+        again_calls=2,
     ),
     "freshdesk": Facts(
         ticket_id="22",
@@ -53,9 +53,9 @@ FACTS = {
         note_call=("POST", "/api/v2/tickets/22/notes"),
         group="Billing",
         group_id=67000259997,
-        # The company and the account's ratings are read once an hour.
+        # The company and the account's ratings are read once an hour, who else they wrote of once in ten minutes.
         read_calls=4,
-        again_calls=2,
+        again_calls=1,
     ),
 }
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Iterator
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -252,12 +253,82 @@ class TestNote:
         assert box.shown(ticket.id)["priority"] == "urgent"
 
 
+class TestTagsAlong:
+    """Zendesk: note and tags in one guarded call, where the guard sees every change since the ticket was read."""
+
+    @pytest.fixture
+    def box(self, sandbox: Running) -> Iterator[Box]:
+        found = Box(sandbox, "zendesk")
+        yield found
+        requests.delete(f"{found.url}/faults", timeout=10)
+
+    @pytest.fixture
+    def ticket(self, box: Box, sandbox: Running) -> Ticket:
+        """Return a ticket that nobody has changed for a while, as read."""
+        ticket_id = box.ticket()
+        sandbox.state.desks["zendesk"].tickets[int(ticket_id)].updated_at -= timedelta(seconds=5)
+        found = box.connector.read(ticket_id)
+        assert found.settled
+        return found
+
+    def test_go_with_the_note(self, box: Box, ticket: Ticket) -> None:
+        requests.delete(f"{box.url}/calls", timeout=10)
+        written = box.connector.post(ticket, NOTE, REFERENCE, Fields(), ("ai_triaged", "x" * 40))
+        assert list(box.state()["calls"]["endpoints"]) == ["zendesk PUT /api/v2/tickets/{id}"]
+        assert box.shown(ticket.id)["tags"] == ["ai_triaged"]
+        assert len(box.notes(ticket.id)) == 1
+        assert written.tagged
+        assert (written.tagged.before, written.tagged.after) == ({"tags": []}, {"tags": ["ai_triaged"]})
+        assert list(written.tagged.refused) == ["x" * 40]
+
+    def test_a_tag_of_an_agents_since_the_read_stops_note_and_tags(self, box: Box, ticket: Ticket) -> None:
+        box.act(ticket.id, tags_add=["vip"])
+        with pytest.raises(Conflict):
+            box.connector.post(ticket, NOTE, REFERENCE, Fields(), ("ai_triaged",))
+        assert box.shown(ticket.id)["tags"] == ["vip"]
+        assert box.notes(ticket.id) == []
+
+    def test_a_ticket_changed_just_now_gets_its_tags_apart(self, box: Box, sandbox: Running) -> None:
+        ticket_id = box.ticket()
+        found = box.connector.read(ticket_id)
+        assert not found.settled
+        held = sandbox.state.desks["zendesk"].tickets[int(ticket_id)]
+        stamp = held.updated_at
+        box.act(ticket_id, tags_add=["theirs"])
+        # Within the same second: the guard sees nothing.
+        held.updated_at = stamp
+        written = box.connector.post(found, NOTE, REFERENCE, Fields(), ("ai_triaged",))
+        assert written.tagged is None
+        assert "theirs" in box.shown(ticket_id)["tags"]
+
+    def test_refused_they_do_not_cost_the_note(self, box: Box, ticket: Ticket) -> None:
+        method, path = NOTE_PATH["zendesk"]
+        box.fault(method, path, status=422, body={"error": "RecordInvalid", "details": {"base": []}})
+        written = box.connector.post(ticket, NOTE, REFERENCE, Fields(), ("ai_triaged",))
+        assert written.tagged is None
+        assert len(box.notes(ticket.id)) == 1
+        assert box.shown(ticket.id)["tags"] == []
+
+    def test_a_drop_down_field_sends_them_apart(self, box: Box, ticket: Ticket) -> None:
+        field = str(box.state()["accounts"]["zendesk"]["fields"]["sentiment"])
+        fields = Fields(custom={field: "frustrated"})
+        assert box.connector.post(ticket, NOTE, REFERENCE, fields, ("ai_triaged",)).tagged is None
+        assert box.shown(ticket.id)["tags"] == ["frustrated"]
+
+
 class TestTags:
     def test_keep_what_people_tagged_since(self, box: Box, ticket: Ticket) -> None:
         box.act(ticket.id, tags_add=["vip"])
         written = box.connector.add_tags(ticket, ("ai_triaged", "ai_team_billing", "x" * 40))
         assert sorted(box.shown(ticket.id)["tags"]) == ["ai_team_billing", "ai_triaged", "vip"]
         assert list(written.refused) == ["x" * 40]
+
+    def test_an_agent_who_tags_between_our_writes_loses_nothing(self, box: Box, ticket: Ticket) -> None:
+        # The worst moment there is: our last answer is milliseconds old.
+        box.connector.post(ticket, NOTE, REFERENCE, Fields(priority="high"))
+        box.act(ticket.id, tags_add=["vip"])
+        box.connector.add_tags(ticket, ("ai_triaged",))
+        assert sorted(box.shown(ticket.id)["tags"]) == ["ai_triaged", "vip"]
 
     def test_writers_at_the_same_time_lose_none(self, box: Box, redis_url: str, sandbox: Running) -> None:
         box.fault("PUT", r"/tickets/\d+$", delay=0.05)
@@ -319,7 +390,7 @@ def test_the_budget_stops_before_the_helpdesk_does(vendor: str, redis_url: str) 
     with running(SandboxConfig(**CREDENTIALS, zendesk_limit=60, freshdesk_limit=60)) as found:
         box = Box(found, vendor, redis_url)
         written = waited = 0
-        for _ in range(12):
+        for _ in range(20):
             ticket_id = box.ticket()
             try:
                 ticket = box.connector.read(ticket_id)

@@ -328,6 +328,13 @@ class TestChanges:
         desk.answer("changes_last", lambda body: body.update(after_cursor=None, tickets=[]))
         assert connector.changes("abc").cursor == "abc"
 
+    def test_a_cursor_they_do_not_know_is_left_for_a_time(self, desk: Recordings, connector: Connector) -> None:
+        desk.answer("bad_request_listed", path=EXPORT)
+        desk.answer("changes_last")
+        assert connector.changes("of-another-account").tickets
+        day_ago = str(int(NOW["zendesk"].timestamp()) - 86_400)
+        assert [query.get("start_time") for query in asked(desk, EXPORT)] == [None, day_ago]
+
     def test_deleted_tickets_are_told(self, desk: Recordings, connector: Connector) -> None:
         desk.answer("changes_last", lambda body: body["tickets"][0].update(status="deleted"))
         assert connector.changes("").tickets[0].status is Status.DELETED

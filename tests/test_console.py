@@ -12,7 +12,6 @@ from pathlib import Path
 
 import pytest
 import time_machine
-from conftest import FRESHDESK_SECRET, SETTINGS, VARIABLES, ZENDESK_SECRET
 from flask.testing import FlaskClient
 from pydantic import SecretStr
 from sqlalchemy.exc import OperationalError
@@ -20,6 +19,7 @@ from test_outcomes import outcome_of
 from werkzeug.test import TestResponse
 
 from commands import replay as replay_command
+from tests.desks import FRESHDESK_SECRET, SETTINGS, VARIABLES, ZENDESK_SECRET
 from triage.environment import Environment
 from triage.settings import Settings
 from triage.settings_file import parse_settings
@@ -30,7 +30,16 @@ from triage.store.runs import DONE as RUN_DONE
 from triage.store.runs import Run
 from triage.store.undone import Choice
 from webhooks.app import create_app
-from webhooks.login import COOKIE, LOCK_SECONDS, SESSION_SECONDS, WRONG_TRIES, WRONG_TRIES_IN_ALL, Lockout, source_of
+from webhooks.login import (
+    COOKIE,
+    LOCK_SECONDS,
+    SESSION_SECONDS,
+    WRONG_TRIES,
+    WRONG_TRIES_IN_ALL,
+    Lockout,
+    Login,
+    source_of,
+)
 from webhooks.replay import CHUNK, replay
 from webhooks.shown import ticket_url, verdicts_of
 from webhooks.words import age, duration
@@ -263,6 +272,39 @@ class TestLockout:
         assert admitted == WRONG_TRIES_IN_ALL
         assert len(lockout._tries) <= WRONG_TRIES_IN_ALL
         assert lockout.admit("anybody", 1.0 + LOCK_SECONDS)
+
+    def test_a_browser_that_has_signed_in_before_cannot_be_kept_out_by_others(self, client: FlaskClient) -> None:
+        assert sign_in(client).status_code == 303
+        press(client, "/console/logout")
+        stranger = client.application.test_client()
+        for number in range(WRONG_TRIES_IN_ALL):
+            sign_in(stranger, "wrong", f"198.51.{number}.1")
+        assert sign_in(stranger, PASSWORD, "203.0.113.1").status_code == 429
+        assert sign_in(client, PASSWORD, "203.0.113.1").status_code == 303
+        press(client, "/console/logout")
+        for _ in range(WRONG_TRIES):
+            assert sign_in(client, "wrong").status_code == 403
+        assert sign_in(client).status_code == 429, "and has no more tries than anybody else"
+
+    @pytest.mark.parametrize("cookie", ["", "x", "x.", ".", "a.b", "é.ü", "browser 1.2", "x" * 5000])
+    def test_nobody_is_known_by_a_made_up_cookie(self, client: FlaskClient, cookie: str) -> None:
+        client.set_cookie("tandem_known", cookie, path="/console/")
+        for _ in range(WRONG_TRIES):
+            assert sign_in(client, "wrong").status_code == 403
+        assert sign_in(client).status_code == 429
+        other = client.application.test_client()
+        assert sign_in(other).status_code == 429, "counted for the address"
+
+    def test_another_password_forgets_the_browsers(
+        self, client: FlaskClient, settings: Settings, sqlite_store: Store, wakeup: FakeWakeup
+    ) -> None:
+        kept = cookie_of(sign_in(client))["tandem_known"]
+        assert (kept["httponly"], kept["samesite"], kept["path"]) == (True, "Strict", "/console/")
+        assert Login(Environment(console_password=SecretStr(PASSWORD), secret_key=SecretStr(KEY))).known_browser(
+            kept.value
+        )
+        changed = Environment(console_password=SecretStr("another password"), secret_key=SecretStr(KEY))
+        assert not Login(changed).known_browser(kept.value)
 
     def test_tries_at_the_same_time_are_all_counted(self) -> None:
         lockout, admitted = Lockout(), []

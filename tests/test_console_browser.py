@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import threading
 import time
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 from console_data import fill
-from playwright.sync_api import Browser, Page, expect, sync_playwright
+from playwright.sync_api import Browser, Page, expect
 from pydantic import SecretStr
-from werkzeug.serving import make_server
 
+from tests.browsing import PHONE, needs_browser, serving
+from tests.browsing import browser as browser  # (fixture)
 from triage.environment import Environment
 from triage.settings import Settings
 from triage.store import Store
@@ -20,23 +19,9 @@ from triage.store.deliveries import DEAD, QUEUED
 from triage.store.marks import DESK_LOCKED
 from webhooks.app import create_app
 
-CHROMIUM = Path("/usr/bin/chromium")
-# No sandbox: the tests may run as root. The rest keeps the browser from calling home.
-ARGUMENTS = [
-    "--no-sandbox",
-    "--disable-gpu",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-]
 PASSWORD = "correct horse battery staple"
-PHONE = {"width": 360, "height": 740}
 
-pytestmark = [
-    pytest.mark.browser,
-    pytest.mark.skipif(not CHROMIUM.exists(), reason="no /usr/bin/chromium: apt-get install chromium"),
-]
+pytestmark = needs_browser
 
 
 class FakeWakeup:
@@ -44,14 +29,6 @@ class FakeWakeup:
 
     def send(self, delivery_id: int) -> bool:
         return True
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with sync_playwright() as playwright:
-        opened = playwright.chromium.launch(executable_path=str(CHROMIUM), args=ARGUMENTS)
-        yield opened
-        opened.close()
 
 
 @pytest.fixture
@@ -64,13 +41,8 @@ def console(settings: Settings, sqlite_store: Store) -> Iterator[str]:
     sqlite_store.alarms.raise_("globex", DESK_LOCKED, "the api key was refused", now)
     environment = Environment(console_password=SecretStr(PASSWORD), secret_key=SecretStr("a-secret-key-for-tests"))
     app = create_app(environment, settings, sqlite_store, FakeWakeup())
-    server = make_server("127.0.0.1", 0, app, threaded=True)
-    thread = threading.Thread(target=server.serve_forever)
-    thread.start()
-    yield f"http://127.0.0.1:{server.server_port}/console/"
-    server.shutdown()
-    thread.join()
-    server.server_close()
+    with serving(app) as url:
+        yield f"{url}/console/"
 
 
 @pytest.fixture(params=[True, False], ids=["javascript", "no-javascript"])

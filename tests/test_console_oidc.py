@@ -14,7 +14,7 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 import time_machine
-from flask import Flask, jsonify, request
+from flask import Flask, jsonify, redirect, request
 from flask.testing import FlaskClient
 from joserfc import jwt
 from joserfc.jwk import RSAKey
@@ -22,6 +22,7 @@ from pydantic import SecretStr
 from test_console import FakeWakeup
 from werkzeug.serving import make_server
 
+from sandbox.testing import receiving
 from triage.environment import Environment, read_environment
 from triage.errors import SettingsError
 from triage.settings import Settings
@@ -44,9 +45,16 @@ class Provider:
     forged: dict[str, Any] = field(default_factory=dict)
     codes: dict[str, dict[str, str]] = field(default_factory=dict)
     is_away: bool = False
+    elsewhere: tuple[str, str] = ("", "")
+    """A path of it, and the address that this leads to."""
 
     def app(self) -> Flask:
         app = Flask("provider")
+
+        @app.before_request
+        def lead_away() -> Any:
+            path, there = self.elsewhere
+            return redirect(there + path, 307) if request.path == path else None
 
         @app.get("/.well-known/openid-configuration")
         def configuration() -> Any:
@@ -270,6 +278,18 @@ def test_a_provider_that_is_away_is_said_so(client: FlaskClient, provider: Provi
     answer = client.get("/console/oidc/leave")
     assert answer.status_code == 503
     assert "does not answer" in answer.text
+
+
+@pytest.mark.parametrize("path", ["/.well-known/openid-configuration", "/keys", "/token"])
+def test_a_provider_that_leads_elsewhere_is_not_followed(client: FlaskClient, provider: Provider, path: str) -> None:
+    """Or whoever it leads to would get our client's secret, or give us keys of their own."""
+    with receiving() as thief:
+        provider.elsewhere = path, thief.url
+        answer = client.get("/console/oidc/leave")
+        if path == "/token":
+            answer = come_back(client, provider.authorize(answer.headers["Location"]))
+        assert answer.status_code in (403, 503)
+        assert thief.received == []
 
 
 def test_another_list_of_admins_ends_the_sessions(

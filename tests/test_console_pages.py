@@ -13,7 +13,6 @@ from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
-from conftest import SETTINGS, VARIABLES
 from console_data import fill
 from flask.testing import FlaskClient
 from pydantic import SecretStr
@@ -31,6 +30,8 @@ from test_console import (
 from werkzeug.routing import Rule
 
 from commands.password import command as password_command
+from tests.desks import SETTINGS, VARIABLES
+from triage.cells import safe_cell
 from triage.environment import Environment, read_environment
 from triage.settings import Settings
 from triage.settings_file import parse_settings
@@ -41,7 +42,6 @@ from triage.store.undone import Choice
 from webhooks import rules
 from webhooks.app import create_app
 from webhooks.login import COOKIE
-from webhooks.pages.audit import safe
 
 VIEWER_PASSWORD = "only looking, thank you"
 OPEN = {"console.static", "console.root", "console.login", "console.oidc_leave", "console.oidc_back"}
@@ -581,10 +581,10 @@ class TestAudit:
 
     @pytest.mark.parametrize("cell", ["=1+1", "+1", "-1", "@a", "\t=1", "\r=1", "\n=1", "  =1", "\uff1d1"])
     def test_a_cell_is_never_a_formula(self, cell: str) -> None:
-        assert safe(cell) == f"'{cell}"
+        assert safe_cell(cell) == f"'{cell}"
         # As a spreadsheet of a country that separates with semicolons reads it.
-        assert safe(f"a;{cell}") == f"a;'{cell}"
-        assert safe(f'{{"a": -1, "b": "{cell[-1]}="}}') == f'{{"a": -1, "b": "{cell[-1]}="}}'
+        assert safe_cell(f"a;{cell}") == f"a;'{cell}"
+        assert safe_cell(f'{{"a": -1, "b": "{cell[-1]}="}}') == f'{{"a": -1, "b": "{cell[-1]}="}}'
 
 
 class TestPasswords:

@@ -8,12 +8,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from conftest import SETTINGS, VARIABLES
 from flask.testing import FlaskClient
 from pydantic import SecretStr
 from test_console import KEY, PASSWORD, FakeWakeup, sign_in, token_of
 from werkzeug.test import TestResponse
 
+from tests.desks import SETTINGS, VARIABLES
 from triage.environment import Environment, variables
 from triage.errors import SettingsError
 from triage.live import Live

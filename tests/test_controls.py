@@ -9,12 +9,12 @@ from pathlib import Path
 import pytest
 import responses
 from click.testing import CliRunner, Result
-from conftest import SETTINGS, VARIABLES
 
 from commands.mode import command
 from connectors import open_connector
 from connectors.base import Fields
 from connectors.budget import Budget
+from tests.desks import SETTINGS, VARIABLES
 from triage.controlled import effective, held_desks, laid_over
 from triage.errors import Stop
 from triage.live import HeldError, Live

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.conftest import SETTINGS, VARIABLES
+from tests.desks import SETTINGS, VARIABLES
 from tests.fakes import answer
 from triage.classification import CHURN_RISKS, PRIORITIES, SENTIMENTS, Classification
 from triage.classify.escalation import CRITICAL

@@ -34,7 +34,9 @@ from triage.settings_file import parse_settings
 from triage.sla import TAGS as SLA_TAGS
 from triage.store import Store
 from triage.ticket import Ticket
+from webhooks.edge import Edge
 from webhooks.metrics import StoreCollector
+from webhooks.wakeup import Wakeup
 
 ROOT = Path(__file__).parent.parent
 DOCS = ROOT / "docs"
@@ -74,6 +76,8 @@ LINK = re.compile(r"!?\[[^\]]*\]\(([^)\s]+)\)")
 COMMAND = re.compile(r"manage\.py ([a-z_]+)((?: +[^`|;&\n]*)?)")
 # What an owner's tests or another kind of test covers; the file named must exist.
 TESTED_BY = {
+    "triage.crash": ("chaos/test_processes.py", "processes die and stand still there at every step"),
+    "webhooks.pages.audit": ("test_console_pages.py", "the page and its CSV file, through the web application"),
     "commands.connect": ("test_connect.py", "through the command line, against both sandbox helpdesks"),
     "commands.connect_ask": ("test_connect.py", "through the command line"),
     "commands.connect_proof": ("test_connect.py", "through the command line: tests that arrive and that do not"),
@@ -124,6 +128,7 @@ TESTED_BY = {
     "connectors.zendesk_guide": ("test_connector_contract.py", "through the connector; and in test_knowledge_sync.py"),
     "connectors.zendesk_pages": ("test_connector_zendesk.py", "through the connector"),
     "connectors.zendesk_ticket": ("test_connector_contract.py", "through the connector"),
+    "triage.deadline": ("test_http.py", "through the client, against servers that drip"),
     "triage.classify.api": ("test_llm.py", "through the classifier, against a server that fails in every way"),
     "triage.classify.question": ("test_llm.py", "through the classifier: what the model is told"),
     "triage.classify.reply": ("test_llm.py", "through the classifier, against a server that answers anything"),
@@ -187,7 +192,7 @@ TESTED_BY = {
     "webhooks.edge": ("test_edge.py", "through the application"),
     "webhooks.wsgi": ("test_e2e.py", "what the web process serves"),
     "workers.solved": ("test_knowledge_sync.py", "against both sandbox helpdesks"),
-    "workers.app": ("test_e2e.py", "what celery loads"),
+    "workers.app": ("test_wakeup.py", "what celery loads, and how it keeps its connection"),
     "workers.runtime": ("test_commands.py", "through the commands that use it"),
     "workers.tasks": ("test_e2e.py", "what celery loads"),
 }
@@ -356,15 +361,16 @@ def test_every_tag_in_the_docs_exists() -> None:
 
 
 def metrics_of(store: Store) -> list[Metric]:
-    return list(StoreCollector(store).collect())
+    return [*StoreCollector(store).collect(), *Edge(Settings, store, Wakeup()).refusals.collect()]
 
 
 def test_the_metrics_are_those_of_the_code(sqlite_store: Store) -> None:
     table = rows(part(OPERATIONS, "Health and metrics"))
     metrics = {name: row for name, row in table.items() if name.startswith("tandem_")}
-    assert set(metrics) == {metric.name for metric in metrics_of(sqlite_store)}
+    counted = {"counter": "_total"}
+    assert set(metrics) == {f"{metric.name}{counted.get(metric.type, '')}" for metric in metrics_of(sqlite_store)}
     for page in PAGES:
-        assert set(re.findall(r"\btandem_(?!SECRET|voter)[a-z_]+\b", text_of(page))) <= set(metrics), page.name
+        assert set(re.findall(r"\btandem_(?!SECRET|voter|known)[a-z_]+\b", text_of(page))) <= set(metrics), page.name
 
 
 def commands() -> dict[str, Any]:

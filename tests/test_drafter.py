@@ -102,7 +102,7 @@ def draft(
 
 
 def _desk() -> Any:
-    from tests.conftest import SETTINGS, VARIABLES
+    from tests.desks import SETTINGS, VARIABLES
     from triage.settings_file import parse_settings
 
     return parse_settings(SETTINGS, VARIABLES).desks["acme"]

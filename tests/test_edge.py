@@ -8,7 +8,7 @@ import json
 import logging
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -20,13 +20,15 @@ from sqlalchemy import text
 from sqlalchemy.event import listen
 from werkzeug.test import TestResponse
 
-from tests.conftest import FRESHDESK_SECRET, ZENDESK_SECRET
+from tests.desks import FRESHDESK_SECRET, ZENDESK_SECRET
 from triage.environment import read_environment
 from triage.settings import Settings
 from triage.store import Store, open_store
 from triage.store.deliveries import DEAD, DONE, IGNORED, QUEUED, RECEIVED, UNREADABLE, Delivery
 from triage.store.marks import BOT
+from webhooks.announcer import Announcer
 from webhooks.app import MAX_BODY, create_app
+from webhooks.edge import REFUSALS_TOLD
 from webhooks.zendesk import SIGNATURE, TIMESTAMP, sign
 
 PAYLOADS = Path(__file__).parent / "payloads"
@@ -42,10 +44,16 @@ class FakeWakeup:
         self.sent: list[int] = []
         self.up = True
 
-    def send(self, delivery_id: int) -> bool:
+    def send_all(self, delivery_ids: Sequence[int]) -> bool:
         if self.up:
-            self.sent.append(delivery_id)
+            self.sent += delivery_ids
         return self.up
+
+
+@pytest.fixture(autouse=True)
+def _told_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Tell of each delivery before it is answered; tests/test_announcer.py has the background."""
+    monkeypatch.setattr(Announcer, "announce", lambda self, delivery_id: self._tell([delivery_id]))
 
 
 def make_web(settings: Settings, store: Store, wakeup: FakeWakeup) -> Flask:
@@ -229,14 +237,14 @@ class TestBrokerDown:
         self, lite: FlaskClient, sqlite_store: Store, wakeup: FakeWakeup
     ) -> None:
         """The database goes away between the announcement and the mark."""
-        send = wakeup.send
+        send_all = wakeup.send_all
 
-        def send_and_lose_the_table(delivery_id: int) -> bool:
+        def send_and_lose_the_table(delivery_ids: Sequence[int]) -> bool:
             with sqlite_store.engine.begin() as connection:
                 connection.execute(text("ALTER TABLE deliveries RENAME TO gone"))
-            return send(delivery_id)
+            return send_all(delivery_ids)
 
-        wakeup.send = send_and_lose_the_table  # type: ignore[method-assign]
+        wakeup.send_all = send_and_lose_the_table  # type: ignore[method-assign]
         assert knock(lite, event()).status_code == 202
         with sqlite_store.engine.begin() as connection:
             connection.execute(text("ALTER TABLE gone RENAME TO deliveries"))
@@ -365,6 +373,18 @@ class TestRefused:
         headers = {**signed(body), "X-Webhook-Secret": FRESHDESK_SECRET}
         assert lite.post(path, data=body, headers=headers).status_code == 404
         assert rows(sqlite_store) == []
+
+    def test_a_flood_is_counted_and_does_not_fill_the_log(
+        self, lite: FlaskClient, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        for _ in range(REFUSALS_TOLD + 30):
+            assert lite.post(ZENDESK, data=event()).status_code == 401
+        knock_freshdesk(lite, event(), "wrong")
+        told = [record.getMessage() for record in caplog.records if "refused" in record.getMessage()]
+        assert len(told) == REFUSALS_TOLD + 1
+        assert "desk=globex reason=wrong secret" in told[-1]
+        counted = f'tandem_webhooks_refused_total{{desk="acme",reason="no signature"}} {REFUSALS_TOLD + 30}.0'
+        assert counted in lite.get("/metrics").text
 
     @pytest.mark.parametrize("method", ["get", "put", "delete", "patch"])
     def test_other_methods(self, lite: FlaskClient, method: str) -> None:

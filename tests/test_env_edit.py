@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from triage import file_swap
 from triage.desk_plan import Files
 from triage.env_edit import drop_variables, read_variables, set_variables
+from triage.environment import variables
 from triage.file_swap import SECRET, backup_of, may_swap, one_at_a_time, read_exactly, swap
 
 TEXT = "# our secrets\n\nSECRET_KEY=abc # signs\nexport TOKEN='old'\n\n# below\nEMPTY=\nTOKEN=older\n"
@@ -41,6 +42,15 @@ def test_any_secret_reads_back_as_it_was(values: dict[str, str]) -> None:
     values = {name: "".join(c for c in value if c.isprintable()) for name, value in values.items()}
     found = read_variables(set_variables(TEXT, values))
     assert found == read_variables(TEXT) | values
+
+
+def test_the_mark_that_some_editors_begin_a_file_with_is_no_part_of_a_name(tmp_path: Path) -> None:
+    text = "\ufeffA=1\nB=2\n"
+    assert read_variables(text) == {"A": "1", "B": "2"}
+    assert set_variables(text, {"A": "3"}) == "\ufeffA=3\nB=2\n"
+    assert drop_variables(text, {"A"}) == "\ufeffB=2\n"
+    (tmp_path / ".env").write_text(text, encoding="utf-8")
+    assert variables(tmp_path / ".env")["A"] == "1"
 
 
 def test_a_file_is_replaced_with_a_copy_beside_it(tmp_path: Path) -> None:

@@ -382,6 +382,38 @@ def test_answers_at_once_leave_the_first(store: Store, settings: Settings) -> No
     assert (entry.action, entry.detail["question"]) == ("answer", question.id)
 
 
+def test_a_link_and_a_private_note_at_once_leave_one_answer(store: Store, settings: Settings) -> None:
+    desk = Desk(store, settings)
+    question = desk.ask()
+    agent, path = desk.agent(), desk.path("0", "answer")
+    form = FORM.search(agent.get(path).text)
+    assert form
+    acts = [
+        lambda: agent.post(path, data={"form": form[1]}).status_code,
+        # What the worker does with a private note that answers.
+        lambda: store.questions.answer(question.id, "by note", "message:5", time.time()),
+    ]
+    by_link, by_note = at_once(acts)
+    settled = store.questions.of_run(desk.run.id)
+    assert settled and settled.state == ANSWERED
+    assert (by_link, by_note) in [(200, False), (409, True)]
+    assert settled.answer == ("by note" if by_note else "Yes")
+    assert len(store.deliveries.recent(5)) == (0 if by_note else 1)
+
+
+def test_a_flood_of_cookies_and_headers_is_a_page_or_a_refusal(desk: Desk) -> None:
+    path = desk.path()
+    for cookie in (
+        "; ".join(f"tandem_voter={number:043d}" for number in range(2_000)), "tandem_voter=" + "x" * 100_000,
+        "; ".join(f"c{number}=v" for number in range(5_000)), "=;" * 10_000, "tandem_voter=\x7f\xff; ;;,", "a" * 50_000,
+    ):  # fmt: skip
+        agent = desk.app.test_client(use_cookies=False)
+        page = agent.get(path, headers={"Cookie": cookie})
+        assert page.status_code in (200, 400, 431)
+        assert agent.post(path, headers={"Cookie": cookie}, data={"form": "x"}).status_code in (400, 429, 431)
+    assert desk.votes() == []
+
+
 def test_an_answer_is_kept_when_the_broker_is_away(desk: Desk) -> None:
     desk.wakeup.works = False
     desk.ask()

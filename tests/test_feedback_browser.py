@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import threading
 import time
 from collections.abc import Iterator
 
 import pytest
-from playwright.sync_api import Browser, Page, expect, sync_playwright
+from playwright.sync_api import Browser, Page, expect
 from pydantic import SecretStr
-from werkzeug.serving import make_server
 
+from tests.browsing import PHONE, needs_browser, serving
+from tests.browsing import browser as browser  # (fixture)
 from tests.fakes import answer
-from tests.test_console_browser import ARGUMENTS, CHROMIUM, PHONE
 from tests.test_feedback import FakeWakeup
 from triage.environment import Environment
 from triage.links import Links
@@ -24,18 +23,7 @@ from webhooks.app import create_app
 
 KEY = "a-secret-key-for-tests"
 
-pytestmark = [
-    pytest.mark.browser,
-    pytest.mark.skipif(not CHROMIUM.exists(), reason="no /usr/bin/chromium: apt-get install chromium"),
-]
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with sync_playwright() as playwright:
-        opened = playwright.chromium.launch(executable_path=str(CHROMIUM), args=ARGUMENTS)
-        yield opened
-        opened.close()
+pytestmark = needs_browser
 
 
 class Site:
@@ -59,13 +47,8 @@ def site(settings: Settings, sqlite_store: Store) -> Iterator[Site]:
     text = "The customer sent a photo of the label. Is it enough for the warranty?"
     sqlite_store.questions.open(run.id, "acme", "71", text, ["Valid", "Not valid"], now)
     app = create_app(Environment(secret_key=SecretStr(KEY)), settings, sqlite_store, FakeWakeup())
-    server = make_server("127.0.0.1", 0, app, threaded=True)
-    thread = threading.Thread(target=server.serve_forever)
-    thread.start()
-    yield Site(sqlite_store, run, f"http://127.0.0.1:{server.server_port}")
-    server.shutdown()
-    thread.join()
-    server.server_close()
+    with serving(app) as url:
+        yield Site(sqlite_store, run, url)
 
 
 @pytest.fixture(params=[True, False], ids=["javascript", "no-javascript"])

@@ -12,6 +12,7 @@ import re
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from html.parser import HTMLParser
 from typing import Any
 from urllib.parse import urlsplit
@@ -26,13 +27,16 @@ from tests.llm_server import GOOD, LlmServer, fails, says
 from tests.llm_server import running as running_model
 from triage.classify import build_classifier
 from triage.classify.base import Classifier
+from triage.decision import decide
 from triage.defang import defanged, unclosed
 from triage.logs import configure_logging
+from triage.note import Material, compose
 from triage.note_parts import Link, Part, named, quoted, render_html
 from triage.settings import Desk, Settings
 from triage.sources import ARTICLE, TICKET, Source, Sources
 from triage.store import Store
 from triage.summary import fault, fit_summary
+from triage.ticket import Author, Message, Ticket
 from workers.deliver import deliver
 from workers.pipeline import triage
 from workers.tools import Tools
@@ -348,6 +352,32 @@ def test_no_word_of_a_hostile_ticket_is_logged(
         assert all(wanted <= set(one) for one in of_ours), of_ours
         assert not re.search(MARK, json.dumps(lines), re.IGNORECASE), lines
         box.act(ticket_id, customer_reply=bad)
+
+
+FLOODS = {
+    "words": "The zanzibar export fails. " * 40_000,
+    "tags": "<b><div>" * 125_000,
+    "quotes": "> zanzibar\n" * 90_000,
+    "numbers": "4111 1111 1111 1112 " * 50_000,
+}
+
+
+@pytest.mark.parametrize("kind", FLOODS)
+def test_a_megabyte_goes_all_the_way_in_bounds(kind: str, model: LlmServer, settings: Settings) -> None:
+    """Clean, mask, ask (the prompt stays small), judge without a model, decide, compose: seconds and kilobytes."""
+    body = FLOODS[kind]
+    message = Message("1", Author.CUSTOMER, body, html="<" in body)
+    ticket = Ticket(desk="acme", id="7", subject=body[:100_000], messages=(message,))
+    started = time.process_time()
+    said = obeying(Hostile(kind, "x"), model).classify(ticket)
+    by_ourselves = classifier_at("").classify(ticket)
+    for one in (said, by_ourselves):
+        decision = decide(ticket, one, settings, settings.desks["acme"])
+        note = render_html(compose(Material(ticket, one, decision, settings, "TDM-ABCDEFGH23", datetime.now(UTC))))
+        assert len(note) < 20_000
+        assert note.endswith("Tandem · ref TDM-ABCDEFGH23</p>")
+    assert time.process_time() - started < 20
+    assert len(model.prompt()) < 60_000
 
 
 def test_the_check_itself_sees_what_it_must() -> None:

@@ -181,20 +181,43 @@ class TestNetwork:
             assert "ReadTimeout" in str(outcome(server))
             assert time.monotonic() - started < 2
 
-    def test_a_dripping_answer_ends(self, monkeypatch: pytest.MonkeyPatch) -> None:
+    @pytest.mark.parametrize(
+        ("head", "piece"),
+        [
+            (b"HTTP/1.1 200 OK\r\nContent-Length: 100000\r\n\r\n", b"x"),
+            (b"HTTP/1.1 200 OK\r\nX-Long: ", b"x"),
+            (b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n", b"0"),
+            (b"", b"HTTP/1.1 100 Continue\r\n\r\n"),
+        ],
+        ids=["body", "head", "length of a chunk", "continue"],
+    )
+    def test_a_dripping_answer_ends(self, monkeypatch: pytest.MonkeyPatch, head: bytes, piece: bytes) -> None:
         monkeypatch.setattr(http_module, "READ_LIMITS", (30.0, 0.4))
         monkeypatch.setattr(http_module, "WRITE_LIMITS", (15.0, 0.4))
 
         def drip(connection: socket.socket) -> None:
-            connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 100000\r\n\r\n")
+            connection.sendall(head)
             for _ in range(100):
-                connection.sendall(b"x")
+                connection.sendall(piece)
                 time.sleep(0.05)
 
         with served(drip) as server:
             started = time.monotonic()
             assert type(outcome(server, "PUT")) is UnknownOutcome
             assert time.monotonic() - started < 2
+
+    def test_time_is_given_to_each_call_anew(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(http_module, "READ_LIMITS", (30.0, 0.6))
+
+        def late(connection: socket.socket) -> None:
+            time.sleep(0.35)
+            connection.sendall(answer(b"{}"))
+
+        with served(late) as server:
+            one = client(server.url)
+            for _ in range(3):
+                one.get("/me")
+        assert server.connections == 1
 
     def test_an_endless_answer_ends(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(http_module, "MAX_BYTES", 100_000)

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from tests.conftest import SETTINGS, VARIABLES
+from tests.desks import SETTINGS, VARIABLES
 from tests.fakes import answer
 from triage.changes import News, changes, path, quote, retag, stand
 from triage.decision import Decision, decide

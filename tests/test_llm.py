@@ -6,6 +6,7 @@ import json
 import logging
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -17,6 +18,7 @@ from triage.classification import DECIDED_FIELDS
 from triage.classify import build_classifier
 from triage.classify.answer import InvalidAnswer, parse_answer
 from triage.classify.base import PaidModelError
+from triage.classify.breaker import Breaker
 from triage.classify.endpoint import SCHEMA_WITH_LENGTHS, Endpoint
 from triage.classify.hostile import harmless
 from triage.classify.llm import LlmClassifier
@@ -41,7 +43,7 @@ def server() -> Iterator[LlmServer]:
         yield script
 
 
-def classifier(server: LlmServer, spent: float = 0.0, **settings: Any) -> LlmClassifier:
+def classifier(server: LlmServer, spent: float = 0.0, breaker: Breaker | None = None, **settings: Any) -> LlmClassifier:
     return LlmClassifier(
         base_url=server.url,
         api_key=KEY,
@@ -50,6 +52,7 @@ def classifier(server: LlmServer, spent: float = 0.0, **settings: Any) -> LlmCla
         teams=DEFAULT_TEAMS,
         priorities=DEFAULT_PRIORITIES,
         spent_today=lambda: spent,
+        breaker=breaker,
     )
 
 
@@ -202,8 +205,8 @@ def test_one_repair_turn(server: LlmServer) -> None:
         (fails(404, "no such model"), "HTTP 404", 1),
         (fails(429, "quota", code="insufficient_quota"), "no credit", 1),
         (fails(429, "slow down", {"Retry-After": "3600"}), "HTTP 429", 1),
-        (fails(429, "slow down", {"Retry-After": "0.01"}), "HTTP 429", 3),
-        (fails(500, "boom", {"Retry-After": "0"}), "HTTP 500", 3),
+        (fails(429, "slow down", {"Retry-After": "0.01"}), "HTTP 429", 2),
+        (fails(500, "boom", {"Retry-After": "0"}), "HTTP 500", 2),
     ],
 )
 def test_nothing_usable_is_a_model_error(server: LlmServer, reply: Reply, reason: str, calls: int) -> None:
@@ -216,8 +219,9 @@ def test_nothing_usable_is_a_model_error(server: LlmServer, reply: Reply, reason
 
 
 def test_passing_failures_are_tried_again(server: LlmServer) -> None:
-    server.queue(fails(429, headers={"Retry-After": "0.01"}), fails(503, headers={"Retry-After": "0"}), answers())
-    assert classifier(server).classify(ticket()).primary_team == "billing"
+    for refusal in (fails(429, headers={"Retry-After": "0.01"}), fails(503, headers={"Retry-After": "0"})):
+        server.queue(refusal, answers())
+        assert classifier(server).classify(ticket()).primary_team == "billing"
 
 
 def test_deadline_bounds_all_tries_together(server: LlmServer) -> None:
@@ -227,6 +231,15 @@ def test_deadline_bounds_all_tries_together(server: LlmServer) -> None:
         classifier(server, timeout_seconds=0.5).classify(ticket())
     assert time.monotonic() - started < 1.5
     assert len(server.calls) == 1
+
+
+@pytest.mark.parametrize("slow", [{"drip": 0.05}, {"drip_head": 0.05}, {"hold": 5.0}])
+def test_a_dripping_answer_ends_in_time(server: LlmServer, slow: dict[str, float]) -> None:
+    server.queue(replace(answers(), **slow))
+    started = time.monotonic()
+    with pytest.raises(ModelError, match="in time"):
+        classifier(server, timeout_seconds=0.5).classify(ticket())
+    assert time.monotonic() - started < 1.5
 
 
 def test_unreachable_endpoint() -> None:

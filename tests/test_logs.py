@@ -66,3 +66,24 @@ def test_a_line_break_in_a_message_stays_in_its_line(capsys: pytest.CaptureFixtu
     log.info("one\ntwo")
     (line,) = lines(capsys)
     assert line["message"] == "one\ntwo"
+
+
+def test_in_text_too_a_value_begins_no_line_and_commands_no_terminal(capsys: pytest.CaptureFixture[str]) -> None:
+    configure_logging("info")
+    log.info("desk %s", "a\n2026-11-22 10:00:00 INFO workers: all is well\r\x1b[2J\u2028x")
+    out = capsys.readouterr().out
+    assert len(out.splitlines()) == 1
+    assert "a\\n2026" in out
+    assert "\x1b" not in out
+
+
+def test_in_text_an_exception_says_where_and_not_what(capsys: pytest.CaptureFixture[str]) -> None:
+    configure_logging("info")
+    try:
+        raise ValueError("the customer wrote this\nINFO all is well")
+    except ValueError:
+        log.exception("failed")
+    out = capsys.readouterr().out
+    assert "test_logs.py" in out
+    assert out.rstrip().endswith("ValueError")
+    assert "all is well" not in out.replace('raise ValueError("the customer wrote this\\nINFO all is well")', "")

@@ -314,6 +314,59 @@ def test_notes_can_come_back_public_and_answers_broken_or_late(
     assert time.monotonic() - started >= 0.3
 
 
+def test_a_fault_may_strike_a_share_of_the_calls(control: Session, zendesk: Session) -> None:
+    fault = {"match": {"path": "groups"}, "do": {"status": 503}, "times": None, "share": 0.3, "seed": 7}
+    control.post("/faults", json=fault)
+    first = [zendesk.get("/groups.json").status_code for _ in range(60)]
+    control.delete("/faults")
+    control.post("/faults", json=fault)
+    assert [zendesk.get("/groups.json").status_code for _ in range(60)] == first
+    assert 8 <= first.count(503) <= 28
+    assert control.post("/faults", json=fault | {"share": 2}).status_code == 400
+
+
+def test_answers_can_break_off_drip_or_be_of_another_kind(control: Session, zendesk: Session) -> None:
+    control.post("/tickets", json={**SAMPLE, "silent": True})
+    tags = {"tags": ["one"]}
+    for do, error in (
+        ({"hang_up": True}, requests.ConnectionError),
+        ({"cut": True}, (requests.ConnectionError, requests.exceptions.ChunkedEncodingError)),
+        ({"drip": "head", "pause": 0.6}, requests.ReadTimeout),
+        ({"drip": "body", "pause": 0.6}, requests.ConnectionError),
+    ):
+        control.post("/faults", json={"do": do})
+        started = time.monotonic()
+        with pytest.raises(error):
+            zendesk.put("/tickets/1/tags.json", json=tags, timeout=0.3)
+        assert time.monotonic() - started < 3
+        landed = control.get("/state").json()["zendesk"][0]["tags"] == ["one"]
+        assert landed is not (do == {"hang_up": True}), "only who hangs up at once has done nothing"
+    control.post("/faults", json=[{"do": {"html": True, "status": 200}}, {"do": {"content_type": "text/html"}}])
+    page = zendesk.get("/tickets/1.json")
+    assert (page.status_code, page.headers["Content-Type"]) == (200, "text/html")
+    with pytest.raises(requests.JSONDecodeError):
+        page.json()
+    assert zendesk.get("/tickets/1.json").json()["ticket"]["id"] == 1
+    control.post("/faults", json={"do": {"megabytes": 2}})
+    assert len(zendesk.get("/tickets/1.json").content) == 2 * 1024 * 1024
+
+
+@pytest.mark.parametrize("kind", ["same", "new"])
+def test_pages_can_go_on_for_ever(control: Session, zendesk: Session, freshdesk: Session, kind: str) -> None:
+    control.post("/tickets", json={**SAMPLE, "silent": True})
+    control.post("/faults", json={"do": {"endless": kind}, "times": None})
+    cursors = set()
+    for path, query in (("/groups.json", "page[size]=100"), ("/incremental/tickets/cursor.json", "start_time=1")):
+        for _ in range(3):
+            page = zendesk.get(f"{path}?{query}").json()
+            cursor = page["meta"]["after_cursor"] if "meta" in page else page["after_cursor"]
+            assert page["meta"]["has_more"] if "meta" in page else not page["end_of_stream"]
+            query = f"page[size]=100&page[after]={cursor}" if "meta" in page else f"cursor={cursor}"
+            cursors.add(cursor)
+    assert len(cursors) == (6 if kind == "new" else 1)
+    assert 'rel="next"' in freshdesk.get("/groups?page=9").headers["Link"]
+
+
 # -- control
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.conftest import SETTINGS, VARIABLES
+from tests.desks import SETTINGS, VARIABLES
 from triage.errors import SettingsError
 from triage.settings import DEFAULT_TEAMS, PUBLIC_TEST_SECRET, Mode, Settings
 from triage.settings_file import load_settings, parse_settings

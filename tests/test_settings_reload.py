@@ -7,8 +7,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from conftest import SETTINGS, VARIABLES
 
+from tests.desks import SETTINGS, VARIABLES
 from triage.environment import Environment, read_environment, variables
 from triage.errors import SettingsError
 from triage.live import Live

@@ -11,7 +11,7 @@ import pytest
 from click.testing import CliRunner
 
 from manage import main
-from tests.conftest import SETTINGS, VARIABLES
+from tests.desks import SETTINGS, VARIABLES
 from tests.fakes import FakeConnector, answer
 from tests.llm_server import LlmServer, answers, running
 from tests.test_drafter import KEY, TestInTheRun, drafts

@@ -19,13 +19,12 @@ from test_console import client as client  # (fixtures)
 from test_console import environment as environment
 from test_console import sign_in
 from test_console import wakeup as wakeup
-from test_console_browser import PHONE
-from test_console_browser import browser as browser  # (fixtures)
-from test_console_browser import console as console
+from test_console_browser import console as console  # (fixtures)
 from test_console_browser import page as page
-from test_console_browser import pytestmark as needs_browser
 from test_console_browser import sign_in as sign_in_by_keyboard
 
+from tests.browsing import PHONE, needs_browser
+from tests.browsing import browser as browser  # (fixture)
 from triage.settings import Settings
 from triage.store import Store
 from webhooks.metrics import StoreCollector

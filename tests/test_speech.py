@@ -10,7 +10,7 @@ from hypothesis import example, given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
-from tests.conftest import SETTINGS, VARIABLES
+from tests.desks import SETTINGS, VARIABLES
 from tests.fakes import answer
 from triage.classification import CHURN_RISKS, PRIORITIES, SENTIMENTS, Classification
 from triage.decision import Decision, decide

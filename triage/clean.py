@@ -7,6 +7,7 @@ and every step is linear in its length.
 from __future__ import annotations
 
 import re
+import threading
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
@@ -47,6 +48,7 @@ _EMPTY_LINES: Final = re.compile(r"\n{3,}")
 _FORWARD_SUBJECT: Final = re.compile(
     r"^\s*(?:fwd?|wg|tr|rv|enc|i|vb|vl|doorst|pd|vidar|İlt|转发|轉寄|転送)\s?[:：]", re.IGNORECASE
 )
+_kept: Final = threading.local()
 _REPEATED: Final = 20  # paragraphs from this length on are told once; "Yes." may be said twice
 
 
@@ -107,7 +109,19 @@ def clean_message(body: str, html: bool, *, forwarded: bool = False) -> str:
 
 
 def clean_ticket(ticket: Ticket) -> CleanTicket:
-    """Return `ticket` with every message cleaned, and the customer's words put together; never raises."""
+    """Return `ticket` with every message cleaned, and the customer's words put together; never raises.
+
+    Half a dozen parts of one triage ask for it, so each thread keeps the ticket it had last.
+    """
+    kept: tuple[tuple[object, ...], CleanTicket] | None = getattr(_kept, "last", None)
+    # Everything the answer is made of: the tags, the group and the rest may have changed.
+    read = ticket.subject, ticket.messages, ticket.requester
+    if kept is None or kept[0] != read:
+        kept = _kept.last = read, _clean_ticket(ticket)
+    return kept[1]
+
+
+def _clean_ticket(ticket: Ticket) -> CleanTicket:
     subject = _subject(ticket)
     passed_on = bool(_FORWARD_SUBJECT.match(subject))
     messages = tuple(

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Final
 
 from triage.draft_rules import (
@@ -294,6 +294,8 @@ def _for_a_person(proposal: Proposal, facts: Facts) -> tuple[str, list[str]]:
     if broken_number(said) or broken_secret(said):
         return "", []
     options = [_plain_question(one, facts) for one in proposal.options if not _repeats(one, facts.ticket, ECHO_WORDS)]
+    # An answer becomes a fact of the next draft: what it promises or counts must come from the person alone.
+    options = [one for one in options if not (broken_promise(rest := replace(said, text=one)) or broken_number(rest))]
     return question, [one for one in dict.fromkeys(options) if 0 < len(one) <= MAX_OPTION][:MAX_OPTIONS]
 
 

@@ -13,12 +13,14 @@ from triage.errors import SettingsError
 
 PLAIN = re.compile(r"[A-Za-z0-9_./:@=+%,~-]+", re.ASCII)
 VARIABLE_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*", re.ASCII)
+# With which some editors begin a file; no part of the first name.
+MARK = "\ufeff"
 CANNOT = ".env: {name} cannot be written so that it reads back the same; write it there by hand"
 
 
 def read_variables(text: str) -> dict[str, str]:
     """Return the variables that `text` sets."""
-    found = dotenv_values(stream=io.StringIO(text, newline=""), interpolate=False)
+    found = dotenv_values(stream=io.StringIO(text.removeprefix(MARK), newline=""), interpolate=False)
     return {name: value for name, value in found.items() if value is not None}
 
 
@@ -36,7 +38,7 @@ def set_variables(text: str, values: Mapping[str, str]) -> str:
         else:
             # Set twice: the last one would win.
             parts.append(_before(binding))
-    together = "".join(parts)
+    together = _mark(text) + "".join(parts)
     if waiting and together and not together.endswith("\n"):
         together += ending
     together += "".join(_line(name, value, ending) for name, value in waiting.items())
@@ -47,11 +49,15 @@ def drop_variables(text: str, names: Collection[str]) -> str:
     """Return `text` without the variables `names`."""
     parts = [_before(one) if one.key in names else one.original.string for one in _bindings(text)]
     rest = {name: value for name, value in read_variables(text).items() if name not in names}
-    return _checked("".join(parts), rest)
+    return _checked(_mark(text) + "".join(parts), rest)
+
+
+def _mark(text: str) -> str:
+    return MARK if text.startswith(MARK) else ""
 
 
 def _bindings(text: str) -> list[Binding]:
-    return list(parse_stream(io.StringIO(text, newline="")))
+    return list(parse_stream(io.StringIO(text.removeprefix(MARK), newline="")))
 
 
 def _before(binding: Binding) -> str:

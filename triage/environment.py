@@ -97,7 +97,8 @@ def variables(path: Path | None = None) -> dict[str, str]:
     """Return the process's variables over those of `.env`."""
     # As written: a secret may hold a "${...}" of its own.
     try:
-        written = dotenv_values(path or env_file(), interpolate=False)
+        # Some editors begin a file with a mark that would become a part of the first name.
+        written = dotenv_values(path or env_file(), interpolate=False, encoding="utf-8-sig")
     except UnicodeDecodeError:
         # Its own text quotes the file.
         raise SettingsError(f"{path or env_file()} cannot be read; save it as UTF-8 text") from None
@@ -146,6 +147,12 @@ def _is_address(url: str) -> bool:
         return False
 
 
+def _is_private(url: str) -> bool:
+    """Say whether nobody on the way can read along: https, or this machine."""
+    parts = urlsplit(url)
+    return parts.scheme == "https" or parts.hostname in LOOPBACK
+
+
 def _is_old_azure(url: str) -> bool:
     """Say whether `url` is Azure's older API, which wants deployment and date in each address."""
     parts = urlsplit(url)
@@ -175,8 +182,7 @@ def _check_hash(name: str, given: SecretStr) -> None:
 def _check_provider(environment: Environment) -> None:
     if not environment.oidc_issuer:
         return
-    parts = urlsplit(environment.oidc_issuer)
-    if not _is_address(environment.oidc_issuer) or (parts.scheme == "http" and parts.hostname not in LOOPBACK):
+    if not _is_address(environment.oidc_issuer) or not _is_private(environment.oidc_issuer):
         raise SettingsError("OIDC_ISSUER must be an https address, like https://login.example.com; correct it in .env")
     if not environment.oidc_client_id or not environment.oidc_client_secret.get_secret_value():
         raise SettingsError("OIDC_ISSUER needs OIDC_CLIENT_ID and OIDC_CLIENT_SECRET; set them in .env")

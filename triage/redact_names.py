@@ -101,8 +101,10 @@ def gather_names(texts: Iterable[str]) -> list[str]:
 
 def find_names(text: str, known: Iterable[str] = ()) -> Iterator[Span]:
     """Yield where the `known` names, their parts and the names that `text` gives away stand."""
-    yield from _hinted(text)
-    yield from _places(text, _index([*known, *gather_names([text])]))
+    hinted = list(_hinted(text))
+    yield from hinted
+    given = list(dict.fromkeys(text[span.start : span.end] for span in hinted))[:MAX_KNOWN]
+    yield from _places(text, _index([*known, *given]))
 
 
 def _hinted(text: str) -> Iterator[Span]:

@@ -9,7 +9,8 @@ from typing import Final
 from triage.redact_spans import CARD, IBAN, Span
 from triage.redact_words import is_reference
 
-_DIGITS: Final = re.compile(r"(?<![\w.,+])[0-9](?:[ \u00a0-]?[0-9]){11,40}(?![\w])")
+# Between two groups up to three signs: "4111 - 1111", two spaces out of a form.
+_DIGITS: Final = re.compile(r"(?<![\w.,+])[0-9](?:[ \u00a0-]{0,3}[0-9]){11,40}(?![\w])")
 # Dots are for decimals too, so with these only the way cards are printed counts.
 _DOTTED: Final = re.compile(r"(?<![\w.,+])(?:[0-9]{4}(?:\.[0-9]{4}){3}|3[0-9]{3}\.[0-9]{6}\.[0-9]{5})(?![\w]|\.[0-9])")
 _GROUP: Final = re.compile(r"[0-9]+")

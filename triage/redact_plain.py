@@ -6,7 +6,7 @@ import unicodedata
 from typing import Final
 
 _SPACES: Final = frozenset("\u2000\u2001\u2002\u2003\u2004\u2005\u2006\u2007\u2008\u2009\u200a\u202f\u205f\u3000")
-_HYPHENS: Final = frozenset("\u2010\u2011\u2012\u2212\ufe58\ufe63\uff0d")
+_HYPHENS: Final = frozenset("\u2010\u2011\u2012\u2013\u2212\ufe58\ufe63\uff0d")
 _WIDE_FIRST, _WIDE_LAST, _WIDE_SHIFT = 0xFF01, 0xFF5E, 0xFEE0
 """The fullwidth forms stand in the order of ASCII (Unicode block U+FF00)."""
 

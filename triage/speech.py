@@ -153,7 +153,9 @@ def _moods_at_stake(case: _Case) -> list[str]:
 def _words_at_stake(case: _Case) -> list[str]:
     # As it was sent, too: cleaning takes signatures and quotes away, and a threat may stand there.
     raw = "\n".join(one.body for one in case.ticket.messages if one.author is not Author.AGENT)
-    told = "\n".join((case.ticket.subject, case.said.text, raw))
+    # Mostly the clean words are whole lines of what was sent, and then they need no second search.
+    clean = "" if f"\n{case.said.text}\n" in f"\n{raw}\n" else case.said.text
+    told = "\n".join((case.ticket.subject, clean, raw))
     found = [f"the customer speaks of {kind} matters" for kind in stake_words(told)]
     return [*found, "a part of the ticket is meant for software"] if speaks_to_software(told) else found
 

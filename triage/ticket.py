@@ -156,6 +156,8 @@ class Ticket:
     updated_at: datetime | None = None
     stamp: str = ""
     """The vendor's own text of `updated_at`, sent back to guard a write (Zendesk `updated_stamp`)."""
+    settled: bool = False
+    """Whether `stamp`, of whole seconds, was over when the ticket was read: every later change shows in it."""
     url: str = ""
     """The agent's page of this ticket."""
     requester: Requester = Requester()

@@ -7,7 +7,8 @@ import time
 
 from flask import Flask, Response, jsonify
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_latest
-from werkzeug.exceptions import HTTPException
+from sqlalchemy.exc import SQLAlchemyError
+from werkzeug.exceptions import HTTPException, MethodNotAllowed
 from werkzeug.middleware.proxy_fix import ProxyFix
 
 from triage.environment import Environment
@@ -15,14 +16,22 @@ from triage.live import Live
 from triage.settings import Settings
 from triage.store import Store
 from webhooks import console
-from webhooks.edge import Edge
+from webhooks.edge import RETRY_AFTER_SECONDS, Edge
 from webhooks.feedback import Feedback
 from webhooks.metrics import StoreCollector
+from webhooks.openapi import DESCRIPTION
 from webhooks.wakeup import Wakeup
 from workers import health
 
 logger = logging.getLogger(__name__)
 MAX_BODY = 1024 * 1024
+GUARDS = {
+    "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
+    "X-Content-Type-Options": "nosniff",
+    "X-Frame-Options": "DENY",
+    "Referrer-Policy": "no-referrer",
+    "Cache-Control": "no-store",
+}
 
 
 def create_app(environment: Environment, settings: Settings | Live, store: Store, wakeup: Wakeup) -> Flask:
@@ -34,11 +43,20 @@ def create_app(environment: Environment, settings: Settings | Live, store: Store
     if proxies := environment.trusted_proxies:
         # Else anybody could name another address than their own and escape the console's lock-out.
         app.wsgi_app = ProxyFix(app.wsgi_app, x_for=proxies, x_proto=proxies)  # type: ignore[method-assign]
-    app.register_blueprint(Edge(live.settings, store, wakeup).blueprint())
+    edge = Edge(live.settings, store, wakeup)
+    app.register_blueprint(edge.blueprint())
     app.register_blueprint(console.blueprint(environment, live, store, wakeup))
     app.register_blueprint(Feedback(environment, live.settings, store, wakeup).blueprint())
     registry = CollectorRegistry()
     registry.register(StoreCollector(store))
+    registry.register(edge.refusals)
+
+    @app.after_request
+    def guard(response: Response) -> Response:
+        """Keep every answer, errors too, from being stored, guessed at or framed; pages say more themselves."""
+        for name, value in GUARDS.items():
+            response.headers.setdefault(name, value)
+        return response
 
     @app.get("/healthz")
     def healthz() -> Response:
@@ -61,14 +79,32 @@ def create_app(environment: Environment, settings: Settings | Live, store: Store
         """Return the Prometheus metrics."""
         return Response(generate_latest(registry), content_type=CONTENT_TYPE_LATEST)
 
+    @app.get("/openapi.json")
+    def openapi() -> Response:
+        """Return what the endpoints take and answer."""
+        return jsonify(DESCRIPTION)
+
+    _answer_errors(app)
+    return app
+
+
+def _answer_errors(app: Flask) -> None:
     @app.errorhandler(HTTPException)
     def http_error(error: HTTPException) -> tuple[Response, int]:
-        return jsonify(error=error.name.lower()), error.code or 500
+        answer = jsonify(error=error.name.lower())
+        if isinstance(error, MethodNotAllowed) and error.valid_methods:
+            answer.headers["Allow"] = ", ".join(sorted(error.valid_methods))
+        return answer, error.code or 500
+
+    @app.errorhandler(SQLAlchemyError)
+    def database_error(error: SQLAlchemyError) -> tuple[Response, int]:
+        logger.error("the database failed (%s)", type(error).__name__)
+        answer = jsonify(error="the database does not answer")
+        answer.headers["Retry-After"] = str(RETRY_AFTER_SECONDS)
+        return answer, 503
 
     @app.errorhandler(Exception)
     def any_error(error: Exception) -> tuple[Response, int]:
         # The message may hold the body: log the kind only.
         logger.error("unexpected %s in the web process", type(error).__name__)
         return jsonify(error="internal error"), 500
-
-    return app

@@ -30,7 +30,7 @@ class Kind(StrEnum):
 
 @dataclass(frozen=True)
 class Call:
-    """One HTTP call as it came in; header names in lower case."""
+    """One HTTP call as it came in; of its headers those the vendors read, names in lower case."""
 
     body: bytes
     headers: Mapping[str, str]

@@ -11,16 +11,20 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 from flask import Blueprint, Response, jsonify, request
+from prometheus_client import Counter
 from sqlalchemy.exc import SQLAlchemyError
 
 from triage.crash import crash_here
 from triage.live import Current
 from triage.settings import Desk
 from triage.store import Store
-from triage.store.deliveries import ASK, CLOCK, CREATED, IGNORED, RECEIVED, UNREADABLE
+from triage.store.arrivals import ASK, CLOCK, CREATED, IGNORED, RECEIVED, UNREADABLE, Arrival
 from triage.store.marks import BOT
 from webhooks import freshdesk, zendesk
+from webhooks.announcer import Announcer
 from webhooks.base import Call, Kind, Knock
+from webhooks.inbox import Inbox
+from webhooks.pace import Pace
 from webhooks.wakeup import Wakeup
 
 logger = logging.getLogger(__name__)
@@ -33,6 +37,10 @@ STATES = {
     Kind.IGNORE: IGNORED,
     Kind.UNREADABLE: UNREADABLE,
 }
+# What the vendors' files ask for; to copy all of them costs more than to check a signature.
+HEADERS = (zendesk.SIGNATURE, zendesk.TIMESTAMP, zendesk.INVOCATION, freshdesk.SECRET_HEADER)
+# Log lines about refused calls of one desk, in any so many seconds; the metric counts them all.
+REFUSALS_TOLD, TOLD_SECONDS = 20, 60.0
 # How long the bot's user id, which a worker writes once, may be remembered here.
 BOT_SECONDS = 60.0
 
@@ -57,8 +65,13 @@ class Edge:
     def __init__(self, current: Current, store: Store, wakeup: Wakeup) -> None:
         self._current = current
         self._store = store
-        self._wakeup = wakeup
+        self._inbox = Inbox(store)
+        self._announcer = Announcer(store, wakeup)
         self._bots: dict[str, tuple[str, float]] = {}
+        self._told = Pace(REFUSALS_TOLD, TOLD_SECONDS)
+        self.refusals = Counter(
+            "tandem_webhooks_refused", "Webhooks refused since the web process began", ["desk", "reason"], registry=None
+        )
 
     def blueprint(self) -> Blueprint:
         """Return the routes, one per vendor and desk."""
@@ -74,7 +87,7 @@ class Edge:
         call = _call()
         refusal = VENDORS[vendor].verify(call, _secrets(settings), now)
         if refusal:
-            logger.warning("webhook refused: desk=%s reason=%s", desk, refusal)
+            self._refuse(desk, refusal)
             return jsonify(error=refusal), 401
         try:
             knock = self._asking(VENDORS[vendor].parse(call, now))
@@ -87,21 +100,28 @@ class Edge:
             answer.headers["Retry-After"] = str(RETRY_AFTER_SECONDS)
             return answer, 503
 
+    def _refuse(self, desk: str, reason: str) -> None:
+        self.refusals.labels(desk, reason).inc()
+        # Whoever sends thousands must not fill the log.
+        if self._told.admit(desk, time.monotonic()):
+            logger.warning("webhook refused: desk=%s reason=%s", desk, reason)
+
     def _store_and_answer(self, desk: str, knock: Knock, body: bytes, now: float) -> tuple[Response, int]:
-        received = self._store.deliveries.receive(
-            desk,
-            knock.key,
+        arrival = Arrival(
+            desk=desk,
+            key=knock.key,
             ticket_id=knock.ticket_id,
             event=knock.event,
             body=body,
-            now=now,
+            at=now,
             state=STATES.get(knock.kind, RECEIVED),
             reason=knock.reason,
             occasion=OCCASIONS.get(knock.kind, CREATED),
         )
+        received = self._inbox.receive(arrival)
         crash_here("after_inbox")
-        if received.needs_queueing and self._wakeup.send(received.id):
-            self._mark_queued(received.id)
+        if received.needs_queueing:
+            self._announcer.announce(received.id)
         logger.info("webhook: desk=%s delivery=%d kind=%s new=%s", desk, received.id, knock.kind, received.is_new)
         if not received.is_new:
             return jsonify(status="duplicate"), 200
@@ -110,13 +130,6 @@ class Edge:
         if knock.kind is Kind.IGNORE:
             return jsonify(status="ignored"), 202
         return jsonify(status="accepted", delivery=received.id), 202
-
-    def _mark_queued(self, delivery_id: int) -> None:
-        try:
-            self._store.deliveries.mark_queued(delivery_id, time.time())
-        except SQLAlchemyError as error:
-            # The call is stored and announced; the sweep may announce it once more, which does no harm.
-            logger.warning("delivery %d not marked as queued (%s)", delivery_id, type(error).__name__)
 
     def _without_own_writes(self, desk: str, knock: Knock) -> Knock:
         if knock.kind in (Kind.WORK, Kind.CLOCK, Kind.ASK) and knock.actor_id and knock.actor_id == self._bot(desk):
@@ -153,7 +166,7 @@ def _call() -> Call:
         request.stream.read(1)
     return Call(
         body=body,
-        headers={name.lower(): value for name, value in request.headers},
+        headers={name: value for name in HEADERS if (value := request.headers.get(name)) is not None},
         query=request.args,
         password=(request.authorization.password or "") if request.authorization else "",
     )

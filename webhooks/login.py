@@ -15,16 +15,22 @@ from dataclasses import dataclass
 from flask import request, session
 from flask.sansio.app import App
 from werkzeug.security import check_password_hash
+from werkzeug.wrappers import Response
 
 from triage.environment import Environment
 
 SESSION_SECONDS = 12 * 3600
 WRONG_TRIES = 5
-# Over all addresses. It bounds what a botnet can try and what we remember; sessions that exist go on.
+# Over all addresses. It bounds what a botnet can try and what we remember; sessions that exist go on, and a browser
+# that has signed in before has tries of its own, so that nobody else can keep its owner out.
+# https://owasp.org/www-community/Slow_Down_Online_Guessing_Attacks_with_Device_Cookies
 WRONG_TRIES_IN_ALL = 100
 LOCK_SECONDS = 300.0
 COOKIE = "tandem_console"
 COOKIE_PATH = "/console/"
+# Of a browser that has signed in before, for the 400 days that browsers keep a cookie at most.
+KNOWN_COOKIE, KNOWN_SECONDS = "tandem_known", 400 * 86_400
+KNOWN = "browser "
 SINCE, ID, TOKEN = "since", "id", "csrf"
 NAME, ROLE = "name", "role"
 ADMIN, VIEWER = "admin", "viewer"
@@ -60,7 +66,8 @@ class Lockout:
         with self._lock:
             self._tries = {key: kept for key, kept in self._tries.items() if now - kept[1] < LOCK_SECONDS}
             tries, _ = self._tries.get(source, (0, now))
-            if tries >= WRONG_TRIES or sum(count for count, _ in self._tries.values()) >= WRONG_TRIES_IN_ALL:
+            strangers = sum(count for key, (count, _) in self._tries.items() if not key.startswith(KNOWN))
+            if tries >= WRONG_TRIES or (strangers >= WRONG_TRIES_IN_ALL and not source.startswith(KNOWN)):
                 return False
             self._tries[source] = tries + 1, now
             return True
@@ -145,6 +152,30 @@ class Login:
         session.permanent = True
         session[ID], session[SINCE] = secrets.token_urlsafe(16), time.time()
         session[NAME], session[ROLE] = user.name, user.role
+
+    def known_browser(self, cookie: str) -> str:
+        """Return what stands for a browser that has signed in before, "" where the cookie is none of ours."""
+        name, _, mark = cookie.partition(".")
+        is_ours = hmac.compare_digest(mark.encode("utf-8", "replace"), self._mark(name).encode())
+        return KNOWN + name if is_ours else ""
+
+    def know(self, answer: Response) -> None:
+        """Let the browser keep that it has signed in; what it keeps opens nothing."""
+        name = secrets.token_urlsafe(16)
+        answer.set_cookie(
+            KNOWN_COOKIE,
+            f"{name}.{self._mark(name)}",
+            max_age=KNOWN_SECONDS,
+            path=COOKIE_PATH,
+            secure=self._secure,
+            httponly=True,
+            samesite="Strict",
+        )
+
+    def _mark(self, name: str) -> str:
+        return hmac.digest(
+            self.key("console known browser", self._state), name.encode("utf-8", "replace"), "sha256"
+        ).hex()
 
     def sign_out(self) -> None:
         """End this session; a copy of its cookie is of no use either."""

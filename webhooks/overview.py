@@ -28,7 +28,7 @@ TILE_FIELDS = ("primary_team", "priority")
 # Of the day's cap.
 NEARLY_SPENT = 0.8
 # Alarms that do not keep tickets waiting.
-MILD = {"catch_up_off", "sla_act", "webhook_failing", "settings_file", "restart_needed"}
+MILD = {"catch_up_off", "model_away", "sla_act", "webhook_failing", "settings_file", "restart_needed"}
 
 
 @dataclass(frozen=True)

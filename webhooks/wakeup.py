@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
+from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any
 
@@ -11,7 +12,7 @@ from celery import Celery
 
 from triage.store.undone import Choice
 from workers.app import impatient_app
-from workers.names import SETUP, TRIAGE, UNDO
+from workers.names import HAND_ON, SETUP, TRIAGE, UNDO
 
 logger = logging.getLogger(__name__)
 # A broker that hangs costs one caller this long; the callers of the next seconds do not even try.
@@ -20,7 +21,7 @@ PAUSE_SECONDS = 5.0
 
 
 class Wakeup:
-    """Sends one Celery message per delivery."""
+    """Sends Celery messages, and gives up on a broker that does not take them."""
 
     def __init__(self, app: Celery | None = None) -> None:
         self._app = app or impatient_app(TIMEOUT_SECONDS)
@@ -30,6 +31,12 @@ class Wakeup:
         """Send the wake-up; False when the broker did not take it."""
         # What is not sent is stored, and the sweep sends it.
         return self._send(TRIAGE, [delivery_id], f"delivery {delivery_id}")
+
+    def send_all(self, delivery_ids: Sequence[int]) -> bool:
+        """Send one wake-up for several deliveries, which a worker hands on; False when the broker did not take it."""
+        if len(delivery_ids) == 1:
+            return self.send(delivery_ids[0])
+        return self._send(HAND_ON, [list(delivery_ids)], f"{len(delivery_ids)} deliveries from {delivery_ids[0]} on")
 
     def undo(self, actor: str, choice: Choice) -> bool:
         """Have a worker take back what Tandem has written; False where the broker did not take it: nothing is done."""

@@ -7,7 +7,6 @@ https://developer.zendesk.com/api-reference/webhooks/event-types/ticket-events
 from __future__ import annotations
 
 import base64
-import hashlib
 import hmac
 import json
 from collections.abc import Sequence
@@ -59,8 +58,7 @@ CLOCK_EVENTS = {
 
 def sign(secret: str, timestamp: str, body: bytes) -> str:
     """Return the signature of `body`: base64(HMAC-SHA256(secret as it stands, timestamp + body))."""
-    mac = hmac.new(secret.encode(), timestamp.encode() + body, hashlib.sha256)
-    return base64.b64encode(mac.digest()).decode()
+    return base64.b64encode(hmac.digest(secret.encode(), timestamp.encode() + body, "sha256")).decode()
 
 
 def verify(call: Call, secrets: Sequence[str], now: float) -> str:

@@ -90,8 +90,7 @@ def judge_again(run: Run, tools: Tools) -> None:
     with steps.timed("tags"):
         _write_tags(scene, answer, decision, labels)
     tools.checkpoint("before_finish")
-    hold(tools.store.runs.save(run, timings=steps.seconds))
-    tools.store.runs.finish(run, DONE, time.time())
+    hold(tools.store.runs.finish(run, DONE, time.time(), timings=steps.seconds))
 
 
 @dataclass(frozen=True)

@@ -57,7 +57,7 @@ def follow(
             return old, picture
         watch = _watch(old, ticket, picture, sure, seen_at, now)
         planned = _plan(old, watch, settings, edits_notes, now + wait)
-        before = store.clocks.of_ticket(ticket.desk, ticket.id)
+        before = store.clocks.of_ticket(ticket.desk, ticket.id) if known else []
         in_trouble = any(row.failures for row in before if row.is_open)
         if store.clocks.save(watch, _rows(ticket, picture, before, now), planned, now):
             if in_trouble:

@@ -85,22 +85,13 @@ def deliver(
         # One ticket after the pause tries the credential again; the others need not be refused too.
         store.deliveries.postpone(delivery_id, _spread(locked_at + LOCKED_PAUSE_SECONDS - now) + now, LOCKED)
         return
-    run, is_ours = store.runs.claim(
-        delivery.desk,
-        delivery.ticket_id,
-        delivery.occasion,
-        owner=leases.new_owner(),
-        now=now,
-        lease_until=now + LEASE_SECONDS,
-    )
-    if not is_ours:
-        _leave(delivery, run, store, tools_for, now)
-        return
     try:
-        attempt = store.deliveries.start_attempt(delivery_id, now + LEASE_SECONDS)
+        run, attempt = _begin(delivery, store, leases.new_owner(), now)
     except NoResultFound:
         # Another worker closed it since we looked.
-        store.runs.release(run, "")
+        return
+    if not attempt:
+        _leave(delivery, run, store, tools_for, now)
         return
     if attempt > MAX_ATTEMPTS:
         # No attempt came back to say what happened: whatever it is, it ends workers.
@@ -117,6 +108,17 @@ def deliver(
         done = _attempt(delivery, run, attempt, store, tools_for)
     if done and locked_at is not None:
         store.alarms.clear(delivery.desk, DESK_LOCKED)
+
+
+def _begin(delivery: Delivery, store: Store, owner: str, now: float) -> tuple[Run, int]:
+    """Claim the run and count the attempt, both or neither; return the attempt's number, 0 where it is not ours.
+
+    Raises NoResultFound where the delivery is closed.
+    """
+    until, identity = now + LEASE_SECONDS, (delivery.desk, delivery.ticket_id, delivery.occasion)
+    with store.engine.begin() as both:
+        run, is_ours = store.runs.claim(*identity, owner=owner, now=now, lease_until=until, within=both)
+        return run, store.deliveries.start_attempt(delivery.id, until, within=both) if is_ours else 0
 
 
 def _close_taken_back(delivery: Delivery, store: Store, owner: str, now: float) -> None:
@@ -256,7 +258,7 @@ def pause_after(error: Exception, attempt: int) -> float | None:
 
 
 def _spread(seconds: float) -> float:
-    return seconds * random.uniform(1.0, 1.0 + JITTER)  # noqa: S311 - spreads load, guards nothing
+    return seconds * random.uniform(1.0, 1.0 + JITTER)  # noqa: S311 - spreads load, guards nothing  # nosec B311
 
 
 def describe(error: Exception) -> str:

@@ -1,6 +1,7 @@
 """The tasks' names: whoever sends one needs the name only."""
 
 TRIAGE = "triage.deliver"
+HAND_ON = "triage.hand_on"
 REQUEUE = "sweep.requeue"
 RECONCILE = "sweep.reconcile"
 SLA = "sweep.sla"

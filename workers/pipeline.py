@@ -16,6 +16,7 @@ from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, datetime
 from functools import partial
+from typing import Any
 
 from pydantic import ValidationError
 
@@ -101,14 +102,13 @@ def triage(run: Run, tools: Tools) -> None:
             known = (tools.settings, run.reference, datetime.now(UTC), sources, draft, moods_of(ticket, tools.store))
             asked = _asked(run, ticket, answer, draft, tools)
             material = Material(ticket, answer, decision, *known, *asked, speech=speech)
-            decision = write_note(run, material, tools, compose, partial(_look_again, run, tools))
+            decision = write_note(run, material, tools, compose, partial(_look_again, run, tools), tagging=True)
         else:
             write_fields(run, ticket, decision, tools)
     with steps.timed("tags"):
         write_tags(run, ticket, decision, tools)
     tools.checkpoint("before_finish")
-    hold(tools.store.runs.save(run, timings=steps.seconds))
-    tools.store.runs.finish(run, DONE, time.time())
+    hold(tools.store.runs.finish(run, DONE, time.time(), timings=steps.seconds))
 
 
 def _follow(ticket: Ticket, tools: Tools, judged: Judged | None = None) -> None:
@@ -139,6 +139,7 @@ def classify(ticket: Ticket, run: Run, tools: Tools, *, heard: str) -> Classific
             return Classification.model_validate(run.classification)
     with recorded(tools.store.exchanges.of(run.id)):
         answer = tools.classifier.classify(ticket)
+    tools.heard(answer)
     kept = tools.store.runs.save(
         run,
         classification=answer.model_dump(),
@@ -167,8 +168,11 @@ def look_up(ticket: Ticket, answer: Classification, run: Run, tools: Tools) -> t
         logger.error("knowledge: desk=%s ticket=%s: %s", run.desk, ticket.id, type(error).__name__)
         return answer, Sources()
     articles = [KbArticle(title=one.title, url=one.url) for one in found.articles]
+    before = answer.suggested_kb_articles
     answer = answer.model_copy(update={"suggested_kb_articles": articles})
-    hold(tools.store.runs.save(run, classification=answer.model_dump(), sources=found.ids()))
+    # Where nothing was found, and nothing before, the answer stands as it was kept.
+    changed: dict[str, Any] = {"classification": answer.model_dump()} if articles or before else {}
+    hold(tools.store.runs.save(run, sources=found.ids(), **changed))
     return answer, found
 
 
@@ -188,19 +192,27 @@ def draft_reply(
     with recorded(tools.store.exchanges.of(run.id)):
         draft = tools.draft(ticket, answer, decision, sources, wishes)
     said = answer.model_copy(update={"auto_response_draft": draft.plain})
-    paid = tools.store.runs.get(run.id) or run
+    # The classification of this attempt has been paid for meanwhile.
+    paid = (tools.store.runs.get(run.id) or run) if draft.tokens_in or draft.tokens_out else None
     kept = tools.store.runs.save(
         run,
         classification=said.model_dump(),
         draft=draft.model_dump(),
         drafted=draft.state,
         model=(draft.model or answer.model)[:120],
-        tokens_in=paid.tokens_in + draft.tokens_in,
-        tokens_out=paid.tokens_out + draft.tokens_out,
-        cost_usd=paid.cost_usd + draft.cost_usd,
+        **(_cost_with(draft, paid) if paid else {}),
     )
     hold(kept)
     return draft
+
+
+def _cost_with(draft: Draft, paid: Run) -> dict[str, Any]:
+    """Return what the run has cost with `draft`."""
+    return {
+        "tokens_in": paid.tokens_in + draft.tokens_in,
+        "tokens_out": paid.tokens_out + draft.tokens_out,
+        "cost_usd": paid.cost_usd + draft.cost_usd,
+    }
 
 
 def _asked(

@@ -62,7 +62,9 @@ class Turn:
 def speak_up(turn: Turn, ticket: Ticket) -> tuple[Ticket, Speech]:
     """Send the public reply where one is allowed; return the ticket as read last, and how far Tandem went."""
     effects = turn.store.effects
-    effect = next((one for one in effects.of_run(turn.run.id) if one.kind == REPLY_EFFECT), None)
+    # Only an earlier attempt can have left effects.
+    earlier = effects.of_run(turn.run.id) if turn.run.attempts > 1 else []
+    effect = next((one for one in earlier if one.kind == REPLY_EFFECT), None)
     if effect and _has_gone_out(effect, turn, ticket):
         return ticket, Speech(REPLY, [effect.intent["why"]], effect.intent["category"], sent=True)
     speech = turn.speak(ticket)

@@ -23,6 +23,7 @@ from connectors.budget import Budget
 from connectors.setup import Setup
 from triage.classify import Draftsman, build_classifier, build_drafter, shared_encoder, with_learned
 from triage.classify.base import Classifier
+from triage.classify.breaker import Breaker
 from triage.crash import crash_here
 from triage.environment import Environment, read_environment, variables
 from triage.errors import Stop
@@ -38,6 +39,7 @@ from workers.corrections import with_corrections
 from workers.knowledge import Room
 from workers.leases import Leases
 from workers.lookup import Lookup
+from workers.model_watch import ModelWatch
 from workers.notify import check_channels, send
 from workers.sla_tools import SlaTools
 from workers.tools import Tools
@@ -118,6 +120,11 @@ class Runtime:
         """Return the keeper of this process's leases."""
         return Leases(self.store)
 
+    @cached_property
+    def watch(self) -> ModelWatch:
+        """Return who notices that the language model has stopped answering."""
+        return ModelWatch(self.store)
+
     @property
     def classifier(self) -> Classifier:
         """Return the classifier the environment and the settings ask for, a new one where the file asks for another."""
@@ -145,6 +152,7 @@ class Runtime:
             "openai_api_key": self.environment.openai_api_key.get_secret_value(),
             "openai_model": self.environment.openai_model,
             "spent_today": self._spent_today,
+            "breaker": Breaker(),
         }
         return Answers(settings, build_classifier(settings, **model), build_drafter(settings, **model))
 
@@ -240,6 +248,7 @@ class Runtime:
             checkpoint=crash_here,
             find=partial(self.lookup.find, name),
             draft=self.draft,
+            heard=self.watch.heard,
             links=self.links(name),
             facts=partial(facts_of, self.store),
         )

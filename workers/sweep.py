@@ -36,17 +36,20 @@ SLACK_SECONDS = 60.0
 def requeue(store: Store, send: Callable[[int], bool], now: float, held: Collection[str] = ()) -> int:
     """Send a wake-up for every delivery that is due, but for those of `held` desks; returns how many."""
     store.cursors.set(EVERY_DESK, BEAT, "alive", now)
-    sent = 0
-    due = store.deliveries.claim_due(now, REQUEUE_LIMIT, held)
-    for delivery_id in due:
-        if not send(delivery_id):
-            # The broker is away: soon again, and not as if they had been sent.
-            store.deliveries.give_back(due[sent:], now + UNQUEUED_SECONDS)
-            break
-        sent += 1
+    sent = spread(store.deliveries.claim_due(now, REQUEUE_LIMIT, held), store, send, now)
     if sent:
         logger.info("requeued %d deliveries", sent)
     return sent
+
+
+def spread(ids: Sequence[int], store: Store, send: Callable[[int], bool], now: float) -> int:
+    """Send a wake-up for each of these deliveries; returns how many. The sweep sends the rest soon."""
+    for place, delivery_id in enumerate(ids):
+        if not send(delivery_id):
+            # The broker is away: soon again, and not as if they had been sent.
+            store.deliveries.give_back(ids[place:], now + UNQUEUED_SECONDS)
+            return place
+    return len(ids)
 
 
 def reconcile(name: str, connector: Connector, store: Store, now: float, observers: Sequence[Observer] = ()) -> int:

@@ -32,7 +32,7 @@ from workers.foresight import refresh
 from workers.knowledge import sync_due
 from workers.runtime import Runtime
 from workers.sla_sweep import sweep_due
-from workers.sweep import forget, reconcile_due, remember_bot, requeue
+from workers.sweep import forget, reconcile_due, remember_bot, requeue, spread
 from workers.undo import undo_some
 
 logger = logging.getLogger(__name__)
@@ -82,6 +82,12 @@ def triage_delivery(delivery_id: int) -> None:
     crash_here("before_claim")
     deliver(delivery_id, runtime().store, runtime().leases, runtime().tools, runtime().live.check)
     crash_here("before_ack")
+
+
+@app.task(name=names.HAND_ON, shared=False)
+def hand_on(delivery_ids: list[int]) -> None:
+    """Give several deliveries that came together a message each, so that every thread of every worker takes some."""
+    spread(delivery_ids, runtime().store, send, time.time())
 
 
 @app.task(name=names.REQUEUE, shared=False)

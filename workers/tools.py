@@ -39,6 +39,8 @@ class Tools:
     """Drafts a reply from what was found."""
     facts: Callable[[Run], tuple[str, ...]] = lambda _run: ()
     """Returns what people have answered about this run's ticket."""
+    heard: Callable[[Classification], None] = lambda _answer: None
+    """Takes note of who has answered."""
     links: Links | None = None
     """Makes the links of notes; None where there can be none."""
 

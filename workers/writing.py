@@ -49,10 +49,13 @@ def write_note(
     tools: Tools,
     page: Callable[[Material], list[Part]],
     look_again: Callable[[Material], Material],
+    *,
+    tagging: bool = False,
 ) -> Decision:
     """Make sure that the note of `run` and the fields stand on the ticket; return the decision that was carried out.
 
-    `page` composes the note; `look_again` reads and decides anew where somebody was faster.
+    `page` composes the note; `look_again` reads and decides anew where somebody was faster. `tagging` lets the
+    decision's tags go along where they can; `write_tags` sees to them afterwards in any case.
     """
     effects = tools.store.effects
     effect = effects.plan(run.id, NOTE, intent_of(material.decision), time.time())
@@ -72,9 +75,11 @@ def write_note(
             return decision
         note = render_html(page(replace(material, now=datetime.now(UTC))))
         intent = intent_of(decision) | {WAS: _held(ticket, decision), PRINT: fingerprint(note)}
+        tags = plan_tags(run, ticket, decision, tools) if tagging and ticket.settled and decision.tags else None
         announce(run, effect, decision, tools, intent)
         try:
-            written = tools.connector.post(ticket, note, run.reference, fields_of(decision))
+            along = {"tags": tuple(decision.tags)} if tags and tags.state != CONFIRMED else {}
+            written = tools.connector.post(ticket, note, run.reference, fields_of(decision), **along)
         except Conflict:
             # Somebody was faster: look at what they did, then decide and try again.
             doubtful = True
@@ -86,6 +91,8 @@ def write_note(
             raise
         tools.checkpoint("after_note")
         record_note(run, effect, written, tools)
+        if tags and written.tagged:
+            confirm(tags, written.tagged, tools)
         return decision
     raise Retry("the ticket was changed by others each time a note was to be written")
 
@@ -95,8 +102,10 @@ def announce(
 ) -> None:
     """Write down that the note is about to leave, with a lease that outlasts the call."""
     now = time.time()
-    hold(tools.store.runs.save(run, decision=decision.model_dump(), lease_until=now + LEASE_SECONDS))
-    tools.store.effects.sent(effect, now, intent or intent_of(decision))
+    with tools.store.engine.begin() as both:
+        saved = tools.store.runs.save(run, decision=decision.model_dump(), lease_until=now + LEASE_SECONDS, within=both)
+        hold(saved)
+        tools.store.effects.sent(effect, now, intent or intent_of(decision), within=both)
     tools.checkpoint("before_note")
     if time.time() - now > PAUSE_SECONDS:
         raise Retry(HELD_UP)
@@ -177,14 +186,32 @@ def write_tags(run: Run, ticket: Ticket, decision: Decision, tools: Tools) -> No
     """Add the tags of `decision`."""
     if not decision.tags:
         return
-    there = [tag for tag in decision.tags if tag.casefold() in {one.casefold() for one in ticket.tags}]
-    effect = tools.store.effects.plan(run.id, TAGS, {"tags": decision.tags, THERE: there}, time.time())
-    if effect.state != CONFIRMED:
-        still_ours(run, tools)
-        tools.store.effects.sent(effect, time.time())
-        written = tools.connector.add_tags(ticket, tuple(decision.tags))
-        tools.checkpoint("after_tags")
-        confirm(effect, written, tools)
+    effects, now = tools.store.effects, time.time()
+    with tools.store.engine.begin() as both:
+        effect = effects.plan(run.id, TAGS, _intent_of_tags(ticket, decision), now, within=both)
+        if effect.state == CONFIRMED:
+            return
+        hold(tools.store.runs.save(run, owner=run.owner, within=both))
+        effects.sent(effect, now, within=both)
+    written = tools.connector.add_tags(ticket, tuple(decision.tags))
+    tools.checkpoint("after_tags")
+    confirm(effect, written, tools)
+
+
+def plan_tags(run: Run, ticket: Ticket, decision: Decision, tools: Tools) -> Effect:
+    """Write down that the tags are about to leave together with the note."""
+    intent, now = _intent_of_tags(ticket, decision), time.time()
+    with tools.store.engine.begin() as both:
+        effect = tools.store.effects.plan(run.id, TAGS, intent, now, within=both)
+        if effect.state != CONFIRMED:
+            # Of this look at the ticket: where the note did not land, an earlier attempt's tags did not either.
+            tools.store.effects.sent(effect, now, intent, within=both)
+    return effect
+
+
+def _intent_of_tags(ticket: Ticket, decision: Decision) -> dict[str, Any]:
+    held = {one.casefold() for one in ticket.tags}
+    return {"tags": decision.tags, THERE: [tag for tag in decision.tags if tag.casefold() in held]}
 
 
 def confirm(effect: Effect, written: Written, tools: Tools) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -33,6 +33,13 @@ FULL = Scale(tickets=500, storm=5000, kills=100, short=False)
 SHORT = Scale(tickets=24, storm=60, kills=5, short=True)
 
 
+def together(faults: Mapping[str, Any]) -> list[Any]:
+    """Return what to parametrize a test with: each fault in a house of its own, or in short all in one, in turn."""
+    if os.environ.get("CHAOS") == "short":
+        return [pytest.param(faults, id="all")]
+    return [pytest.param({name: one}, id=name) for name, one in faults.items()]
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Mark what stands here: it has a target of its own."""
     for item in items:
@@ -56,10 +63,10 @@ def houses(tmp_path: Path) -> Iterator[Callable[..., House]]:
     """Return a maker of running houses, `houses(database_url, updates=..., settings=...)`; all are stopped."""
     made: list[House] = []
 
-    def make(database_url: str = "", **more: Any) -> House:
+    def make(database_url: str = "", kind: type[House] = House, **more: Any) -> House:
         folder = tmp_path / f"house{len(made)}"
         folder.mkdir()
-        house = House(folder, database_url, **more)
+        house = kind(folder, database_url, **more)
         made.append(house)
         house.start()
         return house

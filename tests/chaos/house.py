@@ -6,7 +6,7 @@ import json
 import re
 import sys
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -17,8 +17,9 @@ from typing import Any
 from sqlalchemy import text
 
 from commands.sandboxed import SAMPLES, control
-from commands.stack import answers
+from commands.stack import Process, Stack, answers
 from tests.running import VENDORS, Tandem
+from triage.store.engine import reader_of
 from triage.store.marks import EVERY_DESK, WORKER
 
 TRIAGED = "ai_triaged"
@@ -71,11 +72,26 @@ class Person:
     """`priority` and `group` as the sandbox shows them."""
 
 
+@dataclass
+class Surroundings(Stack):
+    """Processes of which each may have variables of its own."""
+
+    own: dict[str, dict[str, str]] = field(default_factory=dict)
+    """By the process's name."""
+
+    def start(self, name: str, command: list[str], extra: Mapping[str, str] | None = None) -> Process:
+        """Start one child with its own variables over the others."""
+        return super().start(name, command, {**(extra or {}), **self.own.get(name, {})})
+
+
 class House(Tandem):
     """Tandem under load."""
 
+    stack: Surroundings
+
     def __init__(self, folder: Path, database_url: str = "", **more: Any) -> None:
         super().__init__(folder, database_url, **{"calls_per_minute": CALLS_PER_MINUTE} | more)
+        self.stack = Surroundings(self.stack.environment, self.stack.on_line, folder=self.stack.folder)
         self.sent: list[One] = []
         self.samples: list[dict[str, str]] = []
         """What is written, subject and body, in the place of the sandbox's sample tickets."""
@@ -149,7 +165,7 @@ class House(Tandem):
 
     def in_flight(self) -> list[int]:
         """Return the ids of the runs somebody holds now."""
-        with self.store.engine.connect() as connection:
+        with reader_of(self.store.engine).connect() as connection:
             return list(connection.execute(text("SELECT id FROM runs WHERE state = 'running'")).scalars())
 
     def ended(self, runs: Iterable[int]) -> bool:
@@ -158,12 +174,12 @@ class House(Tandem):
 
     def finished(self) -> int:
         """Return how many tickets were triaged, skipped or given up."""
-        with self.store.engine.connect() as connection:
+        with reader_of(self.store.engine).connect() as connection:
             query = "SELECT count(*) FROM runs WHERE occasion = 'created' AND state IN ('done', 'skipped', 'dead')"
             return int(connection.execute(text(query)).scalar_one())
 
     def _open_runs(self) -> list[int]:
-        with self.store.engine.connect() as connection:
+        with reader_of(self.store.engine).connect() as connection:
             query = "SELECT id FROM runs WHERE state IN ('running', 'waiting')"
             return list(connection.execute(text(query)).scalars())
 
@@ -173,7 +189,7 @@ class House(Tandem):
         query = text("SELECT count(*) FROM runs WHERE started_at >= :since AND finished_at IS NOT NULL")
 
         def begun_and_over() -> bool:
-            with self.store.engine.connect() as connection:
+            with reader_of(self.store.engine).connect() as connection:
                 return bool(connection.execute(query, {"since": since}).scalar_one())
 
         return self.wait(what, begun_and_over, seconds)
@@ -197,17 +213,24 @@ class House(Tandem):
             raise
 
     def audit(
-        self, expected: Callable[[One], bool] = lambda _one: True, most: Callable[[One], int] = lambda _one: 1
+        self,
+        expected: Callable[[One], bool] = lambda _one: True,
+        most: Callable[[One], int] = lambda _one: 1,
+        *,
+        of: Sequence[One] | None = None,
     ) -> Audit:
         """Count what the helpdesks hold.
 
         `expected` says of which tickets a note is to be there at all, `most` how many there may be: one a run.
+        `of` these tickets: of some of them, once the house is known to be quiet; else of all that were sent.
         """
-        time.sleep(SETTLE_SECONDS)
+        if of is None:
+            time.sleep(SETTLE_SECONDS)
+        sent = self.sent if of is None else of
         held = {(vendor, id_): ticket for vendor in VENDORS for id_, ticket in self.tickets(vendor).items()}
         replies = self.replied()
         lost, second, public, overwritten = [], [], [], []
-        for one in self.sent:
+        for one in sent:
             ticket = held[one]
             marked = [(found[1], comment) for comment in ticket["comments"] if (found := MARK.search(comment["html"]))]
             ours = [(mark, comment) for mark, comment in marked if mark not in replies]
@@ -220,7 +243,7 @@ class House(Tandem):
                 public.append(one)
             if (person := self.people.get(one)) and not _stands(person, ticket):
                 overwritten.append(one)
-        return Audit(len(self.sent), lost, second, public, overwritten)
+        return Audit(len(sent), lost, second, public, overwritten)
 
 
 def _stands(person: Person, ticket: dict[str, Any]) -> bool:

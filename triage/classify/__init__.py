@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Literal, cast
 
 from triage.classification import Classification
 from triage.classify.base import Classifier
+from triage.classify.breaker import Breaker
 from triage.classify.cascade import Ask, Cascade
 from triage.decision import Decision
 from triage.draft import Draft, Wishes
@@ -83,13 +84,14 @@ def build_llm(
     openai_api_key: str,
     openai_model: str,
     spent_today: Callable[[], float],
+    breaker: Breaker | None = None,
 ) -> LlmClassifier:
     """Return the language model alone. Raises SettingsError where none is set."""
     if not (openai_base_url or openai_api_key):
         raise SettingsError(NO_MODEL.format(which="llm"))
     made: LlmClassifier = import_module("triage.classify.llm").LlmClassifier(
         base_url=openai_base_url, api_key=openai_api_key, model=openai_model, settings=settings.llm,
-        teams=settings.teams, priorities=settings.priorities, spent_today=spent_today,
+        teams=settings.teams, priorities=settings.priorities, spent_today=spent_today, breaker=breaker,
     )  # fmt: skip
     return made
 
@@ -101,6 +103,7 @@ def build_drafter(
     openai_api_key: str,
     openai_model: str,
     spent_today: Callable[[], float],
+    breaker: Breaker | None = None,
 ) -> Draftsman:
     """Return who drafts replies: the language model where one is set and may be asked, else quotations."""
     wanted = settings.llm.ask != "never" and settings.llm.draft == "always"
@@ -109,7 +112,7 @@ def build_drafter(
         return partial(no_model_draft, close=close)
     drafter = import_module("triage.classify.drafter").Drafter(
         base_url=openai_base_url, api_key=openai_api_key, model=openai_model, settings=settings.llm,
-        spent_today=spent_today, close=close,
+        spent_today=spent_today, close=close, breaker=breaker,
     )  # fmt: skip
     drafting: Draftsman = drafter.draft
     return drafting
@@ -130,6 +133,7 @@ def build_classifier(
     spent_today: Callable[[], float],
     which: Which = "auto",
     llm: Classifier | None = None,
+    breaker: Breaker | None = None,
 ) -> Classifier:
     """Return the classifier `which` names; `auto` is the cascade where a key or a base URL is set, else embedded.
 
@@ -159,6 +163,6 @@ def build_classifier(
         return Cascade(embedded(), None, ask, settings)
     model = llm or build_llm(
         settings, openai_base_url=openai_base_url, openai_api_key=openai_api_key, openai_model=openai_model,
-        spent_today=spent_today,
+        spent_today=spent_today, breaker=breaker,
     )  # fmt: skip
     return Cascade(embedded(), model, ask, settings)

@@ -5,6 +5,7 @@ Every failure is a ModelError whose text names a status at most: bodies repeat t
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -18,6 +19,7 @@ from triage.errors import ModelError
 from triage.traces import span
 
 OPENAI_URL = "https://api.openai.com/v1"
+COMPLETIONS = "/chat/completions"
 NO_KEY = "none"  # the SDK wants a word; local endpoints ask for no key
 FILE_SECONDS = 600.0
 """Patience with one file; results of a large batch are hundreds of megabytes."""
@@ -63,10 +65,15 @@ class Api:
 
     def chat(self, arguments: Body, seconds: float) -> Body:
         """Return the body of the chat completion for `arguments` (model, messages and so on)."""
-        # The SDK's overloads want literal arguments; these depend on the endpoint.
-        create: Callable[..., Any] = self._chat.chat.completions.create
+        # Not `chat.completions.create`: it looks through every argument and every part of the answer for types of its
+        # own, which costs more than the call; what we send and read is plain data.
         with _plain_errors(UNREADABLE), span("chat", model=str(arguments.get("model", ""))):
-            return _body(create(timeout=seconds, **arguments), UNREADABLE)
+            answer = self._chat.post(COMPLETIONS, cast_to=object, body=arguments, options={"timeout": seconds})
+            # Text is what comes where an endpoint does not say that it sends JSON.
+            body = json.loads(answer) if isinstance(answer, str) else answer
+            if not isinstance(body, dict):
+                raise ModelError(UNREADABLE)
+            return body
 
     def upload(self, file: Path, purpose: str) -> str:
         """Send a JSONL file and return its id; `purpose` is `batch` or `fine-tune`."""

@@ -15,18 +15,21 @@ from tenacity import RetryCallState, Retrying, retry_if_exception_type, stop_aft
 
 from triage.classify.api import STATUS, Api, Refusal, Unreachable
 from triage.classify.base import PaidModelError
+from triage.classify.breaker import Breaker
 from triage.classify.endpoint import Endpoint
-from triage.classify.reply import Messages, Reply, read_reply
+from triage.classify.reply import UNREADABLE, Messages, Reply, read_reply
 from triage.errors import ModelError
 from triage.exchange import Call, Outcome, recorder
 from triage.settings import Llm
 
 T = TypeVar("T")
 
-ATTEMPTS = 3
+ATTEMPTS = 2
 MAX_WAIT = 5.0
 """Seconds of patience with one rate limit; a longer one is the embedded classifier's turn."""
 FIRST_WAIT = 0.5
+ABOUT_THE_TICKET = frozenset({400, 413, 422})
+"""Too long, or refused by a filter: the next ticket may be answered."""
 MAX_LESSONS = 7
 """Refused parameters one call may learn from before it gives up."""
 REPAIR_CHARS = 4000
@@ -79,16 +82,20 @@ class Bill:
 
 
 class Asker:
-    """Asks one model one kind of question; `purpose` says which, `schemas` what its answers look like."""
+    """Asks one model one kind of question; `purpose` says which, `schemas` what its answers look like.
+
+    `breaker` says when the endpoint is not worth asking; who works through a file asks about every ticket all the same.
+    """
 
     def __init__(
         self, api: Api, model: str, settings: Llm, spent_today: Callable[[], float], *, purpose: str,
-        schemas: Mapping[int, dict[str, Any]], logprobs: bool,
+        schemas: Mapping[int, dict[str, Any]], logprobs: bool, breaker: Breaker | None = None,
     ) -> None:  # fmt: skip
         self.api, self.model, self.settings = api, model, settings
         self.endpoint = Endpoint(api.base_url, schemas, logprobs=logprobs)
         self._spent_today = spent_today
         self._purpose = purpose
+        self._breaker = breaker
         self._host = urlsplit(api.base_url).netloc.rpartition("@")[2]
 
     def check_cap(self) -> None:
@@ -103,6 +110,8 @@ class Asker:
         `read` raises InvalidAnswer for what cannot be used; the model is then asked once more. Raises ModelError, and
         PaidModelError where it has to be paid all the same.
         """
+        if self._breaker:
+            self._breaker.check()
         bill = Bill()
         try:
             return self._answer(messages, read, bill), bill
@@ -158,13 +167,27 @@ class Asker:
         plan = self.endpoint.plan
         arguments = self.endpoint.request(plan, self.model, messages)
         try:
-            return self._recorded(arguments, max(deadline - time.monotonic(), 0.1), purpose)
-        except Unreachable as error:
-            raise _Passing(str(error)) from None
+            reply = self._recorded(arguments, max(deadline - time.monotonic(), 0.1), purpose)
         except Refusal as refusal:
             if self.endpoint.learn(plan, refusal.status, refusal.message):
                 raise _Learnt from None
+            if refusal.status not in ABOUT_THE_TICKET:
+                self._failed(str(refusal), _seconds(refusal.retry_after))
             _refused(refusal)
+        except ModelError as error:
+            self._failed(str(error))
+            if isinstance(error, Unreachable):
+                raise _Passing(str(error)) from None
+            raise
+        if reply.problem == UNREADABLE:
+            self._failed(UNREADABLE)
+        elif self._breaker:
+            self._breaker.succeeded()
+        return reply
+
+    def _failed(self, reason: str, after: float | None = None) -> None:
+        if self._breaker:
+            self._breaker.failed(reason, after)
 
     def _recorded(self, arguments: dict[str, Any], seconds: float, purpose: str) -> Reply:
         """Return the answer to one call, which is written down before it leaves and after it came back."""

@@ -14,6 +14,7 @@ from triage.classify.answer import WRONG_SHAPE, loaded
 from triage.classify.api import Api
 from triage.classify.asking import Asker, InvalidAnswer
 from triage.classify.base import PaidModelError
+from triage.classify.breaker import Breaker
 from triage.classify.draft_prompt import (
     ARTICLE,
     COLLEAGUE,
@@ -95,11 +96,11 @@ class Drafter:
 
     def __init__(
         self, *, base_url: str, api_key: str, model: str, settings: Llm, spent_today: Callable[[], float],
-        close: Close,
+        close: Close, breaker: Breaker | None = None,
     ) -> None:  # fmt: skip
         self._asker = Asker(
             Api(base_url, api_key), model, settings, spent_today,
-            purpose="draft", schemas=schemas(), logprobs=False,
+            purpose="draft", schemas=schemas(), logprobs=False, breaker=breaker,
         )  # fmt: skip
         self._model, self._settings, self._close = model, settings, close
 

@@ -9,6 +9,7 @@ from typing import Any
 from triage.classification import Classification
 from triage.classify.api import Api
 from triage.classify.asking import Asker, Bill
+from triage.classify.breaker import Breaker
 from triage.classify.question import LLM, Questionnaire
 from triage.settings import Llm, Priority, Team
 from triage.ticket import Ticket
@@ -22,13 +23,14 @@ class LlmClassifier:
     def __init__(
         self, *, base_url: str, api_key: str, model: str, settings: Llm, teams: Mapping[str, Team],
         priorities: Mapping[str, Priority], spent_today: Callable[[], float],
+        breaker: Breaker | None = None,
     ) -> None:  # fmt: skip
         self.model, self.settings = model, settings
         self.questionnaire = Questionnaire(teams, priorities)
         self.api = Api(base_url, api_key)
         self._asker = Asker(
             self.api, model, settings, spent_today,
-            purpose="classify", schemas=self.questionnaire.schemas, logprobs=True,
+            purpose="classify", schemas=self.questionnaire.schemas, logprobs=True, breaker=breaker,
         )  # fmt: skip
         self.endpoint = self._asker.endpoint
 

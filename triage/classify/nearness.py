@@ -66,7 +66,7 @@ def _directions(inputs: int) -> tuple[Projected, Projected]:
     # RandomState, not a Generator: numpy promises that its numbers never change, and stored weights rely on them.
     random = np.random.RandomState(SEED)
     directions = random.standard_normal((inputs, SIZE)) * np.sqrt(2 * WIDTH)
-    return directions.astype(np.float32), random.uniform(0, 2 * np.pi, SIZE).astype(np.float32)
+    return directions.astype(np.float32), random.uniform(0, 2 * np.pi, SIZE).astype(np.float32)  # nosec B311
 
 
 def ridge(projected: Projected, truth: NDArray[np.int64], labels: int, pull: float) -> tuple[Projected, Projected]:

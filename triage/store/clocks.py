@@ -7,10 +7,22 @@ from it: so whatever workers do at once, each stage is decided once.
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Connection, Engine, RowMapping, and_, delete, exists, func, select, update
+from sqlalchemy import (
+    Connection,
+    Engine,
+    RowMapping,
+    and_,
+    bindparam,
+    delete,
+    exists,
+    func,
+    select,
+    tuple_,
+    update,
+)
 
 from triage.store.engine import insert_into, reader_of
 from triage.store.tables import acts, clocks, watches
@@ -98,6 +110,27 @@ class Due:
 
 WATCH_COLUMNS = [watches.c[name] for name in Watch.__dataclass_fields__]
 CLOCK_COLUMNS = [clocks.c[name] for name in Clock.__dataclass_fields__]
+# Statements of every ticket are made once: that takes longer than carrying them out.
+_OF_WATCH = and_(watches.c.desk == bindparam("of_desk"), watches.c.ticket_id == bindparam("of_ticket"))
+_OF_TICKET = and_(clocks.c.desk == bindparam("of_desk"), clocks.c.ticket_id == bindparam("of_ticket"))
+WATCH = select(*WATCH_COLUMNS).where(_OF_WATCH)
+CLOCKS = select(*CLOCK_COLUMNS).where(_OF_TICKET).order_by(clocks.c.id)
+KEEP = update(watches).where(_OF_WATCH, watches.c.version == bindparam("as_read"))
+CANCEL = (
+    update(clocks)
+    .where(
+        _OF_TICKET,
+        clocks.c.state.in_(OPEN_STATES),
+        tuple_(clocks.c.metric, clocks.c.cycle).not_in(bindparam("kept", expanding=True)),
+    )
+    .values(
+        state=CANCELLED,
+        next_check_at=None,
+        ended_at=bindparam("at"),
+        updated_at=bindparam("at"),
+        reason="no longer on the ticket",
+    )
+)
 
 
 class Clocks:
@@ -106,12 +139,16 @@ class Clocks:
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
         self._reader = reader_of(engine)
+        put, key = insert_into(engine, clocks), ("desk", "ticket_id", "metric", "cycle")
+        news = {name: put.excluded[name] for name in Clock.__dataclass_fields__ if name not in key}
+        begin = insert_into(engine, watches).on_conflict_do_nothing(index_elements=["desk", "ticket_id"])
+        self._begin = begin.returning(watches.c.id)
+        self._put = put.on_conflict_do_update(index_elements=key, set_=news)
 
     def watch(self, desk: str, ticket_id: str) -> Watch | None:
         """Return what is known of a ticket, None where nobody follows it."""
-        query = select(*WATCH_COLUMNS).where(watches.c.desk == desk, watches.c.ticket_id == ticket_id)
         with self._reader.connect() as connection:
-            row = connection.execute(query).mappings().one_or_none()
+            row = connection.execute(WATCH, {"of_desk": desk, "of_ticket": ticket_id}).mappings().one_or_none()
         return Watch(**row) if row else None
 
     def seen(self, desk: str, ticket_ids: Collection[str]) -> dict[str, float]:
@@ -123,9 +160,9 @@ class Clocks:
 
     def of_ticket(self, desk: str, ticket_id: str) -> list[Clock]:
         """Return every clock of a ticket, oldest first."""
-        query = select(*CLOCK_COLUMNS).where(clocks.c.desk == desk, clocks.c.ticket_id == ticket_id)
         with self._reader.connect() as connection:
-            return [_clock(row) for row in connection.execute(query.order_by(clocks.c.id)).mappings()]
+            found = connection.execute(CLOCKS, {"of_desk": desk, "of_ticket": ticket_id})
+            return [_clock(row) for row in found.mappings()]
 
     def save(self, watch: Watch, rows: Sequence[Clock], planned: Sequence[NewAct], now: float) -> bool:
         """Store a ticket's clocks and plan the acts of `watch.episode`; False when somebody was faster.
@@ -135,14 +172,8 @@ class Clocks:
         with self._engine.begin() as connection:
             if not self._save_watch(connection, watch):
                 return False
-            for row in rows:
-                values = asdict(row)
-                key = ("desk", "ticket_id", "metric", "cycle")
-                connection.execute(
-                    insert_into(self._engine, clocks)
-                    .values(values)
-                    .on_conflict_do_update(index_elements=key, set_={k: v for k, v in values.items() if k not in key})
-                )
+            if rows:
+                connection.execute(self._put, [vars(row) for row in rows])
             self._cancel_others(connection, watch, rows, now)
             for act in planned:
                 connection.execute(
@@ -164,29 +195,18 @@ class Clocks:
         return True
 
     def _save_watch(self, connection: Connection, watch: Watch) -> bool:
-        values = asdict(watch) | {"version": watch.version + 1}
+        values = vars(watch) | {"version": watch.version + 1}
         if watch.version == 0:
-            insert = insert_into(self._engine, watches).values(values)
-            done = connection.execute(
-                insert.on_conflict_do_nothing(index_elements=["desk", "ticket_id"]).returning(watches.c.id)
-            )
-            return done.scalar_one_or_none() is not None
+            return connection.execute(self._begin, values).scalar_one_or_none() is not None
         for name in ("note_id", "escalated", "created_at"):
             # Written by who carries out acts, without the version.
             del values[name]
-        same = and_(_same(watches, watch.desk, watch.ticket_id), watches.c.version == watch.version)
-        return connection.execute(update(watches).where(same).values(values)).rowcount == 1
+        same = {"of_desk": watch.desk, "of_ticket": watch.ticket_id, "as_read": watch.version}
+        return connection.execute(KEEP, values | same).rowcount == 1
 
     def _cancel_others(self, connection: Connection, watch: Watch, rows: Sequence[Clock], now: float) -> None:
-        kept = [and_(clocks.c.metric == row.metric, clocks.c.cycle == row.cycle) for row in rows]
-        others = and_(_same(clocks, watch.desk, watch.ticket_id), clocks.c.state.in_(OPEN_STATES))
-        for one in kept:
-            others = and_(others, ~one)
-        connection.execute(
-            update(clocks)
-            .where(others)
-            .values(state=CANCELLED, next_check_at=None, ended_at=now, updated_at=now, reason="no longer on the ticket")
-        )
+        kept = [(row.metric, row.cycle) for row in rows]
+        connection.execute(CANCEL, {"of_desk": watch.desk, "of_ticket": watch.ticket_id, "kept": kept, "at": now})
 
     def note_written(self, desk: str, ticket_id: str, note_id: str) -> None:
         """Remember the SLA note that later ones replace."""

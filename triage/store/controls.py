@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from sqlalchemy import Engine, delete, select
+from sqlalchemy import Engine, bindparam, delete, select
 
 from triage.store.engine import insert_into, reader_of
 from triage.store.tables import controls
+
+# Asked before every write, so made once.
+OF_DESKS = select(controls).where(controls.c.desk.in_(bindparam("of_desks", expanding=True)))
 
 
 @dataclass(frozen=True)
@@ -59,6 +62,5 @@ class Controls:
 
     def of(self, *desks: str) -> list[Control]:
         """Return the switches of some desks."""
-        query = select(controls).where(controls.c.desk.in_(desks))
         with self._reader.connect() as connection:
-            return [Control(**row) for row in connection.execute(query).mappings()]
+            return [Control(**row) for row in connection.execute(OF_DESKS, {"of_desks": desks}).mappings()]

@@ -11,25 +11,26 @@ from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Connection, Engine, RowMapping, Select, case, false, func, or_, select, update
+from sqlalchemy import Connection, Engine, RowMapping, Select, bindparam, case, false, func, or_, select, update
 
-from triage.store.engine import insert_into, reader_of
+from triage.store.arrivals import ASK as ASK
+from triage.store.arrivals import CLOCK as CLOCK
+from triage.store.arrivals import CREATED as CREATED
+from triage.store.arrivals import DEAD as DEAD
+from triage.store.arrivals import DONE as DONE
+from triage.store.arrivals import IGNORED as IGNORED
+from triage.store.arrivals import MESSAGE_SECONDS as MESSAGE_SECONDS
+from triage.store.arrivals import OPEN_STATES as OPEN_STATES
+from triage.store.arrivals import QUEUED as QUEUED
+from triage.store.arrivals import REASON_LENGTH, Arrival, Arrivals
+from triage.store.arrivals import RECEIVED as RECEIVED
+from triage.store.arrivals import UNQUEUED_SECONDS as UNQUEUED_SECONDS
+from triage.store.arrivals import UNREADABLE as UNREADABLE
+from triage.store.arrivals import Received as Received
+from triage.store.engine import reader_of
 from triage.store.marks import EVERY_DESK
 from triage.store.tables import deliveries
 
-# What a delivery is for: to triage a new ticket, to look at one that is followed and has changed, to look at any ticket
-# because somebody may have asked for it there, or a later run by its occasion (see triage/later.py).
-CREATED, CLOCK, ASK = "created", "clock", "ask"
-MESSAGE, TAG = "message:", "asked:tag:"
-RECEIVED, QUEUED, DONE, IGNORED, UNREADABLE, DEAD = "received", "queued", "done", "ignored", "unreadable", "dead"
-OPEN_STATES = (RECEIVED, QUEUED)
-# A row the web process did not queue is queued by the sweep after this.
-UNQUEUED_SECONDS = 5.0
-# Clocks are in no such hurry: one update is often several events, and one reading serves them all.
-CLOCK_SECONDS = 4.0
-# Customers write in bursts: one later run takes what comes within this time.
-MESSAGE_SECONDS = 10.0
-JOINED = "one reading for several changes: delivery {}"
 # A queued row nobody took is sent again after this: with the sweep's own 5 s a lost message costs less than a minute.
 UNCLAIMED_SECONDS = 40.0
 # The same of a row somebody had begun with: it is late already, and there are few of them.
@@ -37,17 +38,7 @@ UNRESUMED_SECONDS = 15.0
 # From then on after twice as long each time: a long queue is not a lost one, and must not fill up with repeats.
 PROMPT_WAKEUPS = 3
 LONGEST_WAKEUP_SECONDS = 900.0
-REASON_LENGTH = 500
 LOOKED_BACK = 5000
-
-
-@dataclass(frozen=True)
-class Received:
-    """What became of an incoming call: its row, and whether it is new or was never queued."""
-
-    id: int
-    is_new: bool
-    needs_queueing: bool
 
 
 @dataclass(frozen=True)
@@ -70,18 +61,16 @@ class Delivery:
 
 
 COLUMNS = [deliveries.c[name] for name in Delivery.__dataclass_fields__]
+# Statements of every delivery are made once: that takes longer than carrying them out.
+BY_ID = select(*COLUMNS).where(deliveries.c.id == bindparam("this"))
+OPEN_ONE = update(deliveries).where(deliveries.c.id == bindparam("this"), deliveries.c.state.in_(OPEN_STATES))
+ATTEMPT = OPEN_ONE.values(state=QUEUED, attempts=deliveries.c.attempts + 1, due_at=bindparam("until")).returning(
+    deliveries.c.attempts
+)
 
 
 def _delivery(row: RowMapping) -> Delivery:
     return Delivery(**row)
-
-
-def _patience(occasion: str) -> tuple[float, str]:
-    """Return how long a delivery can wait, and the occasions it is joined with; none of them for what goes at once."""
-    for kind, seconds in ((CLOCK, CLOCK_SECONDS), (ASK, 0.0), (MESSAGE, MESSAGE_SECONDS), (TAG, 0.0)):
-        if occasion == kind or (kind.endswith(":") and occasion.startswith(kind)):
-            return seconds, kind
-    return UNQUEUED_SECONDS, ""
 
 
 class Deliveries:
@@ -90,6 +79,12 @@ class Deliveries:
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
         self._reader = reader_of(engine)
+        self._arrivals = Arrivals(engine)
+        self._mark = (
+            update(deliveries)
+            .where(deliveries.c.id.in_(bindparam("ids", expanding=True)), deliveries.c.state == RECEIVED)
+            .values(state=QUEUED, due_at=bindparam("until"))
+        )
 
     def receive(
         self,
@@ -109,63 +104,23 @@ class Deliveries:
 
         `within` is a transaction of the caller's: what it stores and the call are kept both or neither.
         """
-        open_ = state in OPEN_STATES
-        pause, kind = _patience(occasion)
-        values = {
-            "desk": desk,
-            "key": key,
-            "ticket_id": ticket_id,
-            "event": event[:80],
-            "occasion": occasion,
-            "state": state,
-            "reason": reason[:REASON_LENGTH],
-            "attempts": 0,
-            "wakeups": 0,
-            "received_at": now,
-            "due_at": now + pause if open_ else None,
-            "finished_at": None if open_ else now,
-            "body": body,
-        }
+        arrival = Arrival(desk, key, ticket_id, event, body, now, state, reason, occasion)
         with nullcontext(within) if within else self._engine.begin() as connection:
-            if open_ and kind and (other := self._unread(connection, desk, ticket_id, kind)):
-                if kind != CLOCK:
-                    # Not a call of a helpdesk's that an admin may look for: whoever reads the ticket next asks again.
-                    return Received(other, is_new=False, needs_queueing=False)
-                open_ = False
-                values |= {"state": DONE, "reason": JOINED.format(other), "due_at": None, "finished_at": now}
-            new_id = connection.execute(
-                insert_into(self._engine, deliveries)
-                .values(values)
-                .on_conflict_do_nothing(index_elements=["desk", "key"])
-                .returning(deliveries.c.id)
-            ).scalar_one_or_none()
-            if new_id is not None:
-                return Received(new_id, is_new=True, needs_queueing=open_ and not kind)
-            same = deliveries.c.desk == desk, deliveries.c.key == key
-            row = connection.execute(select(deliveries.c.id, deliveries.c.state).where(*same)).one()
-            is_waiting = row.state == RECEIVED and not kind
-            return Received(row.id, is_new=False, needs_queueing=is_waiting)
+            return self._arrivals.take(connection, [arrival])[0]
 
-    def _unread(self, connection: Connection, desk: str, ticket_id: str, kind: str) -> int | None:
-        """Return the open delivery of this kind that nobody has begun with: its reading will see this change too."""
-        query = select(func.min(deliveries.c.id)).where(
-            deliveries.c.desk == desk,
-            deliveries.c.ticket_id == ticket_id,
-            deliveries.c.occasion.startswith(kind, autoescape=True),
-            deliveries.c.state.in_(OPEN_STATES),
-            deliveries.c.attempts == 0,
-        )
-        found: int | None = connection.execute(query).scalar_one()
-        return found
+    def receive_all(self, arrivals: Sequence[Arrival]) -> list[Received]:
+        """Store calls in one transaction, and return what became of them in the order given."""
+        with self._engine.begin() as connection:
+            return self._arrivals.take(connection, arrivals)
 
     def mark_queued(self, delivery_id: int, now: float) -> None:
         """Record that a wake-up was sent; a row a worker has finished meanwhile stays as it is."""
+        self.mark_all_queued([delivery_id], now)
+
+    def mark_all_queued(self, delivery_ids: Sequence[int], now: float) -> None:
+        """Record the same of several, in one statement."""
         with self._engine.begin() as connection:
-            connection.execute(
-                update(deliveries)
-                .where(deliveries.c.id == delivery_id, deliveries.c.state == RECEIVED)
-                .values(state=QUEUED, due_at=now + UNCLAIMED_SECONDS)
-            )
+            connection.execute(self._mark, {"ids": list(delivery_ids), "until": now + UNCLAIMED_SECONDS})
 
     def claim_due(self, now: float, limit: int, held: Collection[str] = ()) -> list[int]:
         """Return ids whose time has come and push each ahead, so that no other sweeper sends it too.
@@ -208,16 +163,10 @@ class Deliveries:
         with self._engine.begin() as connection:
             connection.execute(update(deliveries).where(*again).values(due_at=due_at))
 
-    def start_attempt(self, delivery_id: int, lease_until: float) -> int:
+    def start_attempt(self, delivery_id: int, lease_until: float, within: Connection | None = None) -> int:
         """Count an attempt and return its number; the sweep looks again when the lease has run out."""
-        attempt = (
-            update(deliveries)
-            .where(deliveries.c.id == delivery_id, deliveries.c.state.in_(OPEN_STATES))
-            .values(state=QUEUED, attempts=deliveries.c.attempts + 1, due_at=lease_until)
-            .returning(deliveries.c.attempts)
-        )
-        with self._engine.begin() as connection:
-            return int(connection.execute(attempt).scalar_one())
+        with nullcontext(within) if within else self._engine.begin() as connection:
+            return int(connection.execute(ATTEMPT, {"this": delivery_id, "until": lease_until}).scalar_one())
 
     def postpone(self, delivery_id: int, due_at: float, reason: str = "", *, uncount: bool = False) -> None:
         """Look at this row again at `due_at`; `uncount` gives the attempt back."""
@@ -234,12 +183,9 @@ class Deliveries:
 
     def finish(self, delivery_id: int, state: str, now: float, reason: str = "") -> None:
         """Close the row as done, ignored, unreadable or dead."""
+        values = {"state": state, "reason": reason[:REASON_LENGTH], "due_at": None, "finished_at": now}
         with self._engine.begin() as connection:
-            connection.execute(
-                update(deliveries)
-                .where(deliveries.c.id == delivery_id, deliveries.c.state.in_(OPEN_STATES))
-                .values(state=state, reason=reason[:REASON_LENGTH], due_at=None, finished_at=now)
-            )
+            connection.execute(OPEN_ONE, values | {"this": delivery_id})
 
     def revive(self, ids: Sequence[int], now: float) -> list[int]:
         """Open closed rows again for a replay and return their ids; rows still open are left alone."""
@@ -254,8 +200,9 @@ class Deliveries:
 
     def get(self, delivery_id: int) -> Delivery | None:
         """Return one row."""
-        rows = self._read(select(*COLUMNS).where(deliveries.c.id == delivery_id))
-        return rows[0] if rows else None
+        with self._reader.connect() as connection:
+            row = connection.execute(BY_ID, {"this": delivery_id}).mappings().one_or_none()
+        return _delivery(row) if row else None
 
     def recent(self, limit: int, state: str = "") -> list[Delivery]:
         """Return the newest rows first."""

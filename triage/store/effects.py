@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Collection
+from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Engine, RowMapping, select, update
+from sqlalchemy import Connection, Engine, RowMapping, bindparam, select, update
 
 from triage.store.engine import insert_into, reader_of
 from triage.store.tables import effects, runs
 
 PLANNED, SENT, CONFIRMED, FAILED, UNDONE = "planned", "sent", "confirmed", "failed", "undone"
+THIS = update(effects).where(effects.c.id == bindparam("this"))
 NOTE, UPDATE, FIELDS, TAGS, REPLY = "note", "update", "fields", "tags", "reply"
 
 
@@ -44,21 +46,29 @@ class Effects:
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
         self._reader = reader_of(engine)
+        once = insert_into(engine, effects).on_conflict_do_nothing(index_elements=["run_id", "kind"])
+        self._plan = once.returning(*effects.c)
 
-    def plan(self, run_id: int, kind: str, intent: dict[str, Any], now: float) -> Effect:
-        """Record the intent, or return the effect an earlier attempt has recorded."""
-        mine = effects.c.run_id == run_id, effects.c.kind == kind
-        with self._engine.begin() as connection:
-            connection.execute(
-                insert_into(self._engine, effects)
-                .values(run_id=run_id, kind=kind, state=PLANNED, intent=intent, created_at=now)
-                .on_conflict_do_nothing(index_elements=["run_id", "kind"])
-            )
+    def plan(
+        self, run_id: int, kind: str, intent: dict[str, Any], now: float, within: Connection | None = None
+    ) -> Effect:
+        """Record the intent, or return the effect an earlier attempt has recorded.
+
+        `within` is a transaction of the caller's, here and below: it and this are kept both or neither.
+        """
+        row = {"run_id": run_id, "kind": kind, "state": PLANNED, "intent": intent, "created_at": now}
+        with nullcontext(within) if within else self._engine.begin() as connection:
+            if new := connection.execute(self._plan, row).mappings().one_or_none():
+                return _effect(new)
+            mine = effects.c.run_id == run_id, effects.c.kind == kind
             return _effect(connection.execute(select(effects).where(*mine)).mappings().one())
 
-    def sent(self, effect: Effect, now: float, intent: dict[str, Any] | None = None) -> None:
+    def sent(
+        self, effect: Effect, now: float, intent: dict[str, Any] | None = None, within: Connection | None = None
+    ) -> None:
         """Record that the call is about to leave; from here on only the helpdesk knows whether it took effect."""
-        self._update(effect, state=SENT, sent_at=now, intent=effect.intent if intent is None else intent)
+        meant = effect.intent if intent is None else intent
+        self._update(effect, within, state=SENT, sent_at=now, intent=meant)
 
     def confirm(
         self,
@@ -73,6 +83,7 @@ class Effects:
         """Record the outcome the helpdesk confirmed."""
         self._update(
             effect,
+            None,
             state=CONFIRMED,
             confirmed_at=now,
             before=before or {},
@@ -83,7 +94,7 @@ class Effects:
 
     def fail(self, effect: Effect, refused: dict[str, str]) -> None:
         """Record that the helpdesk refused this write for good."""
-        self._update(effect, state=FAILED, refused=refused)
+        self._update(effect, None, state=FAILED, refused=refused)
 
     def of_run(self, run_id: int) -> list[Effect]:
         """Return the effects of one run in the order they were planned."""
@@ -125,6 +136,6 @@ class Effects:
                     found.setdefault(row.run_id, {}).update(row.refused)
         return found
 
-    def _update(self, effect: Effect, **values: Any) -> None:
-        with self._engine.begin() as connection:
-            connection.execute(update(effects).where(effects.c.id == effect.id).values(values))
+    def _update(self, effect: Effect, within: Connection | None, **values: Any) -> None:
+        with nullcontext(within) if within else self._engine.begin() as connection:
+            connection.execute(THIS, values | {"this": effect.id})

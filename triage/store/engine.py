@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sqlite3
 import zlib
 from pathlib import Path
 from typing import Any
@@ -9,7 +10,7 @@ from typing import Any
 from sqlalchemy import Connection, Engine, Table, create_engine, event, text
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import make_url
-from sqlalchemy.exc import DisconnectionError
+from sqlalchemy.exc import DBAPIError, DisconnectionError
 
 from triage.errors import SettingsError
 
@@ -30,7 +31,9 @@ def open_engine(url: str, patience: float = PATIENCE_SECONDS) -> Engine:
     if parsed.get_backend_name() == "sqlite":
         if parsed.database:
             _check_folder(Path(parsed.database).parent)
-        engine = create_engine(parsed, connect_args={"timeout": patience}, hide_parameters=True)
+        # As many as by default, but more of them kept: opening one costs as much as several transactions.
+        pool = {"pool_size": 10, "max_overflow": 5} if parsed.database and parsed.database != ":memory:" else {}
+        engine = create_engine(parsed, connect_args={"timeout": patience}, hide_parameters=True, **pool)
         event.listen(engine, "connect", _prepare_sqlite)
         if parsed.database and parsed.database != ":memory:":
             watch = _Watch(Path(parsed.database))
@@ -92,7 +95,15 @@ def _begin(connection: Connection) -> None:
     # A plain BEGIN takes a read snapshot and cannot be turned into a write while others write: with eight writers
     # four of five transactions fail with "database is locked", whatever the busy time-out.
     reads = connection.get_execution_options().get("reads_only", False)
-    connection.exec_driver_sql("BEGIN" if reads else "BEGIN IMMEDIATE")
+    begin = "BEGIN" if reads else "BEGIN IMMEDIATE"
+    try:
+        # Past SQLAlchemy, which takes longer over this word than SQLite over the whole transaction.
+        driver = connection.connection.driver_connection
+        assert driver is not None
+        driver.execute(begin)
+    except sqlite3.Error as error:
+        # As SQLAlchemy would have raised it.
+        raise DBAPIError.instance(begin, None, error, sqlite3.Error) from error
 
 
 def reader_of(engine: Engine) -> Engine:

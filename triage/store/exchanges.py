@@ -6,7 +6,7 @@ import json
 import time
 from dataclasses import dataclass
 
-from sqlalchemy import Engine, delete, insert, select, update
+from sqlalchemy import Engine, bindparam, delete, insert, select, update
 
 from triage.exchange import Call, Outcome
 from triage.store.engine import reader_of
@@ -16,6 +16,8 @@ NO_ANSWER_YET = "sent; nothing is known of an answer"
 MAX_ANSWER = 20_000
 """Characters of an answer that are kept; an honest one has 3,000."""
 BATCH = 1000
+NEW = insert(exchanges).returning(exchanges.c.id)
+THIS = update(exchanges).where(exchanges.c.id == bindparam("this"))
 
 
 @dataclass(frozen=True)
@@ -83,7 +85,7 @@ class RunRecorder:
             "answer": "", "problem": NO_ANSWER_YET, "seconds": 0.0, "tokens_in": 0, "tokens_out": 0, "cost_usd": 0.0,
         }  # fmt: skip
         with self._engine.begin() as connection:
-            return int(connection.execute(insert(exchanges).values(row).returning(exchanges.c.id)).scalar_one())
+            return int(connection.execute(NEW, row).scalar_one())
 
     def came(self, number: int, outcome: Outcome) -> None:
         """Add what came of it."""
@@ -93,7 +95,7 @@ class RunRecorder:
             "cost_usd": outcome.cost_usd,
         }  # fmt: skip
         with self._engine.begin() as connection:
-            connection.execute(update(exchanges).where(exchanges.c.id == number).values(row))
+            connection.execute(THIS, row | {"this": number})
 
 
 def _storable(text: str) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection
 from dataclasses import dataclass
 
-from sqlalchemy import Engine, delete, func, select
+from sqlalchemy import Engine, bindparam, delete, func, select
 
 from triage.controlled import EVERY_DESK as EVERY_DESK
 from triage.store.engine import insert_into, reader_of
@@ -19,9 +19,15 @@ SETUP = "setup"
 """How connecting a desk in the console stands, as JSON without any secret."""
 PUBLIC_NOTE, DESK_LOCKED, CATCH_UP_OFF = "public_note", "desk_locked", "catch_up_off"
 SLA_STUCK, SLA_ACT = "sla_stuck", "sla_act"
-WEBHOOK_FAILING = "webhook_failing"
+WEBHOOK_FAILING, MODEL_AWAY = "webhook_failing", "model_away"
 FORGOTTEN = "forgotten:"
 SETTINGS_FILE, RESTART_NEEDED = "settings_file", "restart_needed"
+
+
+# Asked for every ticket, so made once.
+RAISED_AT = select(alarms.c.created_at).where(
+    alarms.c.desk == bindparam("of_desk"), alarms.c.kind == bindparam("of_kind"), alarms.c.ticket_id == ""
+)
 
 
 @dataclass(frozen=True)
@@ -91,11 +97,9 @@ class Alarms:
 
     def raised_at(self, desk: str, kind: str) -> float | None:
         """Return when the desk's alarm of this kind was last raised, or None while there is none."""
-        query = select(alarms.c.created_at).where(
-            alarms.c.desk == desk, alarms.c.kind == kind, alarms.c.ticket_id == ""
-        )
         with self._reader.connect() as connection:
-            return connection.execute(query).scalar_one_or_none()
+            found: float | None = connection.execute(RAISED_AT, {"of_desk": desk, "of_kind": kind}).scalar_one_or_none()
+        return found
 
     def text(self, desk: str, kind: str) -> str:
         """Return what the desk's alarm of this kind says, nothing while there is none."""

@@ -5,13 +5,19 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
-from sqlalchemy import ColumnElement, Connection, Engine, and_, func, select, update
+from sqlalchemy import ColumnElement, Connection, Engine, and_, bindparam, func, select, update
 
 from triage.store.deliveries import Deliveries, Received
 from triage.store.engine import insert_into, reader_of
 from triage.store.tables import questions
 
 OPEN, ANSWERED, DROPPED = "open", "answered", "dropped"
+# Asked for every note, so made once.
+OF_TICKET = (
+    select(questions)
+    .where(questions.c.desk == bindparam("of_desk"), questions.c.ticket_id == bindparam("of_ticket"))
+    .order_by(questions.c.id)
+)
 BY_LINK = "link"
 TEXT_LENGTH = 300
 OPTION_LENGTH = 60
@@ -158,8 +164,7 @@ class Questions:
         return connection.execute(update(questions).where(*still_open).values(state=ANSWERED, **values)).rowcount == 1
 
     def _of_ticket(self, connection: Connection, desk: str, ticket_id: str) -> list[Question]:
-        mine = questions.c.desk == desk, questions.c.ticket_id == ticket_id
-        rows = connection.execute(select(questions).where(*mine).order_by(questions.c.id)).mappings()
+        rows = connection.execute(OF_TICKET, {"of_desk": desk, "of_ticket": ticket_id}).mappings()
         return [Question(**row) for row in rows]
 
     def _open(self, desk: str, ticket_ids: Collection[str]) -> list[ColumnElement[bool]]:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Collection, Iterable
+from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Engine, RowMapping, and_, exists, func, null, or_, select, update
+from sqlalchemy import Connection, Engine, RowMapping, and_, bindparam, exists, func, null, or_, select, update
 
 from triage.store.effects import UPDATE
 from triage.store.engine import insert_into, reader_of
@@ -17,6 +18,47 @@ WAITING, RUNNING, DONE, SKIPPED, DEAD = "waiting", "running", "done", "skipped",
 # No 0/O, 1/I/L: agents read references to each other over the phone. 31^10 of them.
 ALPHABET = "23456789ABCDEFGHJKMNPQRSTUVWXYZ"
 REASON_LENGTH = 500
+# Statements of every ticket are made once, the values come with each: making them takes longer than carrying them out.
+_OTHERS = runs.alias("others")
+_TICKET = and_(runs.c.desk == bindparam("of_desk"), runs.c.ticket_id == bindparam("of_ticket"))
+_THIS = and_(_TICKET, runs.c.occasion == bindparam("of_occasion"))
+_FREE = or_(
+    runs.c.state.in_((WAITING, SKIPPED, DEAD)), and_(runs.c.state == RUNNING, runs.c.lease_until < bindparam("at"))
+)
+_OTHER_HELD = exists().where(
+    _OTHERS.c.desk == bindparam("of_desk"),
+    _OTHERS.c.ticket_id == bindparam("of_ticket"),
+    _OTHERS.c.occasion != bindparam("of_occasion"),
+    _OTHERS.c.state == RUNNING,
+    _OTHERS.c.lease_until >= bindparam("at"),
+)
+CLAIM = (
+    update(runs)
+    .where(_THIS, _FREE, ~_OTHER_HELD)
+    .values(
+        state=RUNNING,
+        owner=bindparam("by"),
+        lease_until=bindparam("until"),
+        attempts=runs.c.attempts + 1,
+        started_at=bindparam("at"),
+        reason="",
+    )
+    .returning(*runs.c)
+)
+BY_OCCASION = select(runs).where(_THIS)
+BY_ID = select(runs).where(runs.c.id == bindparam("this"))
+DONE_OF = (
+    select(runs)
+    .where(
+        runs.c.desk == bindparam("of_desk"),
+        runs.c.ticket_id.in_(bindparam("of_tickets", expanding=True)),
+        runs.c.state == DONE,
+    )
+    .order_by(runs.c.id)
+)
+HELD = update(runs).where(
+    runs.c.id == bindparam("held_id"), runs.c.owner == bindparam("held_by"), runs.c.state == RUNNING
+)
 
 
 @dataclass(frozen=True)
@@ -105,58 +147,40 @@ class Runs:
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
         self._reader = reader_of(engine)
+        unique = ["desk", "ticket_id", "occasion"]
+        self._open = insert_into(engine, runs).on_conflict_do_nothing(index_elements=unique)
 
     def claim(
-        self, desk: str, ticket_id: str, occasion: str, *, owner: str, now: float, lease_until: float
+        self,
+        desk: str,
+        ticket_id: str,
+        occasion: str,
+        *,
+        owner: str,
+        now: float,
+        lease_until: float,
+        within: Connection | None = None,
     ) -> tuple[Run, bool]:
         """Return the run of this occasion and whether it is now ours; it is not when done or held by a live lease.
 
         Nor while a worker holds another run of the ticket: one at a time. A skipped run may be claimed again: the
-        ticket may be open again, or the desk switched on.
+        ticket may be open again, or the desk switched on. `within` is as for `save`.
         """
-        same_ticket = and_(runs.c.desk == desk, runs.c.ticket_id == ticket_id)
-        identity = and_(same_ticket, runs.c.occasion == occasion)
-        free = or_(runs.c.state.in_((WAITING, SKIPPED, DEAD)), and_(runs.c.state == RUNNING, runs.c.lease_until < now))
-        others = runs.alias("others")
-        held = exists().where(
-            others.c.desk == desk,
-            others.c.ticket_id == ticket_id,
-            others.c.occasion != occasion,
-            others.c.state == RUNNING,
-            others.c.lease_until >= now,
-        )
-        with self._engine.begin() as connection:
+        this = {"of_desk": desk, "of_ticket": ticket_id, "of_occasion": occasion}
+        with nullcontext(within) if within else self._engine.begin() as connection:
             if self._engine.dialect.name == "postgresql":
                 # Two occasions are two rows: without this lock each claim would look past the other. SQLite writes
                 # one at a time anyway.
                 name = func.hashtextextended(f"{desk} {ticket_id}", 0)
                 connection.execute(select(func.pg_advisory_xact_lock(name)))
+            identity = {"desk": desk, "ticket_id": ticket_id, "occasion": occasion}
             connection.execute(
-                insert_into(self._engine, runs)
-                .values(
-                    desk=desk,
-                    ticket_id=ticket_id,
-                    occasion=occasion,
-                    reference=new_reference(),
-                    state=WAITING,
-                    created_at=now,
-                )
-                .on_conflict_do_nothing(index_elements=["desk", "ticket_id", "occasion"])
+                self._open, identity | {"reference": new_reference(), "state": WAITING, "created_at": now}
             )
-            claimed = connection.execute(
-                update(runs)
-                .where(identity, free, ~held)
-                .values(
-                    state=RUNNING,
-                    owner=owner,
-                    lease_until=lease_until,
-                    attempts=runs.c.attempts + 1,
-                    started_at=now,
-                    reason="",
-                )
-            ).rowcount
-            row = connection.execute(select(runs).where(identity)).mappings().one()
-        return _run(row), claimed == 1
+            claim = this | {"by": owner, "until": lease_until, "at": now}
+            if claimed := connection.execute(CLAIM, claim).mappings().one_or_none():
+                return _run(claimed), True
+            return _run(connection.execute(BY_OCCASION, this).mappings().one()), False
 
     def renew(self, run_ids: Iterable[int], owner: str, lease_until: float) -> None:
         """Lengthen the leases this owner holds."""
@@ -167,19 +191,27 @@ class Runs:
                 .values(lease_until=lease_until)
             )
 
-    def save(self, run: Run, **values: Any) -> bool:
-        """Store `values` while the run is ours; False when another worker took it over."""
+    def save(self, run: Run, *, within: Connection | None = None, **values: Any) -> bool:
+        """Store `values` while the run is ours; False when another worker took it over.
+
+        `within` is a transaction of the caller's: what else it stores and this are kept both or neither.
+        """
         if answer := values.get("classification"):
             # To be searched by; as long as the columns.
             values["team"] = str(answer.get("primary_team", ""))[:80]
             values["priority"] = str(answer.get("priority", ""))[:40]
-        with self._engine.begin() as connection:
-            held = runs.c.id == run.id, runs.c.owner == run.owner, runs.c.state == RUNNING
-            return connection.execute(update(runs).where(*held).values(values)).rowcount == 1
+        with nullcontext(within) if within else self._engine.begin() as connection:
+            return connection.execute(HELD, values | {"held_id": run.id, "held_by": run.owner}).rowcount == 1
 
-    def finish(self, run: Run, state: str, now: float, reason: str = "") -> bool:
-        """Close the run as done, skipped or dead."""
-        return self.save(run, state=state, finished_at=now, lease_until=None, reason=reason[:REASON_LENGTH])
+    def finish(self, run: Run, state: str, now: float, reason: str = "", **values: Any) -> bool:
+        """Close the run as done, skipped or dead, and store `values` with it."""
+        ended: dict[str, Any] = {
+            "state": state,
+            "finished_at": now,
+            "lease_until": None,
+            "reason": reason[:REASON_LENGTH],
+        }
+        return self.save(run, **ended, **values)
 
     def release(self, run: Run, reason: str) -> bool:
         """Hand the run back for a later attempt."""
@@ -188,7 +220,7 @@ class Runs:
     def get(self, run_id: int) -> Run | None:
         """Return one run."""
         with self._reader.connect() as connection:
-            row = connection.execute(select(runs).where(runs.c.id == run_id)).mappings().one_or_none()
+            row = connection.execute(BY_ID, {"this": run_id}).mappings().one_or_none()
         return _run(row) if row else None
 
     def by_reference(self, reference: str) -> Run | None:
@@ -212,13 +244,9 @@ class Runs:
 
     def done_of(self, desk: str, ticket_ids: Collection[str]) -> dict[str, Run]:
         """Return ticket id -> its newest run that was done, for those of `ticket_ids` that have one."""
-        query = (
-            select(runs)
-            .where(runs.c.desk == desk, runs.c.ticket_id.in_(list(ticket_ids)), runs.c.state == DONE)
-            .order_by(runs.c.id)
-        )
+        these = {"of_desk": desk, "of_tickets": list(ticket_ids)}
         with self._reader.connect() as connection:
-            return {row["ticket_id"]: _run(row) for row in connection.execute(query).mappings()}
+            return {row["ticket_id"]: _run(row) for row in connection.execute(DONE_OF, these).mappings()}
 
     def recent(self, limit: int) -> list[Run]:
         """Return the newest runs first."""

@@ -5,7 +5,22 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import Any
 
-from sqlalchemy import ColumnElement, Engine, Select, Table, Text, and_, cast, func, or_, select, union, update
+from sqlalchemy import (
+    BindParameter,
+    ColumnElement,
+    Engine,
+    Select,
+    Table,
+    Text,
+    and_,
+    bindparam,
+    cast,
+    func,
+    or_,
+    select,
+    union,
+    update,
+)
 
 from triage.store.acts import CONFIRMED as ACT_CONFIRMED
 from triage.store.acts import MESSAGE
@@ -101,13 +116,8 @@ class Undone:
 
     def is_undone(self, desk: str, ticket_id: str) -> bool:
         """Say whether taking back was begun on a ticket: nothing is to be written there again by itself."""
-        of_runs = select(effects.c.id).join(runs).where(runs.c.desk == desk, runs.c.ticket_id == ticket_id)
-        of_acts = select(acts.c.id).where(acts.c.desk == desk, acts.c.ticket_id == ticket_id)
         with self._reader.connect() as connection:
-            return any(
-                connection.execute(query.where(_is_begun(table)).limit(1)).first() is not None
-                for table, query in ((effects, of_runs), (acts, of_acts))
-            )
+            return bool(connection.execute(ANY_OF, {"of_desk": desk, "of_ticket": ticket_id}).scalar_one())
 
     def begin(self, traces: list[Trace], undo: dict[str, Any]) -> dict[str, Any]:
         """Record what is about to be taken back, once; returns what holds: another's who was earlier, or `undo`."""
@@ -137,6 +147,18 @@ class Undone:
 def _is_begun(table: Table) -> ColumnElement[bool]:
     # By the text: what was written as "no value" may be JSON's own word for it.
     return or_(table.c.state == UNDONE, cast(table.c.undo, Text).like("{%"))
+
+
+def _any_of() -> Select[tuple[bool]]:
+    """Return the question whether anything on a ticket was taken back, asked for every ticket and made once."""
+    desk: BindParameter[str] = bindparam("of_desk")
+    ticket: BindParameter[str] = bindparam("of_ticket")
+    of_runs = select(effects.c.id).join(runs).where(runs.c.desk == desk, runs.c.ticket_id == ticket)
+    of_acts = select(acts.c.id).where(acts.c.desk == desk, acts.c.ticket_id == ticket)
+    return select(or_(of_runs.where(_is_begun(effects)).exists(), of_acts.where(_is_begun(acts)).exists()))
+
+
+ANY_OF = _any_of()
 
 
 def _table(one: Trace) -> Table:

@@ -5,12 +5,12 @@ from __future__ import annotations
 import csv
 import io
 import json
-import re
 import time
 from collections.abc import Iterator, Mapping
 
 from flask import Blueprint, Response, request
 
+from triage.cells import safe_cell
 from triage.store.audit import Entry, Sought
 from webhooks.frame import Console
 from webhooks.searching import day, text
@@ -20,9 +20,6 @@ ROWS = 100
 # A file of more rows is asked for month by month.
 MOST_EXPORTED = 100_000
 EXPORTED_AT_ONCE = 1000
-# A spreadsheet takes these for a formula, at the beginning of a cell and after the separator of some countries
-# (owasp.org, "CSV Injection"); the last four are theirs in full width.
-FORMULA = re.compile(r"(^[\t\r\n]|(?:^|;)\s*[=+\-@\uff1d\uff0b\uff0d\uff20])")
 FIELDS = ("actor", "action", "desk", "subject", "since", "until")
 COLUMNS = ("at", "actor", "action", "desk", "subject", "detail")
 
@@ -40,15 +37,6 @@ def sought(given: Mapping[str, str]) -> Sought:
     )
 
 
-def safe(cell: str) -> str:
-    """Return a cell that no spreadsheet carries out."""
-    return FORMULA.sub(_quoted, cell)
-
-
-def _quoted(found: re.Match[str]) -> str:
-    return f";'{found[1][1:]}" if found[1].startswith(";") else f"'{found[1]}"
-
-
 def lines(entries: Iterator[Entry]) -> Iterator[str]:
     """Return the lines of the CSV file."""
     buffer = io.StringIO()
@@ -57,7 +45,7 @@ def lines(entries: Iterator[Entry]) -> Iterator[str]:
     for one in entries:
         detail = json.dumps(one.detail, ensure_ascii=False) if one.detail else ""
         cells = (iso(one.at), one.actor, one.action, one.desk, one.subject, detail)
-        writer.writerow([safe(cell) for cell in cells])
+        writer.writerow([safe_cell(cell) for cell in cells])
         if buffer.tell() > 65_536:
             yield _taken(buffer)
     yield _taken(buffer)

@@ -10,7 +10,7 @@ from werkzeug.wrappers import Response
 
 from webhooks import oidc
 from webhooks.frame import Answer, Console, to
-from webhooks.login import LOCK_SECONDS, source_of
+from webhooks.login import KNOWN_COOKIE, LOCK_SECONDS, source_of
 
 logger = logging.getLogger(__name__)
 WRONG_PASSWORD = "That is not the password."  # noqa: S105 - a message
@@ -31,19 +31,22 @@ class Door:
             return to("home")
         if request.method != "POST":
             return self._form()
-        source = source_of(request.remote_addr)
+        address = source_of(request.remote_addr)
+        source = self._login.known_browser(request.cookies.get(KNOWN_COOKIE, "")) or address
         if not self._login.lockout.admit(source, time.monotonic()):
-            logger.warning("console: %s is locked out", source)
+            logger.warning("console: %s is locked out", address)
             return self._form(LOCKED, 429)
         if not self._login.sign_in(request.form.get("password", "")):
-            logger.warning("console: wrong password from %s", source)
+            logger.warning("console: wrong password from %s", address)
             if self._login.lockout.is_closed(source, time.monotonic()):
                 # Once for each lock-out: whoever goes on trying must not fill the log.
-                self._console.store.audit.record("console", "locked out", time.time(), subject=source)
+                self._console.store.audit.record("console", "locked out", time.time(), subject=address)
             return self._form(WRONG_PASSWORD, 403)
         self._login.lockout.forgive(source)
-        self._let_in(source)
-        return to("home")
+        self._let_in(address)
+        answer = to("home")
+        self._login.know(answer)
+        return answer
 
     def sign_out(self) -> Response:
         """End the session."""
