@@ -159,7 +159,6 @@ TESTED_BY = {
     "workers.escalation": ("test_sla_sweep.py", "through the sweep"),
     "workers.sla_acts": ("test_sla_sweep.py", "through the sweep"),
     "connectors.zendesk_tags": ("test_connector_contract.py", "through the connector"),
-    "triage.crash": ("chaos/test_processes.py", "processes that die or stand still at a step"),
     "triage.logs": ("test_e2e.py", "every process sets it up"),
     "triage.store.audit": ("test_store.py", "through the store, on both databases"),
     "triage.store.knowledge": ("test_knowledge_sync.py", "through the store, on both databases"),

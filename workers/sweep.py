@@ -57,8 +57,12 @@ def reconcile(name: str, connector: Connector, store: Store, now: float, observe
 
     The first call looks a minute back: tickets from before the desk was connected are left alone.
     """
-    # Without a cursor the helpdesk lists the last minute.
-    cursor, since = _poll_state(store, name) or ("", now - SLACK_SECONDS)
+    state = _poll_state(store, name)
+    if state is None:
+        state = str(int(now - SLACK_SECONDS)), now - SLACK_SECONDS
+        # First of all: a look that is cut off must not move the beginning.
+        _save_poll_state(store, name, *state, now)
+    cursor, since = state
     found = 0
     for _ in range(MAX_PAGES):
         changes = connector.changes(cursor)
