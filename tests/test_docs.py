@@ -101,7 +101,7 @@ TESTED_BY = {
     "commands.triage": ("test_commands.py", "through the command line"),
     "commands.up": ("test_e2e.py", "started as a process and killed"),
     "commands.web": ("test_e2e.py", "started as a process"),
-    "commands.worker": ("test_e2e.py", "started as a process and killed at every step"),
+    "commands.worker": ("chaos/test_processes.py", "started as a process and killed at every step"),
     "commands.finetune": ("test_finetune.py", "through the command line"),
     "commands.tuning_material": ("test_finetune.py", "through the command line, with outcomes and with a file"),
     "commands.tuning_state": ("test_finetune.py", "through start and status"),

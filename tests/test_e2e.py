@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import random
-import signal
 import socket
 import subprocess
 import sys
@@ -23,17 +22,6 @@ from triage.store import open_store
 from triage.store.migrate import migrate
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(280)]
-# In the order of the pipeline: where a worker may die. The note may be there and nobody has written that down: twice.
-KILLS = (
-    ("zendesk", "before_claim"),
-    ("freshdesk", "after_read"),
-    ("zendesk", "after_classify"),
-    ("freshdesk", "before_note"),
-    ("zendesk", "after_note"),
-    ("freshdesk", "after_note"),
-    ("zendesk", "before_finish"),
-    ("freshdesk", "before_ack"),
-)
 
 
 @pytest.fixture
@@ -44,25 +32,6 @@ def tandem(tmp_path: Path) -> Iterator[Tandem]:
         yield running
     finally:
         running.stop()
-
-
-def test_a_worker_killed_at_any_step_leaves_one_note(tandem: Tandem) -> None:
-    """Kill -9 at each step of the pipeline, then a healthy worker: every ticket ends with exactly one note."""
-    tandem.end("worker")
-    sent: list[tuple[str, str]] = []
-    for vendor, step in KILLS:
-        worker = tandem.stack.manage("worker", {"TANDEM_CRASH_AT": step})
-        sent.append((vendor, tandem.ticket(vendor)))
-        worker.popen.wait(60)
-        assert worker.popen.returncode == -signal.SIGKILL, f"{step} was never reached"
-        tandem.forget("worker")
-        if step == "after_note":
-            assert tandem.notes(*sent[-1]) == 1, "the worker was to die after the note"
-    tandem.stack.manage("worker")
-    tandem.wait("recovery", tandem.settled, 150)
-    time.sleep(6)  # one more sweep: whatever would write twice has the time to
-    assert {(vendor, id_): tandem.notes(vendor, id_) for vendor, id_ in sent} == dict.fromkeys(sent, 1)
-    assert all(tandem.has_tags(vendor, id_) for vendor, id_ in sent)
 
 
 def test_the_stop_keeps_the_queue_and_a_changed_file_counts(tandem: Tandem) -> None:

@@ -50,11 +50,12 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.fixture
 def scale() -> Scale:
-    """Return how much is to flow; CHAOS_STORM sets the tickets of the storm, one kill for every fifty."""
+    """Return how much is to flow; CHAOS_TICKETS=500 sets it, CHAOS_STORM=5000/100 the storm's tickets and kills."""
     if os.environ.get("CHAOS") == "short":
         return SHORT
-    storm = int(os.environ.get("CHAOS_STORM", FULL.storm))
-    return replace(FULL, storm=storm, kills=max(storm // 50, 1))
+    tickets, _, kills = os.environ.get("CHAOS_STORM", f"{FULL.storm}/{FULL.kills}").partition("/")
+    flow = int(os.environ.get("CHAOS_TICKETS", FULL.tickets))
+    return replace(FULL, tickets=flow, storm=int(tickets), kills=int(kills))
 
 
 @pytest.fixture
