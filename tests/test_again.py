@@ -117,6 +117,11 @@ class TestANewMessage:
         told = living.open()[-1]
         deliver(told, living.store, StillLeases(living.store), living.tools)
         assert told in living.open(), "while the first run is open nothing can follow it"
+        with living.store.engine.begin() as connection:
+            connection.execute(text("UPDATE deliveries SET received_at = received_at - 60"))
+        for _ in range(2):
+            deliver(told, living.store, StillLeases(living.store), lambda _: pytest.fail("read again, for nothing"))
+            assert told in living.open(), "however often it is asked"
         living.checkpoint = lambda _: None
         with living.store.engine.begin() as connection:
             connection.execute(text("UPDATE runs SET lease_until = 1"))

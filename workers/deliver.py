@@ -181,9 +181,14 @@ def _follow_up(
     """
     watch = store.clocks.watch(delivery.desk, delivery.ticket_id)
     runs = store.runs.all_of(delivery.desk, delivery.ticket_id)
+    was_looked_at = watch is not None and watch.looked_at > delivery.received_at + CLOCK_SKEW_SECONDS
+    if was_looked_at and any(_goes_on(run) for run in runs):
+        # That look may have been of the attempt that goes on, or ours of half a minute ago.
+        store.deliveries.postpone(delivery.id, now + FIRST_SECONDS, FIRST)
+        return
     # A run may go on from what an attempt before this delivery has read: its end is no reading.
     has_ended = any(run.finished_at and run.finished_at > delivery.received_at for run in runs)
-    is_read = watch is not None and watch.looked_at > delivery.received_at + CLOCK_SKEW_SECONDS and not has_ended
+    is_read = was_looked_at and not has_ended
     is_ours = watch is not None or _may_be_adopted(delivery, store)
     if is_read or not (is_ours or delivery.occasion == ASK):
         store.deliveries.finish(delivery.id, DONE, now, reason)
@@ -210,7 +215,7 @@ def _look_after(
             if is_ours:
                 follow(ticket, tools.settings, store, time.time(), edits_notes=tools.connector.edits_notes)
             notice(ticket, tools.settings, store, time.time())
-        if _is_in_first_triage(delivery, store):
+        if any(_goes_on(run) for run in store.runs.all_of(delivery.desk, delivery.ticket_id)):
             store.deliveries.postpone(delivery.id, time.time() + FIRST_SECONDS, FIRST, uncount=True)
         else:
             store.deliveries.finish(delivery.id, DONE, time.time(), reason)
@@ -228,10 +233,10 @@ def _look_after(
             store.deliveries.postpone(delivery.id, time.time() + pause, describe(error), uncount=is_wait)
 
 
-def _is_in_first_triage(delivery: Delivery, store: Store) -> bool:
-    """Say whether the first run is not over: until then no message is a later one, and none may be forgotten."""
-    runs = store.runs.all_of(delivery.desk, delivery.ticket_id)
-    return any(run.occasion == CREATED and run.state in (RUN_WAITING, RUN_RUNNING) for run in runs)
+def _goes_on(run: Run) -> bool:
+    """Say whether `run` is a first one that may end with what it had read before: no message after that is its own."""
+    is_begun = run.state == RUN_RUNNING or (run.state == RUN_WAITING and bool(run.classification))
+    return run.occasion == CREATED and is_begun
 
 
 def _may_be_adopted(delivery: Delivery, store: Store) -> bool:
