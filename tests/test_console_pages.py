@@ -41,7 +41,7 @@ from triage.store.deliveries import DEAD, QUEUED
 from triage.store.undone import Choice
 from webhooks import rules
 from webhooks.app import create_app
-from webhooks.login import COOKIE
+from webhooks.login import COOKIE, WRONG_TRIES
 
 VIEWER_PASSWORD = "only looking, thank you"
 OPEN = {"console.static", "console.root", "console.login", "console.oidc_leave", "console.oidc_back"}
@@ -599,6 +599,20 @@ class TestPasswords:
 
     def test_a_short_password_is_not_made_a_hash(self) -> None:
         assert CliRunner().invoke(password_command, ["--viewer"], input="short\n").exit_code == 2
+
+    def test_a_viewer_who_signs_in_between_has_no_more_tries_at_the_admins(self, client: FlaskClient) -> None:
+        client, tried = client.application.test_client(), 0
+        for _ in range(4):
+            for _ in range(WRONG_TRIES - 1):
+                tried += sign_in(client, "a guess").status_code == 403
+            assert "tandem_known" not in str(sign_in(client, VIEWER_PASSWORD).headers)
+            client.delete_cookie(COOKIE, path="/console/")
+        assert tried == WRONG_TRIES
+        assert sign_in(client).status_code == 429
+
+    def test_a_viewer_may_sign_in_as_often_as_they_like(self, client: FlaskClient) -> None:
+        for _ in range(2 * WRONG_TRIES):
+            assert sign_in(client.application.test_client(), VIEWER_PASSWORD).status_code == 303
 
     def test_a_viewer_cannot_become_an_admin_by_changing_the_cookie(self, viewer: FlaskClient) -> None:
         cookie = viewer.get_cookie(COOKIE, path="/console/")

@@ -22,13 +22,13 @@ from triage.environment import Environment
 SESSION_SECONDS = 12 * 3600
 WRONG_TRIES = 5
 # Over all addresses. It bounds what a botnet can try and what we remember; sessions that exist go on, and a browser
-# that has signed in before has tries of its own, so that nobody else can keep its owner out.
+# that an admin has signed in with has tries of its own, so that nobody else can keep them out.
 # https://owasp.org/www-community/Slow_Down_Online_Guessing_Attacks_with_Device_Cookies
 WRONG_TRIES_IN_ALL = 100
 LOCK_SECONDS = 300.0
 COOKIE = "tandem_console"
 COOKIE_PATH = "/console/"
-# Of a browser that has signed in before, for the 400 days that browsers keep a cookie at most.
+# Of a browser that an admin has signed in with, for the 400 days that browsers keep a cookie at most.
 KNOWN_COOKIE, KNOWN_SECONDS = "tandem_known", 400 * 86_400
 KNOWN = "browser "
 SINCE, ID, TOKEN = "since", "id", "csrf"
@@ -79,9 +79,16 @@ class Lockout:
             return tries >= WRONG_TRIES and now - last < LOCK_SECONDS
 
     def forgive(self, source: str) -> None:
-        """Forget the tries of `source`: it knew the password."""
+        """Forget the tries of `source`: it knew the admin's password."""
         with self._lock:
             self._tries.pop(source, None)
+
+    def uncount(self, source: str) -> None:
+        """Forget the last try of `source`, which was right, and not those before."""
+        with self._lock:
+            tries, at = self._tries.get(source, (0, 0.0))
+            if tries:
+                self._tries[source] = tries - 1, at
 
 
 @dataclass(frozen=True)
@@ -154,13 +161,13 @@ class Login:
         session[NAME], session[ROLE] = user.name, user.role
 
     def known_browser(self, cookie: str) -> str:
-        """Return what stands for a browser that has signed in before, "" where the cookie is none of ours."""
+        """Return what stands for a browser an admin has signed in with, "" where the cookie is none of ours."""
         name, _, mark = cookie.partition(".")
         is_ours = hmac.compare_digest(mark.encode("utf-8", "replace"), self._mark(name).encode())
         return KNOWN + name if is_ours else ""
 
     def know(self, answer: Response) -> None:
-        """Let the browser keep that it has signed in; what it keeps opens nothing."""
+        """Let the browser keep that an admin has signed in with it; what it keeps opens nothing."""
         name = secrets.token_urlsafe(16)
         answer.set_cookie(
             KNOWN_COOKIE,
