@@ -53,6 +53,8 @@ HOSTILE = "<script>alert(1)</script>\"'><img src=x onerror=alert(2)>{{ 7*7 }}"
 class FakeWakeup:
     """Stands in for the broker."""
 
+    is_refused = False
+
     def __init__(self, takes: bool = True) -> None:
         self.takes = takes
         self.sent: list[int] = []

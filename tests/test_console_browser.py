@@ -27,6 +27,8 @@ pytestmark = needs_browser
 class FakeWakeup:
     """Stands in for the broker."""
 
+    is_refused = False
+
     def send(self, delivery_id: int) -> bool:
         return True
 

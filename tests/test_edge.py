@@ -40,6 +40,8 @@ PRIVATE = "my-card-is-4111-1111"
 class FakeWakeup:
     """A broker that can be up or down and remembers what it was told."""
 
+    is_refused = False
+
     def __init__(self) -> None:
         self.sent: list[int] = []
         self.up = True

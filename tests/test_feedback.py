@@ -36,6 +36,8 @@ FORM = re.compile(r'name="form" value="([0-9a-f]+)"')
 class FakeWakeup:
     """Stands in for the broker."""
 
+    is_refused = False
+
     def __init__(self, works: bool = True) -> None:
         self.works = works
         self.sent: list[int] = []

@@ -47,6 +47,17 @@ def test_another_method_is_told_which_there_are(app: Flask) -> None:
     assert (answer.status_code, answer.headers["Allow"]) == (405, "OPTIONS, POST")
 
 
+def test_readiness_is_described_whatever_it_says(settings: Settings, sqlite_store: Store) -> None:
+    described = schemathesis.openapi.from_dict(DESCRIPTION)["/readyz"]["GET"]
+    broker, said = FakeWakeup(), []
+    client = make_web(settings, sqlite_store, broker).test_client()
+    for broker.is_refused in (False, True):
+        answer = client.get("/readyz")
+        described.validate_response(answer)
+        said.append((answer.json or {})["status"])
+    assert said == ["ok", "degraded"]
+
+
 def test_metrics_without_a_database_ask_to_come_again(app: Flask, sqlite_store: Store) -> None:
     with sqlite_store.engine.begin() as connection:
         connection.execute(text("DROP TABLE runs"))
