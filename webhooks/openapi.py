@@ -186,7 +186,9 @@ def _reading(name: str, tag: str, summary: str, responses: Json) -> Json:
 
 
 CHECK = _object(state={"enum": ["ok", "warning", "broken"]}, text={"type": "string"})
-READINESS = _object(status={"enum": ["ok", "degraded", "down"]}, checks={"type": "object", "additionalProperties": CHECK})
+READINESS = _object(
+    status={"enum": ["ok", "degraded", "down"]}, checks={"type": "object", "additionalProperties": CHECK}
+)
 AUDIT_QUERY = ("actor", "action", "desk", "subject", "since", "until")
 LEADS_ON = {"Location": _header("Where to.", {"type": "string"})}
 PATHS: Json = {
