@@ -24,6 +24,7 @@ from tests.chaos.postgres import Postgres, own_postgres
 from tests.chaos.sender import Sender
 from triage.store.engine import reader_of
 from webhooks.wsgi import PATIENCE_SECONDS
+from workers.leases import LEASE_SECONDS, RENEW_SECONDS
 
 # A run that was under way has a lease of 30 s, and the sweep comes by every 5 s.
 BACK_SECONDS = 60.0
@@ -182,12 +183,36 @@ def _all_happen(
         assert 503 in answers or name in NEED_NOT_REFUSE, f"{name}: it harmed nobody"
         assert "down" in sender.ready or name in NEED_NOT_REFUSE | UNTOLD, f"{name}: /readyz said {sender.ready}"
         assert not sender.broken_promises(), name
-    house.quiet(300)
+    _calm(house, scale)
     time.sleep(SETTLE_SECONDS)
     assert _half_written(house) == dict.fromkeys(HALF_WRITTEN, 0)
     for name in faults:
         tell(name, house.audit(of=sent[name]), recovered[name], BACK_SECONDS)
     assert not [line for line in house.lines if "started again" in line]
+
+
+def _calm(house: House, scale: Scale) -> None:
+    """Wait for quiet; in short without the half minute for which a run that was cut off is still held."""
+    end = time.monotonic() + 300
+    while True:
+        try:
+            house.quiet(4 if scale.short else 300)
+        except AssertionError:
+            if time.monotonic() > end or not scale.short:
+                raise
+            _leases_end(house)
+        else:
+            return
+
+
+def _leases_end(house: House) -> None:
+    """Have the leases that nobody has renewed lately be over now, and what waits for that be due."""
+    now = time.time()
+    forgotten = {"now": now, "least": now + LEASE_SECONDS - 2 * RENEW_SECONDS}
+    with house.store.engine.begin() as connection:
+        query = "UPDATE runs SET lease_until = :now WHERE state = 'running' AND lease_until < :least"
+        connection.execute(text(query), forgotten)
+        connection.execute(text("UPDATE deliveries SET due_at = :now WHERE due_at > :now"), forgotten)
 
 
 def _file(house: House) -> str:

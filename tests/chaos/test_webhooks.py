@@ -28,7 +28,7 @@ from triage.store.deliveries import DONE
 from triage.store.engine import reader_of
 
 Tell = Callable[..., None]
-BURST, SHORT_BURST = 10_000, 120
+BURST, SHORT_BURST = 10_000, 80
 BURST_SENDERS = 32
 AT_ONCE = 50
 DROPPED = 0.05
@@ -130,7 +130,8 @@ def another_time(house: House, scale: Scale, tell: Tell) -> None:
     count = 4 if scale.short else 100
     sender = Sender(house)
     for ahead in (-DAY_SECONDS, -OFF_SECONDS, OFF_SECONDS):
-        [one] = house.flood(1, silent=True)
+        # Freshdesk signs nothing, and so no time.
+        [one] = house.flood(1, silent=True, vendors=["zendesk"])
         sender.ahead = ahead
         refused = sender.send(one)
         assert refused.status == 401
