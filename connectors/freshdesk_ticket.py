@@ -82,11 +82,9 @@ def priority(raw: dict[str, Any]) -> str | None:
 
 
 def messages(raw: dict[str, Any], conversations: Iterable[dict[str, Any]]) -> list[Message]:
-    """Return description and conversations, oldest first."""
-    return [
-        _description(raw),
-        *(message(one, text(raw.get("requester_id"))) for one in conversations if not one.get("deleted")),
-    ]
+    """Return description and conversations, oldest first; one that is on two pages is said once."""
+    said = {text(one.get("id")): one for one in conversations if not one.get("deleted")}
+    return [_description(raw), *(message(one, text(raw.get("requester_id"))) for one in said.values())]
 
 
 def _description(raw: dict[str, Any]) -> Message:

@@ -180,14 +180,19 @@ class Zendesk(Helpdesk):
         # The comments alone name the files, so they are asked for where the words speak of one.
         if zendesk_ticket.description_is_all(raw, known) and not mentions_attachment(text(raw.get("description"))):
             return [zendesk_ticket.description(raw, known)]
-        found: list[Message] = []
+        found: dict[str, Message] = {}
         more = False
         # Newest first, so that a very long thread loses its middle and not its end.
         for page in self._comment_pages(text(raw["id"])):
             known = known | zendesk_ticket.people(page)
-            found += [zendesk_ticket.message(one, raw, known) for one in rows(page.get("comments"))]
-            more = bool(as_dict(page.get("meta")).get("has_more"))
-        return [zendesk_ticket.description(raw, known)] * more + found[::-1]
+            messages = [zendesk_ticket.message(one, raw, known) for one in rows(page.get("comments"))]
+            new = {message.id: message for message in messages if message.id not in found}
+            more = bool(new) and bool(as_dict(page.get("meta")).get("has_more"))
+            if not new:
+                # Pages that repeat themselves: what the ticket opened with must not look like a later message.
+                break
+            found |= new
+        return [zendesk_ticket.description(raw, known)] * more + [*found.values()][::-1]
 
     def _comment_pages(self, ticket_id: str) -> Iterator[dict[str, Any]]:
         query = {"sort": "-created_at", "include": "users"}

@@ -72,8 +72,10 @@ class TestRead:
         self.answer(desk, lambda body: body.update(conversations=body["conversations"] * 5))
         rows = exchange("freshdesk", "conversation")["response"]["body"]
         following = {"Link": f'<{desk.url(CONVERSATIONS)}?page=2>; rel="next"'}
-        desk.mock.add("GET", desk.url(CONVERSATIONS), json=rows * 50, headers=following)
-        desk.mock.add("GET", desk.url(CONVERSATIONS), json=rows)
+        many = [row | {"id": row["id"] + 10 * number} for number in range(51) for row in rows]
+        desk.mock.add("GET", desk.url(CONVERSATIONS), json=many[:100], headers=following)
+        # Somebody wrote while we read, so the second page begins with the end of the first.
+        desk.mock.add("GET", desk.url(CONVERSATIONS), json=many[98:])
         assert len(connector.read("22").messages) == 1 + 102
         pages = [call.request.params["page"] for call in desk.mock.calls if CONVERSATIONS in str(call.request.url)]
         assert pages == ["1", "2"]

@@ -183,7 +183,17 @@ class TestConversation:
         desk.answer("ticket_new")
         desk.answer("tickets_of_requester")
         desk.answer("conversation", lambda body: body.update(meta={"has_more": True, "after_cursor": "same"}))
-        connector.read("4017")
+        assert len(connector.read("4017").messages) == 2
+        assert len(asked(desk, COMMENTS)) == 2
+
+    def test_a_page_that_comes_again_under_a_new_cursor_is_read_once(
+        self, desk: Recordings, connector: Connector
+    ) -> None:
+        desk.answer("ticket_new")
+        desk.answer("tickets_of_requester")
+        desk.answer("conversation", lambda body: body.update(meta={"has_more": True, "after_cursor": "one"}))
+        desk.answer("conversation", lambda body: body.update(meta={"has_more": True, "after_cursor": "two"}))
+        assert len(connector.read("4017").messages) == 2
         assert len(asked(desk, COMMENTS)) == 2
 
     def test_a_very_long_thread_keeps_its_start_and_its_end(self, desk: Recordings, connector: Connector) -> None:

@@ -33,11 +33,22 @@ FULL = Scale(tickets=500, storm=5000, kills=100, short=False)
 SHORT = Scale(tickets=24, storm=60, kills=5, short=True)
 
 
-def together(faults: Mapping[str, Any], *, full_only: Container[str] = ()) -> list[Any]:
-    """Return what to parametrize a test with: each fault in a house of its own, or in short all in one, in turn."""
+def together(
+    faults: Mapping[str, Any], *, full_only: Container[str] = (), refused: Mapping[str, str] | None = None
+) -> list[Any]:
+    """Return what to parametrize a test with: each fault in a house of its own, or in short all in one, in turn.
+
+    `refused` says why some cannot be shown here; those are skipped, alone.
+    """
+    refused = refused or {}
+    left = {name: one for name, one in faults.items() if name not in refused}
+    skipped = [pytest.param({}, id=name, marks=pytest.mark.skip(why)) for name, why in refused.items()]
     if os.environ.get("CHAOS") == "short":
-        return [pytest.param({name: one for name, one in faults.items() if name not in full_only}, id="together")]
-    return [pytest.param({name: one}, id=name) for name, one in faults.items()]
+        return [
+            pytest.param({name: one for name, one in left.items() if name not in full_only}, id="together"),
+            *skipped,
+        ]
+    return [*(pytest.param({name: one}, id=name) for name, one in left.items()), *skipped]
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

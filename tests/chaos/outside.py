@@ -23,6 +23,8 @@ API = r"^/(zendesk|freshdesk)/(api|oauth)/"
 DESKS = {"zendesk": "acme", "freshdesk": "globex"}
 DOERS = 16
 SEED = 7
+# Of quiet in vain, and then pauses are cut short.
+HURRY_SECONDS = 4.0
 Deed = Callable[[One, Random], None]
 
 
@@ -131,7 +133,7 @@ class Outside(House):
         begun = time.monotonic()
         while True:
             try:
-                self.quiet(8 if hurried else seconds)
+                self.quiet(HURRY_SECONDS if hurried else seconds)
             except AssertionError:
                 if time.monotonic() - begun > seconds:
                     raise

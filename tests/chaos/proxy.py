@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import random
 import socket
 import struct
 import threading
@@ -19,12 +18,12 @@ class Line:
 
     latency: float = 0.0
     """Seconds each piece of an answer takes longer."""
-    tear: float = 0.0
-    """The share of answers of which one half comes, and then a reset."""
+    tear_every: int = 0
+    """Of so many answers in a row one is torn: half of it comes, and then a reset. None where it is 0."""
 
-    def __init__(self, server: Path, seed: int = 7) -> None:
+    def __init__(self, server: Path) -> None:
         self._server = server
-        self._random = random.Random(seed)
+        self._answers = 0
         self._open: set[asyncio.StreamWriter] = set()
         self._is_cut = False
         self.torn = 0
@@ -47,7 +46,8 @@ class Line:
 
     def mend(self) -> None:
         """Be an honest line again."""
-        self.latency = self.tear = 0.0
+        self.latency = 0.0
+        self.tear_every = 0
         self._is_cut = False
         self._loop.call_soon_threadsafe(self._passing.set)
 
@@ -80,7 +80,7 @@ class Line:
                 await self._passing.wait()
                 if is_answer and self.latency:
                     await asyncio.sleep(self.latency)
-                if is_answer and self._random.random() < self.tear:
+                if is_answer and self._tears():
                     self.torn += 1
                     writer.write(data[: len(data) // 2])
                     await writer.drain()
@@ -92,6 +92,10 @@ class Line:
             pass
         finally:
             writer.close()
+
+    def _tears(self) -> bool:
+        self._answers += 1
+        return bool(self.tear_every) and self._answers % self.tear_every == 0
 
     def _reset_all(self) -> None:
         for writer in self._open:
