@@ -141,20 +141,21 @@ class Storm:
         runs = self.house.store.runs.all_of(DESKS[one[0]], one[1])
         return any(run.finished_at and run.heard and int(run.heard) >= int(message) for run in runs)
 
-    def recoveries(self) -> list[float]:
-        """Return the seconds from a kill until each run that it cut off was over; from the last kill that hit it."""
+    def recoveries(self) -> dict[int, float]:
+        """Return run -> the seconds from the kill that cut it off, the last one of them, until it was over."""
         with self.house.store.engine.connect() as connection:
             ended = {row[0]: row[1] for row in connection.execute(text("SELECT id, finished_at FROM runs"))}
-        return [ended[run] - at for run, at in self.hit.items()]
+        return {run: ended[run] - at for run, at in self.hit.items()}
 
     def told(self, seed: int) -> str:
         """Return what happened in one line."""
         by_name = ", ".join(f"{name} {self.killed[name]}" for name in dict.fromkeys(VICTIMS))
-        times = self.recoveries() or [0.0]
+        by_run = self.recoveries() or {0: 0.0}
+        longest = max(by_run, key=by_run.__getitem__)
         return (
             f"seed {seed}: {sum(self.killed.values())} kills ({by_name}), {len(self.hit)} runs cut off, over after "
-            f"{median(times):.1f} s (median), {max(times):.1f} s (longest); {len(self.written)} customers wrote on, "
-            f"{len(self.house.people)} tickets changed by agents"
+            f"{median(by_run.values()):.1f} s (median), {by_run[longest]:.1f} s (longest, run {longest}); "
+            f"{len(self.written)} customers wrote on, {len(self.house.people)} tickets changed by agents"
         )
 
 
