@@ -15,7 +15,7 @@ from triage.errors import Wait
 
 log = logging.getLogger(__name__)
 
-# Longer than one write may take, and shorter than a lease: whoever takes over a dead worker's ticket need not wait for it.
+# Longer than one write may take, and shorter than a lease: who takes over a dead worker's ticket need not wait for it.
 HOLD_SECONDS = 25.0
 COME_BACK = 2.0
 BUSY = "another worker is writing tags on this ticket"
