@@ -24,6 +24,8 @@ WORKERS = ("worker", "worker2")
 VICTIMS = (*WORKERS, *WORKERS, "web", "beat")
 # A worker is killed with tickets in its hands, if it takes some within this time.
 AT_WORK_SECONDS = 3.0
+# Before every answer of the helpdesks, so that what flows is in somebody's hands for a while.
+THINK_SECONDS = 0.2
 # Webhooks that were lost while web was dead are found within a minute. The helpdesks' limits are no part of this.
 OF_DESK = "    mode: write\n    reconcile_every: 1\n    rate_limit: 100000\n"
 # How many tickets may wait: all through the storm some come in, and no queue hides what recovering takes.
@@ -66,6 +68,7 @@ class Storm:
     def rage(self, seconds: float, *, in_haste: bool = False) -> None:
         """Let it rage until every kill is done and every ticket is over; `in_haste` reconciles at once afterwards."""
         start_second_worker(self.house)
+        self.house.slow(THINK_SECONDS)
         stop = threading.Event()
         with ThreadPoolExecutor(1) as pool:
             flow = pool.submit(self._flow, stop)
@@ -74,6 +77,7 @@ class Storm:
                 self.house.wait("the rest", flow.done, seconds)
             finally:
                 stop.set()
+                self.house.well()
             flow.result()
         if in_haste:
             look_for_lost(self.house)
