@@ -23,7 +23,11 @@ end
 for _, b in ipairs(q.buckets) do
   local raw = redis.call('HGET', KEYS[1], 'bucket:' .. b.name)
   local s = raw and cjson.decode(raw) or {ends = 0}
-  if not s.told then s.limit = b.limit end
+  -- A worker that has just begun guesses; what another one was told by the helpdesk stays, and so does what is spent.
+  if not s.told and (b.sure or not s.sure) then
+    s.left = s.left and s.left + b.limit - s.limit
+    s.limit, s.sure = b.limit, b.sure
+  end
   if q.now >= s.ends then
     s.left, s.promised, s.ends = s.limit, 0, q.now + q.window
   end
@@ -33,7 +37,7 @@ for _, b in ipairs(q.buckets) do
     if s.left - s.promised - b.calls < s.limit * q.spare and not idle then
       local rest = s.ends - q.now
       -- A guessed limit is put right by the next answer: do not sit out the minute for it.
-      if not (s.told or b.sure) then rest = math.min(rest, q.guess_wait) end
+      if not (s.told or s.sure) then rest = math.min(rest, q.guess_wait) end
       wait = math.max(wait, rest)
     end
     s.promised = s.promised + b.calls

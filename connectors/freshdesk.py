@@ -275,16 +275,16 @@ class Freshdesk(Helpdesk):
         good, refused = usable_tags(tags)
         if not good:
             return Written(refused=refused)
-        with ticket_lock(self._budget.redis, f"{self._budget.account}:{ticket.id}"):
-            before, after, more = TagList(self._api, ticket.id).add(good)
+        with ticket_lock(self._budget.redis, f"{self._budget.account}:{ticket.id}") as hold:
+            before, after, more = TagList(self._api, ticket.id, hold).add(good)
         return Written(before={"tags": before}, after={"tags": after}, refused=refused | more)
 
     def remove_tags(self, ticket: Ticket, tags: tuple[str, ...]) -> Written:
         """Take `tags` away by reading, writing the rest and checking, as one writer per ticket."""
         if not {tag.casefold() for tag in tags} & {tag.casefold() for tag in ticket.tags}:
             return Written(before={"tags": list(ticket.tags)}, after={"tags": list(ticket.tags)})
-        with ticket_lock(self._budget.redis, f"{self._budget.account}:{ticket.id}"):
-            before, after = TagList(self._api, ticket.id).remove(tags)
+        with ticket_lock(self._budget.redis, f"{self._budget.account}:{ticket.id}") as hold:
+            before, after = TagList(self._api, ticket.id, hold).remove(tags)
         return Written(before={"tags": before}, after={"tags": after})
 
     def schedules(self) -> tuple[Schedule, ...]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 from connectors.freshdesk_ticket import living, tags
 from connectors.helpdesk import reason
@@ -16,15 +16,16 @@ LOST = "the tags do not stay on the ticket, something else writes them at the sa
 
 
 class TagList:
-    """One ticket's tags; the caller holds the ticket's lock.
+    """One ticket's tags; the caller holds the ticket's lock, and `hold` makes sure of it right before each write.
 
     What was written is checked in the PUT's own answer: a GET right after it would show the same moment, and no call
     can see who overwrites us a second later.
     """
 
-    def __init__(self, api: Client, ticket_id: str) -> None:
+    def __init__(self, api: Client, ticket_id: str, hold: Callable[[], None]) -> None:
         self._api = api
         self._ticket_id = ticket_id
+        self._hold = hold
 
     def add(self, wanted: list[str]) -> tuple[list[str], list[str], dict[str, str]]:
         """Return the tags before and after, and those refused with the reason.
@@ -54,8 +55,7 @@ class TagList:
             kept = [tag for tag in current if tag.casefold() not in names]
             if kept == current:
                 return before, current
-            answer = self._api.send("PUT", TICKET, self._ticket_id, body={"tags": kept}, repeatable=True)
-            current = list(tags(as_dict(answer)))
+            current = self._write(kept)
         raise Retry(LOST)
 
     def _merge(self, current: list[str], wanted: Iterable[str]) -> list[str]:
@@ -63,14 +63,18 @@ class TagList:
         for _ in range(TRIES):
             if not (missing := _missing(current, wanted)):
                 return current
-            answer = self._api.send("PUT", TICKET, self._ticket_id, body={"tags": current + missing}, repeatable=True)
-            shown = list(tags(as_dict(answer)))
+            shown = self._write(current + missing)
             if not _missing(shown, wanted):
                 return shown
             current = self._read()
         if _missing(current, wanted):
             raise Retry(LOST)
         return current
+
+    def _write(self, wanted: list[str]) -> list[str]:
+        self._hold()
+        answer = self._api.send("PUT", TICKET, self._ticket_id, body={"tags": wanted}, repeatable=True)
+        return list(tags(as_dict(answer)))
 
     def _read(self) -> list[str]:
         return list(tags(living(self._api.get(TICKET, self._ticket_id))))

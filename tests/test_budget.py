@@ -139,6 +139,18 @@ class TestCorrection:
         assert 41 <= waits(budget, NOW, [Need("tickets-update", 2, 100)]) < 45
         assert admitted(budget, NOW) > 10
 
+    def test_a_worker_that_only_guesses_does_not_lower_what_another_was_told(self, budget: Budget) -> None:
+        guess, told = [Need("tickets-update", 1, 40)], [Need("tickets-update", 1, 280, sure=True)]
+        # Both ways round: the one that has just begun may be the first of a minute.
+        assert admitted(budget, NOW, most=10, needs=guess) == 10
+        assert admitted(budget, NOW, needs=told) == 280 * (1 - SPARE) - 10
+        assert admitted(budget, NOW + 60, most=100, needs=guess) == 100
+        assert admitted(budget, NOW + 60, needs=told) == 280 * (1 - SPARE) - 100
+
+    def test_a_limit_that_was_lowered_counts_at_once(self, budget: Budget) -> None:
+        assert admitted(budget, NOW, most=50, needs=[Need("tickets-list", 1, 100, sure=True)]) == 50
+        assert waits(budget, NOW, [Need("tickets-list", 1, 20, sure=True)]) >= 60
+
     def test_credits_count_as_the_vendor_says(self, budget: Budget) -> None:
         budget.charge([Need(ACCOUNT, 50)], now=NOW)
         assert admitted(budget, NOW) == 6

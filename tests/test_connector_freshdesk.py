@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
@@ -18,10 +19,13 @@ from connectors.base import Connector, Fields, Leak
 from connectors.budget import ACCOUNT, connect
 from connectors.freshdesk_errors import FreshdeskDialect
 from connectors.freshdesk_poll import PAGE_SIZE, Place
+from connectors.http import WRITE_LIMITS
+from connectors.lock import ticket_lock
 from connectors.verdict import Call, Reply
 from triage.errors import DeskLocked, Gone, Retry, Wait
 from triage.settings import Settings
 from triage.ticket import Author, Ticket
+from workers.leases import LEASE_SECONDS
 
 REFERENCE = "TDM-0123456789"
 NOTE = f"<p>{REFERENCE}</p>"
@@ -237,6 +241,24 @@ class TestTags:
         lock.release()
         assert mine.add_tags(ticket, ("ai_triaged",)).refused == {}
         assert not connect(redis_url).exists("tandem:lock:globex:22")
+
+    def test_who_lost_the_lock_while_it_read_writes_nothing(
+        self, desk: Recordings, settings: Settings, ticket: Ticket, redis_url: str
+    ) -> None:
+        def slowly(_request: Any) -> tuple[int, dict[str, str], str]:
+            # It has run out meanwhile, and a worker that took the ticket over holds it.
+            connect(redis_url).set("tandem:lock:globex:22", "another's")
+            return 200, {}, json.dumps(exchange("freshdesk", "ticket_again")["response"]["body"])
+
+        desk.mock.add_callback("GET", desk.url(TICKET), slowly)
+        with pytest.raises(Wait):
+            connector_of("freshdesk", settings, redis_url).add_tags(ticket, ("ai_triaged",))
+        assert desk.sent("PUT") == []
+        assert connect(redis_url).getdel("tandem:lock:globex:22") == b"another's"
+
+    def test_a_dead_workers_lock_is_gone_when_its_ticket_is_taken_over(self, redis_url: str) -> None:
+        with ticket_lock(connect(redis_url), "globex:23"):
+            assert WRITE_LIMITS[1] < connect(redis_url).ttl("tandem:lock:globex:23") < LEASE_SECONDS
 
     def test_the_lock_is_given_back_after_an_error(
         self, desk: Recordings, settings: Settings, ticket: Ticket, redis_url: str

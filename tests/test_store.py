@@ -24,6 +24,7 @@ from triage.store.deliveries import (
     RECEIVED,
     UNCLAIMED_SECONDS,
     UNQUEUED_SECONDS,
+    UNRESUMED_SECONDS,
     Received,
 )
 from triage.store.effects import CONFIRMED, NOTE, PLANNED, SENT, TAGS, UPDATE
@@ -166,6 +167,15 @@ class TestDeliveries:
             assert store.deliveries.claim_due(now, 10) == [delivery_id]
         assert pauses[: PROMPT_WAKEUPS + 1] == [UNCLAIMED_SECONDS] * (PROMPT_WAKEUPS + 1)
         assert pauses[-3:] == [UNCLAIMED_SECONDS * 2, UNCLAIMED_SECONDS * 4, UNCLAIMED_SECONDS * 8]
+
+    def test_what_was_begun_is_sent_again_soon_however_often_it_was_sent_before(self, store: Store) -> None:
+        delivery_id = receive(store)
+        store.deliveries.mark_queued(delivery_id, 1000.0)
+        for _ in range(PROMPT_WAKEUPS + 5):
+            assert store.deliveries.claim_due(1e6, 10) == [delivery_id]
+            store.deliveries.start_attempt(delivery_id, 1e6)
+        assert store.deliveries.claim_due(1e6, 10) == [delivery_id]
+        assert store.deliveries.get(delivery_id).due_at == 1e6 + UNRESUMED_SECONDS  # type: ignore[union-attr]
 
     def test_what_could_not_be_sent_is_given_back(self, store: Store) -> None:
         delivery_id = receive(store)

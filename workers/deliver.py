@@ -32,8 +32,6 @@ from workers.tools import Tools
 from workers.writing import LeaseLostError
 
 logger = logging.getLogger(__name__)
-# Web and worker may run on two machines, whose clocks differ a little.
-CLOCK_SKEW_SECONDS = 2.0
 # 15 s, 45 s, 2 min, 7 min, 20 min, then every hour: about five hours in all.
 MAX_ATTEMPTS = 10
 FIRST_PAUSE_SECONDS = 15.0
@@ -177,20 +175,17 @@ def _follow_up(
 ) -> None:
     """Bring a ticket's clocks up to date and look for what calls for a later run.
 
-    Only where it is followed, or somebody may have asked, and where it was not read since the delivery came.
+    Only where it is followed, or somebody may have asked. It is read also where it was read since the delivery came:
+    by whom had no time to say what it found, or before a change that was joined with this delivery.
     """
     watch = store.clocks.watch(delivery.desk, delivery.ticket_id)
-    runs = store.runs.all_of(delivery.desk, delivery.ticket_id)
     was_looked_at = watch is not None and watch.looked_at > delivery.received_at + CLOCK_SKEW_SECONDS
-    if was_looked_at and any(_goes_on(run) for run in runs):
+    if was_looked_at and _is_in_first_triage(delivery, store):
         # That look may have been of the attempt that goes on, or ours of half a minute ago.
         store.deliveries.postpone(delivery.id, now + FIRST_SECONDS, FIRST)
         return
-    # A run may go on from what an attempt before this delivery has read: its end is no reading.
-    has_ended = any(run.finished_at and run.finished_at > delivery.received_at for run in runs)
-    is_read = was_looked_at and not has_ended
     is_ours = watch is not None or _may_be_adopted(delivery, store)
-    if is_read or not (is_ours or delivery.occasion == ASK):
+    if not (is_ours or delivery.occasion == ASK):
         store.deliveries.finish(delivery.id, DONE, now, reason)
         return
     try:
@@ -210,12 +205,14 @@ def _look_after(
     """Read the ticket of `_follow_up` and close the delivery."""
     try:
         tools = tools_for(delivery.desk)
+        # Asked before the ticket is read: the first run may end right after.
+        is_too_early = _is_in_first_triage(delivery, store)
         if tools.desk.mode is not Mode.OFF:
             ticket = tools.connector.look(delivery.ticket_id)
+            notice(ticket, tools.settings, store, time.time())
             if is_ours:
                 follow(ticket, tools.settings, store, time.time(), edits_notes=tools.connector.edits_notes)
-            notice(ticket, tools.settings, store, time.time())
-        if any(_goes_on(run) for run in store.runs.all_of(delivery.desk, delivery.ticket_id)):
+        if is_too_early:
             store.deliveries.postpone(delivery.id, time.time() + FIRST_SECONDS, FIRST, uncount=True)
         else:
             store.deliveries.finish(delivery.id, DONE, time.time(), reason)
@@ -231,6 +228,10 @@ def _look_after(
         else:
             is_wait = isinstance(error, Wait)
             store.deliveries.postpone(delivery.id, time.time() + pause, describe(error), uncount=is_wait)
+
+
+def _is_in_first_triage(delivery: Delivery, store: Store) -> bool:
+    return any(_goes_on(run) for run in store.runs.all_of(delivery.desk, delivery.ticket_id))
 
 
 def _goes_on(run: Run) -> bool:

@@ -65,8 +65,9 @@ def look(desk: str, ticket_id: str, tools: SlaTools) -> View:
     connector = tools.open_connector(desk)
     ticket = connector.look(ticket_id)
     now = time.time()
-    watch, picture = follow(ticket, tools.settings, tools.store, now, edits_notes=connector.edits_notes)
+    # First: once the clocks say that this state of the ticket was seen, nobody comes back for it.
     notice(ticket, tools.settings, tools.store, now)
+    watch, picture = follow(ticket, tools.settings, tools.store, now, edits_notes=connector.edits_notes)
     return View(ticket, watch, picture, now)
 
 

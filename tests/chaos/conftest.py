@@ -86,6 +86,8 @@ def houses(tmp_path: Path) -> Iterator[Callable[..., House]]:
         yield make
     finally:
         for house in made:
+            # Beside the database, for whoever wants to know what went wrong.
+            (house.folder / "printed.log").write_text("\n".join(house.lines))
             house.stop()
 
 

@@ -6,6 +6,7 @@ import json
 import re
 import sys
 import time
+import urllib.request
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -140,6 +141,19 @@ class House(Tandem):
         with self.store.engine.connect() as connection:
             rows = connection.execute(text("SELECT intent FROM effects WHERE kind = 'reply'")).scalars()
             return {(json.loads(row) if isinstance(row, str) else row)["reference"] for row in rows}
+
+    def slow(self, seconds: float) -> None:
+        """Have the helpdesks think for so long before every answer."""
+        control(self.sandbox, "/sandbox/faults", {"match": {}, "do": {"delay": seconds}, "times": None})
+
+    def well(self) -> None:
+        """Have the helpdesks behave again."""
+        self.call("DELETE", "/sandbox/faults")
+
+    def call(self, method: str, path: str) -> None:
+        """Call the sandbox's control where no answer is wanted."""
+        request = urllib.request.Request(self.sandbox + path, method=method)
+        urllib.request.urlopen(request, timeout=10).close()
 
     def answers(self) -> bool:
         """Say whether web answers."""

@@ -24,6 +24,8 @@ WORKERS = ("worker", "worker2")
 VICTIMS = (*WORKERS, *WORKERS, "web", "beat")
 # A worker is killed with tickets in its hands, if it takes some within this time.
 AT_WORK_SECONDS = 3.0
+# Before every answer of the helpdesks, so that what flows is in somebody's hands for a while.
+THINK_SECONDS = 0.2
 # Webhooks that were lost while web was dead are found within a minute. The helpdesks' limits are no part of this.
 OF_DESK = "    mode: write\n    reconcile_every: 1\n    rate_limit: 100000\n"
 # How many tickets may wait: all through the storm some come in, and no queue hides what recovering takes.
@@ -66,6 +68,7 @@ class Storm:
     def rage(self, seconds: float, *, in_haste: bool = False) -> None:
         """Let it rage until every kill is done and every ticket is over; `in_haste` reconciles at once afterwards."""
         start_second_worker(self.house)
+        self.house.slow(THINK_SECONDS)
         stop = threading.Event()
         with ThreadPoolExecutor(1) as pool:
             flow = pool.submit(self._flow, stop)
@@ -74,6 +77,7 @@ class Storm:
                 self.house.wait("the rest", flow.done, seconds)
             finally:
                 stop.set()
+                self.house.well()
             flow.result()
         if in_haste:
             look_for_lost(self.house)
@@ -141,20 +145,21 @@ class Storm:
         runs = self.house.store.runs.all_of(DESKS[one[0]], one[1])
         return any(run.finished_at and run.heard and int(run.heard) >= int(message) for run in runs)
 
-    def recoveries(self) -> list[float]:
-        """Return the seconds from a kill until each run that it cut off was over; from the last kill that hit it."""
+    def recoveries(self) -> dict[int, float]:
+        """Return run -> the seconds from the kill that cut it off, the last one of them, until it was over."""
         with self.house.store.engine.connect() as connection:
             ended = {row[0]: row[1] for row in connection.execute(text("SELECT id, finished_at FROM runs"))}
-        return [ended[run] - at for run, at in self.hit.items()]
+        return {run: ended[run] - at for run, at in self.hit.items()}
 
     def told(self, seed: int) -> str:
         """Return what happened in one line."""
         by_name = ", ".join(f"{name} {self.killed[name]}" for name in dict.fromkeys(VICTIMS))
-        times = self.recoveries() or [0.0]
+        by_run = self.recoveries() or {0: 0.0}
+        longest = max(by_run, key=by_run.__getitem__)
         return (
             f"seed {seed}: {sum(self.killed.values())} kills ({by_name}), {len(self.hit)} runs cut off, over after "
-            f"{median(times):.1f} s (median), {max(times):.1f} s (longest); {len(self.written)} customers wrote on, "
-            f"{len(self.house.people)} tickets changed by agents"
+            f"{median(by_run.values()):.1f} s (median), {by_run[longest]:.1f} s (longest, run {longest}); "
+            f"{len(self.written)} customers wrote on, {len(self.house.people)} tickets changed by agents"
         )
 
 

@@ -20,7 +20,7 @@ from sqlalchemy import text
 from tests.chaos.conftest import Scale
 from tests.chaos.house import House
 from tests.chaos.storm import DESKS, OF_DESK, WORDS, held_by, look_for_lost, start_second_worker
-from tests.chaos.worker_ends import CutOff, die_at, send_again, slow, start_apart, well
+from tests.chaos.worker_ends import CutOff, die_at, send_again, start_apart
 from tests.running import VENDORS
 from triage.crash import CRASH_VARIABLE, STOP_VARIABLE
 from triage.store.deliveries import QUEUED, RECEIVED
@@ -142,7 +142,7 @@ def test_a_deploy_under_load(house: House, scale: Scale, tell: Tell, how: str) -
     old = house.process("worker")
     house.forget("worker")
     start_second_worker(house, name="worker")
-    slow(house, seconds)
+    house.slow(seconds)
     try:
         with house.flowing(scale.tickets):
             house.wait("work in hand", lambda: len(held_by(house, old.pid)) >= min(8, scale.tickets // 4), 60)
@@ -161,9 +161,9 @@ def test_a_deploy_under_load(house: House, scale: Scale, tell: Tell, how: str) -
                 time.sleep(0.2)
                 assert time.time() - begun < RECOVERED_SECONDS, "the old worker does not end"
             ended = time.time() - begun
-            well(house)
+            house.well()
     finally:
-        well(house)
+        house.well()
     settle(house, scale)
     more = f"{len(cut.hit)} in flight; the old worker was gone after {ended:.1f} s with code {old.returncode}"
     audit = house.audit(most=audit_later(house))

@@ -42,7 +42,9 @@ def test_the_storm(
         return 1 + (len(later) if one[0] == "zendesk" else 0)
 
     audit = house.audit(most=most)
-    tell(f"storm, {database}", audit, max(storm.recoveries(), default=0.0), RECOVERED_SECONDS, storm.told(SEED))
+    tell(
+        f"storm, {database}", audit, max(storm.recoveries().values(), default=0.0), RECOVERED_SECONDS, storm.told(SEED)
+    )
     assert repeated_runs(house) == 0
     assert house.store.deliveries.counts("dead") == {}
     house.stop()
@@ -72,7 +74,7 @@ def test_the_storm_over_public_replies(
             die_at(cut, ("before_reply", "after_reply"), partial(house.flood, 2, vendors=(vendor,)))
         storm = Storm(house, SEED, scale.tickets, scale.tickets // 25, people=False)
         storm.rage(120 + scale.tickets * 0.5)
-        longest = max(cut.longest(), *storm.recoveries())
+        longest = max(cut.longest(), *storm.recoveries().values())
         answered = Counter(
             sum(comment["public"] and bool(MARK.search(comment["html"])) for comment in ticket["comments"])
             for vendor in VENDORS

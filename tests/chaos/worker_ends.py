@@ -6,12 +6,10 @@ import signal
 import subprocess
 import sys
 import time
-import urllib.request
 from collections.abc import Callable, Mapping, Sequence
 
 from sqlalchemy import text
 
-from commands.sandboxed import control
 from tests.chaos.house import House
 from tests.chaos.storm import held_by
 from triage.crash import CRASH_VARIABLE
@@ -101,21 +99,6 @@ def die_at(cut: CutOff, steps: Sequence[str], give_work: Callable[[], object]) -
             process.kill()
 
 
-def slow(house: House, seconds: float) -> None:
-    """Have the helpdesks think for so long before every answer."""
-    control(house.sandbox, "/sandbox/faults", {"match": {}, "do": {"delay": seconds}, "times": None})
-
-
-def well(house: House) -> None:
-    """Have the helpdesks behave again."""
-    _call(house, "DELETE", "/sandbox/faults")
-
-
 def send_again(house: House, webhook: str) -> None:
     """Have a helpdesk send a webhook a second time, as after a time-out."""
-    _call(house, "POST", f"/sandbox/deliveries/{webhook}/again")
-
-
-def _call(house: House, method: str, path: str) -> None:
-    request = urllib.request.Request(house.sandbox + path, method=method)
-    urllib.request.urlopen(request, timeout=10).close()
+    house.call("POST", f"/sandbox/deliveries/{webhook}/again")

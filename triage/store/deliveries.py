@@ -64,9 +64,9 @@ COLUMNS = [deliveries.c[name] for name in Delivery.__dataclass_fields__]
 # Statements of every delivery are made once: that takes longer than carrying them out.
 BY_ID = select(*COLUMNS).where(deliveries.c.id == bindparam("this"))
 OPEN_ONE = update(deliveries).where(deliveries.c.id == bindparam("this"), deliveries.c.state.in_(OPEN_STATES))
-ATTEMPT = OPEN_ONE.values(state=QUEUED, attempts=deliveries.c.attempts + 1, due_at=bindparam("until")).returning(
-    deliveries.c.attempts
-)
+# Its message has arrived: how often the sweep had to send it until then says nothing of the next one.
+BEGIN = {"state": QUEUED, "attempts": deliveries.c.attempts + 1, "wakeups": 0, "due_at": bindparam("until")}
+ATTEMPT = OPEN_ONE.values(BEGIN).returning(deliveries.c.attempts)
 
 
 def _delivery(row: RowMapping) -> Delivery:
