@@ -14,7 +14,7 @@ from tempfile import TemporaryDirectory
 from commands.stack import Process, Stack, answers, free_port
 
 SECRET = "a-secret-for-the-benchmark"  # noqa: S105 - of a desk that is nowhere
-THREADS = 8
+THREADS = 32
 DESK = """  {name}:
     platform: zendesk
     url: {url}
