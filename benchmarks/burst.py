@@ -20,7 +20,7 @@ from sqlalchemy import func, select
 from benchmarks.ingest import wait_until_told
 from benchmarks.load import Sender, sender, webhook
 from benchmarks.result import Figure, Result
-from benchmarks.servers import NO_POSTGRESQL, SECRET, databases, stack, start_web
+from benchmarks.servers import NO_POSTGRESQL, SECRET, databases, stack, start_web, wait_for
 from triage.store import open_store
 from triage.store.deliveries import DONE
 from triage.store.migrate import migrate
@@ -101,6 +101,7 @@ def _measured(name: str, url: str, sending: Sender, count: int) -> list[Figure]:
     with _helpdesk() as helpdesk, stack(helpdesk=helpdesk.url) as running:
         running.environment["DATABASE_URL"] = url
         web = start_web(running, url)
+        wait_for(running, web)
         shot = sending.fire(
             web.port, [webhook("a", SECRET, 1 + number, "burst") for number in range(count)], CONNECTIONS
         )

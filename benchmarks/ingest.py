@@ -16,7 +16,7 @@ from sqlalchemy import text
 
 from benchmarks.load import CONNECTIONS, Sender, Shot, sender, webhook
 from benchmarks.result import Figure, Result
-from benchmarks.servers import NO_POSTGRESQL, SECRET, Web, databases, stack, start_bare, start_web
+from benchmarks.servers import NO_POSTGRESQL, SECRET, Web, databases, stack, start_bare, start_web, wait_for
 from commands.stack import Stack
 from triage.store import Store, open_store
 from triage.store.deliveries import RECEIVED
@@ -90,6 +90,7 @@ def _measured(
         full = Side(start_web(running, few), ["a"])
         large = Side(start_web(running, many), [f"a{number or ''}" for number in range(DESKS)])
         again = Side(full.web, ["a"])
+        wait_for(running, bare.web, full.web, large.web)
         store, other = open_store(few), open_store(many)
         before = _rows(store)
         queue = Redis(unix_socket_path=running.environment["REDIS_URL"].removeprefix("redis+socket://"))
@@ -157,6 +158,7 @@ def _starts(url: str, sending: Sender, count: int) -> list[Figure]:
         begun = time.time()
         web, store = start_web(running, url), open_store(url)
         running.manage("worker")
+        wait_for(running, web)
         running.wait_for("worker", lambda: (store.cursors.get(EVERY_DESK, WORKER) or ("", 0.0))[1] >= begun)
         # The first one opens connections on both sides.
         for number in range(count + 1):

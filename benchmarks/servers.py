@@ -6,6 +6,7 @@ import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
@@ -14,7 +15,7 @@ from tempfile import TemporaryDirectory
 from commands.stack import Process, Stack, answers, free_port
 
 SECRET = "a-secret-for-the-benchmark"  # noqa: S105 - of a desk that is nowhere
-THREADS = 8
+THREADS = 32
 DESK = """  {name}:
     platform: zendesk
     url: {url}
@@ -87,16 +88,20 @@ class Web:
 
 def start_web(running: Stack, url: str) -> Web:
     """Start Tandem's web process over the database at `url`, which has its tables."""
-    return _started(running, [sys.executable, "manage.py", "web", "--threads", str(THREADS)], {"DATABASE_URL": url})
+    return _start(running, [sys.executable, "manage.py", "web", "--threads", str(THREADS)], {"DATABASE_URL": url})
 
 
 def start_bare(running: Stack) -> Web:
     """Start the bare route under the same server."""
-    return _started(running, [sys.executable, "-m", "benchmarks.bare_web", str(THREADS)], {})
+    return _start(running, [sys.executable, "-m", "benchmarks.bare_web", str(THREADS)], {})
 
 
-def _started(running: Stack, command: list[str], more: dict[str, str]) -> Web:
+def wait_for(running: Stack, *webs: Web) -> None:
+    """Wait until all of these answer: they come up side by side."""
+    for web in webs:
+        running.wait_for("web", partial(answers, f"http://127.0.0.1:{web.port}/healthz"))
+
+
+def _start(running: Stack, command: list[str], more: dict[str, str]) -> Web:
     port = free_port()
-    process = running.start("web", command, {**more, "PORT": str(port)})
-    running.wait_for("web", lambda: answers(f"http://127.0.0.1:{port}/healthz"))
-    return Web(process, port)
+    return Web(running.start("web", command, {**more, "PORT": str(port)}), port)

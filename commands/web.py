@@ -35,14 +35,14 @@ class OneLengthParser(HTTPRequestParser):  # type: ignore[misc]
 
 @click.command()
 @click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
-@click.option("--threads", default=8, show_default=True, help="Requests answered at the same time.")
+@click.option("--threads", default=32, show_default=True, help="Requests answered at the same time.")
 def command(host: str, threads: int) -> None:
     """Run the web process: webhooks, health, metrics and console.
 
     \b
     Examples:
       python manage.py web
-      python manage.py web --host 0.0.0.0 --threads 16
+      python manage.py web --host 0.0.0.0 --threads 64
     """
     environment, _ = checked_settings()
     # Waitress lets the requests under way end on SystemExit.

@@ -27,8 +27,8 @@ from triage.store import Store, open_store
 from triage.store.deliveries import DEAD, DONE, IGNORED, QUEUED, RECEIVED, UNREADABLE, Delivery
 from triage.store.marks import BOT
 from webhooks.announcer import Announcer
-from webhooks.app import MAX_BODY, create_app
-from webhooks.edge import REFUSALS_TOLD
+from webhooks.app import create_app
+from webhooks.edge import MAX_BODY, REFUSALS_TOLD
 from webhooks.zendesk import SIGNATURE, TIMESTAMP, sign
 
 PAYLOADS = Path(__file__).parent / "payloads"

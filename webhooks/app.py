@@ -16,7 +16,8 @@ from triage.live import Live
 from triage.settings import Settings
 from triage.store import Store
 from webhooks import console
-from webhooks.edge import RETRY_AFTER_SECONDS, Edge
+from webhooks.door import Door
+from webhooks.edge import MAX_BODY, RETRY_AFTER_SECONDS, Edge
 from webhooks.feedback import Feedback
 from webhooks.metrics import StoreCollector
 from webhooks.openapi import DESCRIPTION
@@ -24,7 +25,6 @@ from webhooks.wakeup import Wakeup
 from workers import health
 
 logger = logging.getLogger(__name__)
-MAX_BODY = 1024 * 1024
 GUARDS = {
     "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
     "X-Content-Type-Options": "nosniff",
@@ -40,11 +40,11 @@ def create_app(environment: Environment, settings: Settings | Live, store: Store
     # The only files served are the console's, below its own address.
     app = Flask(__name__, static_folder=None)
     app.config["MAX_CONTENT_LENGTH"] = MAX_BODY
+    edge = Edge(live.settings, store, wakeup)
     if proxies := environment.trusted_proxies:
         # Else anybody could name another address than their own and escape the console's lock-out.
         app.wsgi_app = ProxyFix(app.wsgi_app, x_for=proxies, x_proto=proxies)  # type: ignore[method-assign]
-    edge = Edge(live.settings, store, wakeup)
-    app.register_blueprint(edge.blueprint())
+    app.wsgi_app = Door(app, edge, GUARDS)  # type: ignore[method-assign]
     app.register_blueprint(console.blueprint(environment, live, store, wakeup))
     app.register_blueprint(Feedback(environment, live.settings, store, wakeup).blueprint())
     registry = CollectorRegistry()

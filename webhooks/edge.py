@@ -7,12 +7,14 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
 
-from flask import Blueprint, Response, jsonify, request
 from prometheus_client import Counter
 from sqlalchemy.exc import SQLAlchemyError
+from werkzeug.wrappers import Request
+from werkzeug.wsgi import get_input_stream
 
 from triage.crash import crash_here
 from triage.live import Current
@@ -29,6 +31,7 @@ from webhooks.wakeup import Wakeup
 
 logger = logging.getLogger(__name__)
 RETRY_AFTER_SECONDS = 30
+MAX_BODY = 1024 * 1024
 OCCASIONS = {Kind.CLOCK: CLOCK, Kind.ASK: ASK}
 STATES = {
     Kind.WORK: RECEIVED,
@@ -38,7 +41,10 @@ STATES = {
     Kind.UNREADABLE: UNREADABLE,
 }
 # What the vendors' files ask for; to copy all of them costs more than to check a signature.
-HEADERS = (zendesk.SIGNATURE, zendesk.TIMESTAMP, zendesk.INVOCATION, freshdesk.SECRET_HEADER)
+HEADERS = {
+    "HTTP_" + name.upper().replace("-", "_"): name
+    for name in (zendesk.SIGNATURE, zendesk.TIMESTAMP, zendesk.INVOCATION, freshdesk.SECRET_HEADER)
+}
 # Log lines about refused calls of one desk, in any so many seconds; the metric counts them all.
 REFUSALS_TOLD, TOLD_SECONDS = 20, 60.0
 # How long the bot's user id, which a worker writes once, may be remembered here.
@@ -59,6 +65,15 @@ VENDORS = {
 }
 
 
+@dataclass(frozen=True)
+class Answer:
+    """What is answered: HTTP status, a JSON object, and headers beside the usual ones."""
+
+    status: int
+    data: Mapping[str, Any]
+    headers: Mapping[str, str] = field(default_factory=dict)
+
+
 class Edge:
     """Stores and announces authenticated calls."""
 
@@ -73,32 +88,26 @@ class Edge:
             "tandem_webhooks_refused", "Webhooks refused since the web process began", ["desk", "reason"], registry=None
         )
 
-    def blueprint(self) -> Blueprint:
-        """Return the routes, one per vendor and desk."""
-        routes = Blueprint("webhooks", __name__)
-        routes.add_url_rule("/webhooks/<vendor>/<desk>", view_func=self._receive, methods=["POST"])
-        return routes
-
-    def _receive(self, vendor: str, desk: str) -> tuple[Response, int]:
-        settings = self._current().desks.get(desk)
-        if settings is None or settings.platform != vendor or vendor not in VENDORS:
-            return jsonify(error="no such desk"), 404
+    def receive(self, vendor: str, desk: str, environ: dict[str, Any]) -> Answer:
+        """Take the call of a vendor for a desk. Raises werkzeug's HTTPException for a body that cannot be read."""
+        settings = self._current()
+        known = settings.desks.get(desk)
+        if known is None or known.platform != vendor or vendor not in VENDORS:
+            return Answer(404, {"error": "no such desk"})
         now = time.time()
-        call = _call()
-        refusal = VENDORS[vendor].verify(call, _secrets(settings), now)
+        call = _call(environ)
+        refusal = VENDORS[vendor].verify(call, _secrets(known), now)
         if refusal:
             self._refuse(desk, refusal)
-            return jsonify(error=refusal), 401
+            return Answer(401, {"error": refusal})
         try:
-            knock = self._asking(VENDORS[vendor].parse(call, now))
+            knock = _asking(VENDORS[vendor].parse(call, now), settings.please_tag)
             knock = self._followed(desk, self._without_own_writes(desk, knock))
             return self._store_and_answer(desk, knock, call.body, now)
         except SQLAlchemyError as error:
             # Not 500: both vendors try again only on 503 with Retry-After.
             logger.error("webhook not stored: desk=%s error=%s", desk, type(error).__name__)
-            answer = jsonify(error="storage is down, send again")
-            answer.headers["Retry-After"] = str(RETRY_AFTER_SECONDS)
-            return answer, 503
+            return Answer(503, {"error": "storage is down, send again"}, {"Retry-After": str(RETRY_AFTER_SECONDS)})
 
     def _refuse(self, desk: str, reason: str) -> None:
         # What stands behind the colon is never twice the same.
@@ -107,7 +116,7 @@ class Edge:
         if self._told.admit(desk, time.monotonic()):
             logger.warning("webhook refused: desk=%s reason=%s", desk, reason)
 
-    def _store_and_answer(self, desk: str, knock: Knock, body: bytes, now: float) -> tuple[Response, int]:
+    def _store_and_answer(self, desk: str, knock: Knock, body: bytes, now: float) -> Answer:
         arrival = Arrival(
             desk=desk,
             key=knock.key,
@@ -125,21 +134,16 @@ class Edge:
             self._announcer.announce(received.id)
         logger.info("webhook: desk=%s delivery=%d kind=%s new=%s", desk, received.id, knock.kind, received.is_new)
         if not received.is_new:
-            return jsonify(status="duplicate"), 200
+            return Answer(200, {"status": "duplicate"})
         if knock.kind is Kind.UNREADABLE:
-            return jsonify(error=knock.reason, delivery=received.id), 400
+            return Answer(400, {"delivery": received.id, "error": knock.reason})
         if knock.kind is Kind.IGNORE:
-            return jsonify(status="ignored"), 202
-        return jsonify(status="accepted", delivery=received.id), 202
+            return Answer(202, {"status": "ignored"})
+        return Answer(202, {"delivery": received.id, "status": "accepted"})
 
     def _without_own_writes(self, desk: str, knock: Knock) -> Knock:
         if knock.kind in (Kind.WORK, Kind.CLOCK, Kind.ASK) and knock.actor_id and knock.actor_id == self._bot(desk):
             return replace(knock, kind=Kind.IGNORE, reason="our own change")
-        return knock
-
-    def _asking(self, knock: Knock) -> Knock:
-        if self._current().please_tag in knock.tags_added:
-            return replace(knock, kind=Kind.ASK, reason="")
         return knock
 
     def _followed(self, desk: str, knock: Knock) -> Knock:
@@ -156,18 +160,23 @@ class Edge:
         return value
 
 
+def _asking(knock: Knock, please_tag: str) -> Knock:
+    return replace(knock, kind=Kind.ASK, reason="") if please_tag in knock.tags_added else knock
+
+
 def _secrets(desk: Desk) -> list[str]:
     return [secret.get_secret_value() for secret in desk.webhook_secrets]
 
 
-def _call() -> Call:
-    body = request.get_data(cache=False)
-    if len(body) >= (request.max_content_length or 0):
+def _call(environ: dict[str, Any]) -> Call:
+    stream = get_input_stream(environ, max_content_length=MAX_BODY)
+    body = stream.read()
+    if len(body) >= MAX_BODY:
         # Without a Content-Length reading stops quietly at the limit; one byte more says whether there was more.
-        request.stream.read(1)
-    return Call(
-        body=body,
-        headers={name: value for name in HEADERS if (value := request.headers.get(name)) is not None},
-        query=request.args,
-        password=(request.authorization.password or "") if request.authorization else "",
-    )
+        stream.read(1)
+    headers = {name: environ[key] for key, name in HEADERS.items() if key in environ}
+    if not environ.get("QUERY_STRING") and "HTTP_AUTHORIZATION" not in environ:
+        return Call(body, headers)
+    request = Request(environ)
+    password = request.authorization.password if request.authorization else None
+    return Call(body, headers, request.args, password or "")

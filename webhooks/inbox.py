@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-import time
 from collections import deque
 from collections.abc import Sequence
 
@@ -13,10 +12,9 @@ from triage.store import Store
 from triage.store.arrivals import Arrival, Received
 
 # The database is well and refuses a value, which must be the trouble of one call only.
-POISON = (DataError, IntegrityError, ProgrammingError)
-# Long enough for another thread to get as far as this; nobody notices half a millisecond.
-PAUSE_SECONDS = 0.0005
+# SQLite takes 32,766 parameters in a statement; a row has 13.
 TOGETHER = 100
+POISON = (DataError, IntegrityError, ProgrammingError)
 
 
 class _Waiting:
@@ -42,20 +40,12 @@ class Inbox:
         self._waiting.append(mine)
         # Whoever comes first writes for all who wait: with nobody else there it is a transaction like any other.
         with self._writing:
-            if mine.received is None and mine.error is None:
-                self._gather()
-                self._write([self._waiting.popleft() for _ in range(len(self._waiting))])
+            while mine.received is None and mine.error is None:
+                self._write([self._waiting.popleft() for _ in range(min(TOGETHER, len(self._waiting)))])
         if mine.received is None:
             assert mine.error is not None
             raise mine.error
         return mine.received
-
-    def _gather(self) -> None:
-        """Wait a moment, and again as long as more calls come in."""
-        seen = 0
-        while seen < len(self._waiting) < TOGETHER:
-            seen = len(self._waiting)
-            time.sleep(PAUSE_SECONDS)
 
     def _write(self, together: Sequence[_Waiting]) -> None:
         try:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from itertools import groupby
 from typing import Any
 
-from sqlalchemy import Connection, Engine, bindparam, func, select
+from sqlalchemy import Connection, Engine, func, select
 
-from triage.store.engine import insert_into
 from triage.store.tables import deliveries
 
 # What a delivery is for: to triage a new ticket, to look at one that is followed and has changed, to look at any ticket
@@ -26,6 +26,10 @@ CLOCK_SECONDS = 4.0
 MESSAGE_SECONDS = 10.0
 JOINED = "one reading for several changes: delivery {}"
 REASON_LENGTH = 500
+COLUMNS = (
+    "desk", "key", "ticket_id", "event", "occasion", "state", "reason",
+    "attempts", "wakeups", "received_at", "due_at", "finished_at", "body",
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -52,6 +56,7 @@ class Received:
     needs_queueing: bool
 
 
+@lru_cache(256)
 def _patience(occasion: str) -> tuple[float, str]:
     """Return how long a delivery can wait, and the occasions it is joined with; none of them for what goes at once."""
     for kind, seconds in ((CLOCK, CLOCK_SECONDS), (ASK, 0.0), (MESSAGE, MESSAGE_SECONDS), (TAG, 0.0)):
@@ -64,22 +69,14 @@ class Arrivals:
     """Stores calls within a transaction of the caller's."""
 
     def __init__(self, engine: Engine) -> None:
-        # Made once: building a statement costs more than running it.
-        self._insert = (
-            insert_into(engine, deliveries)
-            .on_conflict_do_nothing(index_elements=["desk", "key"])
-            .returning(deliveries.c.id, deliveries.c.desk, deliveries.c.key)
-        )
-        self._find = select(deliveries.c.id, deliveries.c.key, deliveries.c.state).where(
-            deliveries.c.desk == bindparam("desk"), deliveries.c.key.in_(bindparam("keys", expanding=True))
-        )
+        self._mark = "?" if engine.dialect.name == "sqlite" else "%s"
 
     def take(self, connection: Connection, arrivals: Sequence[Arrival]) -> list[Received]:
         """Store each call, or find the row it repeats, and return what became of them in the order given."""
         # In the same order by whoever stores some: two that wait for each other's rows would wait for ever.
         order = sorted(range(len(arrivals)), key=lambda place: (arrivals[place].desk, arrivals[place].key))
-        joined = [place for place in order if _joins(arrivals[place])]
-        plain = [place for place in order if not _joins(arrivals[place])]
+        joined = [place for place in order if can_be_joined(arrivals[place])]
+        plain = [place for place in order if not can_be_joined(arrivals[place])]
         found = dict(zip(plain, self._store(connection, [arrivals[place] for place in plain]), strict=True))
         # One by one: the second of a burst is joined with the first.
         found |= {place: self._join(connection, arrivals[place]) for place in joined}
@@ -97,8 +94,7 @@ class Arrivals:
     def _store(self, connection: Connection, arrivals: Sequence[Arrival]) -> list[Received]:
         if not arrivals:
             return []
-        rows = connection.execute(self._insert, [_values(one) for one in arrivals])
-        new = {(row.desk, row.key): row.id for row in rows}
+        new = self._insert(connection, arrivals)
         old = self._known(connection, [one for one in arrivals if (one.desk, one.key) not in new])
         found = []
         for one in arrivals:
@@ -112,36 +108,52 @@ class Arrivals:
                 found.append(Received(known_id, is_new=False, needs_queueing=waits and state == RECEIVED))
         return found
 
+    def _insert(self, connection: Connection, arrivals: Sequence[Arrival]) -> dict[tuple[str, str], int]:
+        """Store those that are new, and return their ids."""
+        # Past SQLAlchemy's compiler, and one statement for all: it takes longer over the rows than the database.
+        row = f"({', '.join([self._mark] * len(COLUMNS))})"
+        statement = (
+            f"INSERT INTO deliveries ({', '.join(COLUMNS)}) VALUES {', '.join([row] * len(arrivals))} "  # noqa: S608
+            "ON CONFLICT (desk, key) DO NOTHING RETURNING desk, key, id"
+        )
+        values = tuple(value for one in arrivals for value in _values(one))
+        return {(desk, key): id_ for desk, key, id_ in connection.exec_driver_sql(statement, values)}
+
     def _known(self, connection: Connection, arrivals: Sequence[Arrival]) -> dict[tuple[str, str], tuple[int, str]]:
         """Return id and state of the rows these repeat."""
         known: dict[tuple[str, str], tuple[int, str]] = {}
         for desk, some in groupby(arrivals, key=lambda one: one.desk):
-            rows = connection.execute(self._find, {"desk": desk, "keys": [one.key for one in some]})
-            known |= {(desk, row.key): (row.id, row.state) for row in rows}
+            keys = [one.key for one in some]
+            marks = ", ".join([self._mark] * len(keys))
+            statement = f"SELECT key, id, state FROM deliveries WHERE desk = {self._mark} AND key IN ({marks})"  # noqa: S608
+            for key, id_, state in connection.exec_driver_sql(statement, (desk, *keys)):
+                known[desk, key] = id_, state
         return known
 
 
-def _joins(arrival: Arrival) -> bool:
+def can_be_joined(arrival: Arrival) -> bool:
+    """Say whether others are looked for that this one may be joined with."""
     return arrival.state in OPEN_STATES and bool(_patience(arrival.occasion)[1])
 
 
-def _values(arrival: Arrival) -> dict[str, Any]:
+def _values(arrival: Arrival) -> tuple[Any, ...]:
+    """Return the row, in the order of COLUMNS."""
     is_open = arrival.state in OPEN_STATES
-    return {
-        "desk": arrival.desk,
-        "key": arrival.key,
-        "ticket_id": arrival.ticket_id,
-        "event": arrival.event[:80],
-        "occasion": arrival.occasion,
-        "state": arrival.state,
-        "reason": arrival.reason[:REASON_LENGTH],
-        "attempts": 0,
-        "wakeups": 0,
-        "received_at": arrival.at,
-        "due_at": arrival.at + _patience(arrival.occasion)[0] if is_open else None,
-        "finished_at": None if is_open else arrival.at,
-        "body": arrival.body,
-    }
+    return (
+        arrival.desk,
+        arrival.key,
+        arrival.ticket_id,
+        arrival.event[:80],
+        arrival.occasion,
+        arrival.state,
+        arrival.reason[:REASON_LENGTH],
+        0,
+        0,
+        arrival.at,
+        arrival.at + _patience(arrival.occasion)[0] if is_open else None,
+        None if is_open else arrival.at,
+        arrival.body,
+    )
 
 
 def _unread(connection: Connection, arrival: Arrival, kind: str) -> int | None:

@@ -22,12 +22,12 @@ from triage.store.arrivals import IGNORED as IGNORED
 from triage.store.arrivals import MESSAGE_SECONDS as MESSAGE_SECONDS
 from triage.store.arrivals import OPEN_STATES as OPEN_STATES
 from triage.store.arrivals import QUEUED as QUEUED
-from triage.store.arrivals import REASON_LENGTH, Arrival, Arrivals
+from triage.store.arrivals import REASON_LENGTH, Arrival, Arrivals, can_be_joined
 from triage.store.arrivals import RECEIVED as RECEIVED
 from triage.store.arrivals import UNQUEUED_SECONDS as UNQUEUED_SECONDS
 from triage.store.arrivals import UNREADABLE as UNREADABLE
 from triage.store.arrivals import Received as Received
-from triage.store.engine import reader_of
+from triage.store.engine import reader_of, single_of
 from triage.store.marks import EVERY_DESK
 from triage.store.tables import deliveries
 
@@ -79,6 +79,7 @@ class Deliveries:
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
         self._reader = reader_of(engine)
+        self._single = single_of(engine)
         self._arrivals = Arrivals(engine)
         self._mark = (
             update(deliveries)
@@ -109,8 +110,9 @@ class Deliveries:
             return self._arrivals.take(connection, [arrival])[0]
 
     def receive_all(self, arrivals: Sequence[Arrival]) -> list[Received]:
-        """Store calls in one transaction, and return what became of them in the order given."""
-        with self._engine.begin() as connection:
+        """Store calls, all or none, and return what became of them in the order given."""
+        engine = self._engine if any(can_be_joined(one) for one in arrivals) else self._single
+        with engine.begin() as connection:
             return self._arrivals.take(connection, arrivals)
 
     def mark_queued(self, delivery_id: int, now: float) -> None:
@@ -119,7 +121,7 @@ class Deliveries:
 
     def mark_all_queued(self, delivery_ids: Sequence[int], now: float) -> None:
         """Record the same of several, in one statement."""
-        with self._engine.begin() as connection:
+        with self._single.begin() as connection:
             connection.execute(self._mark, {"ids": list(delivery_ids), "until": now + UNCLAIMED_SECONDS})
 
     def claim_due(self, now: float, limit: int, held: Collection[str] = ()) -> list[int]:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 import sqlite3
+import time
 import zlib
 from pathlib import Path
 from typing import Any
@@ -17,6 +19,8 @@ from triage.errors import SettingsError
 PATIENCE_SECONDS = 30.0
 # Any fixed number: the space of our advisory locks in PostgreSQL.
 LOCKS = 7305142
+# Within this a connection to PostgreSQL is taken to be alive: asking costs as much as what is asked afterwards.
+FRESH_SECONDS = 1.0
 DEFAULT_FOLDER = Path("data")
 NO_FOLDER = "DATABASE_URL: the folder {folder} does not exist; create it, or correct the path"
 
@@ -32,7 +36,9 @@ def open_engine(url: str, patience: float = PATIENCE_SECONDS) -> Engine:
         if parsed.database:
             _check_folder(Path(parsed.database).parent)
         # As many as by default, but more of them kept: opening one costs as much as several transactions.
-        pool = {"pool_size": 10, "max_overflow": 5} if parsed.database and parsed.database != ":memory:" else {}
+        # The one used last comes first: what it has read is still in its memory, unless others have written meanwhile.
+        pool: dict[str, Any] = {"pool_size": 10, "max_overflow": 5, "pool_use_lifo": True}
+        pool = pool if parsed.database and parsed.database != ":memory:" else {}
         engine = create_engine(parsed, connect_args={"timeout": patience}, hide_parameters=True, **pool)
         event.listen(engine, "connect", _prepare_sqlite)
         if parsed.database and parsed.database != ":memory:":
@@ -41,16 +47,20 @@ def open_engine(url: str, patience: float = PATIENCE_SECONDS) -> Engine:
             event.listen(engine, "checkout", watch.check)
         event.listen(engine, "begin", _begin)
         return engine
-    return create_engine(
+    engine = create_engine(
         parsed.set(drivername="postgresql+psycopg"),
         pool_size=10,
         max_overflow=30,
-        pool_pre_ping=True,
+        pool_use_lifo=True,
         pool_timeout=patience,
         # An error's text must not hold what was to be stored.
         hide_parameters=True,
         connect_args={"connect_timeout": 5, "options": f"-c statement_timeout={int(patience * 1000)}"},
     )
+    ping = _Ping(engine)
+    event.listen(engine, "checkin", ping.back)
+    event.listen(engine, "checkout", ping.check)
+    return engine
 
 
 def _check_folder(folder: Path) -> None:
@@ -67,6 +77,10 @@ def _prepare_sqlite(connection: Any, _record: Any) -> None:
     cursor.execute("PRAGMA journal_mode=WAL")
     cursor.execute("PRAGMA synchronous=NORMAL")
     cursor.execute("PRAGMA foreign_keys=ON")
+    # Four times what it is by itself: each time all waits for the disk, and pages written often are copied once.
+    cursor.execute("PRAGMA wal_autocheckpoint=4000")
+    # Else an UPDATE of many rows makes a file of its own and deletes it.
+    cursor.execute("PRAGMA temp_store=MEMORY")
     cursor.close()
 
 
@@ -91,6 +105,24 @@ class _Watch:
         return found.st_dev, found.st_ino
 
 
+class _Ping:
+    """Asks a connection of PostgreSQL whether it lives before it is used, unless it was in use a moment ago."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._dialect = engine.dialect
+
+    def back(self, _connection: Any, record: Any) -> None:
+        record.info["back"] = time.monotonic()
+
+    def check(self, connection: Any, record: Any, _proxy: Any) -> None:
+        if time.monotonic() - record.info.get("back", math.inf) < FRESH_SECONDS:
+            return
+        try:
+            self._dialect.do_ping(connection)
+        except self._dialect.loaded_dbapi.Error as error:
+            raise DisconnectionError("the database has closed the connection") from error
+
+
 def _begin(connection: Connection) -> None:
     # A plain BEGIN takes a read snapshot and cannot be turned into a write while others write: with eight writers
     # four of five transactions fail with "database is locked", whatever the busy time-out.
@@ -109,6 +141,14 @@ def _begin(connection: Connection) -> None:
 def reader_of(engine: Engine) -> Engine:
     """Return the same database for reading: its transactions wait for no writer."""
     return engine.execution_options(reads_only=True)
+
+
+def single_of(engine: Engine) -> Engine:
+    """Return the same database for what is one statement: PostgreSQL commits it by itself, in one round trip of three.
+
+    A second statement sees what others have stored meanwhile.
+    """
+    return engine.execution_options(isolation_level="AUTOCOMMIT") if engine.dialect.name == "postgresql" else engine
 
 
 def one_at_a_time(connection: Connection, *names: str) -> None:
