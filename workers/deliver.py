@@ -7,7 +7,9 @@ import random
 import time
 import traceback
 from collections.abc import Callable
+from dataclasses import replace
 
+from sqlalchemy import Connection
 from sqlalchemy.exc import DataError, IntegrityError, NoResultFound, ProgrammingError, SQLAlchemyError
 
 from triage.errors import DeskLocked, FeatureOff, Gone, Refused, Retry, Stop, TandemError, Wait
@@ -149,7 +151,11 @@ def _attempt(delivery: Delivery, run: Run, attempt: int, store: Store, tools_for
     """Triage and close the delivery, or record what happens next; say whether it was carried out."""
     try:
         carry_out = triage if run.occasion == CREATED else judge_again
-        carry_out(run, tools_for(delivery.desk))
+
+        def close(within: Connection, now: float) -> None:
+            store.deliveries.finish(delivery.id, DONE, now, f"run {run.id}", within=within)
+
+        carry_out(run, replace(tools_for(delivery.desk), closing=close))
     except LeaseLostError:
         logger.warning("delivery %d: run %d was taken over by another worker", delivery.id, run.id)
     except SQLAlchemyError as error:
@@ -164,7 +170,6 @@ def _attempt(delivery: Delivery, run: Run, attempt: int, store: Store, tools_for
     except Exception as error:
         _after_error(delivery, run, attempt, store, error)
     else:
-        store.deliveries.finish(delivery.id, DONE, time.time(), f"run {run.id}")
         logger.info("delivery %d: run %d of ticket %s done", delivery.id, run.id, run.ticket_id)
         return True
     return False
