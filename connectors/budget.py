@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import logging
 import random
+import threading
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -32,6 +33,9 @@ WINDOW_SECONDS = 60
 GUESS_SECONDS = 3
 KEEP_SECONDS = 2 * 3600
 REDIS_TIMEOUT = 1.0
+# A ticket makes four or five calls; with others under way the next question carries theirs along.
+MOST_ASIDE = 10
+ASIDE_SECONDS = 2.0
 # After a failure Redis is left alone for a moment: a hung one would cost a second on every call.
 BLIND_SECONDS = 5.0
 COMPLAIN_EVERY = 60.0
@@ -94,6 +98,8 @@ class Budget:
         self.redis = connect(url) if url else None
         self._per_minute = per_minute
         self._script = self.redis.register_script(SCRIPT) if self.redis else None
+        self._lock = threading.Lock()
+        self._aside: list[dict[str, Any]] = []
         self._blind_until = 0.0
         self._complained_at = float("-inf")
 
@@ -107,17 +113,37 @@ class Budget:
         self, spent: Sequence[Need], seen: Sequence[Seen] = (), closed_for: float = 0.0, now: float | None = None
     ) -> None:
         """Count one call, corrected by what its headers said; `closed_for` seconds nobody is admitted (a 429)."""
+        self._ask("charge", self._spent(spent, seen), closed_for, now)
+
+    def charge_soon(self, spent: Sequence[Need], seen: Sequence[Seen] = ()) -> None:
+        """Count one call of an admitted ticket together with the next question, or with the next few calls.
+
+        Until then its promise stands for it, so that nobody else gets it. Where little is left others learn it at once.
+        """
+        if any(one.left <= one.limit * BULK_SPARE for one in seen):
+            self.charge(spent, seen)
+            return
+        request = self._request("charge", self._spent(spent, seen), 0.0, time.time())
+        with self._lock:
+            self._aside.append(request)
+            is_time = len(self._aside) >= MOST_ASIDE or request["now"] - self._aside[0]["now"] > ASIDE_SECONDS
+        if is_time:
+            self._send([])
+
+    def _spent(self, spent: Sequence[Need], seen: Sequence[Seen]) -> list[dict[str, Any]]:
         buckets = {need.name: self._bucket(need) for need in spent}
         for one in seen:
             bucket = buckets.setdefault(one.name, self._bucket(Need(one.name, 0, one.limit)))
             figures = {"limit": one.limit, "left": one.left, "resets_in": one.resets_in}
             bucket["seen"] = {key: value for key, value in figures.items() if value is not None}
-        self._ask("charge", list(buckets.values()), closed_for, now)
+        return list(buckets.values())
 
     def headroom(self, now: float) -> tuple[float, float] | None:
         """Return the calls left of the account's limit in this minute, and the limit; None where neither is known."""
         if self.redis is None:
             return None
+        if self._aside:
+            self._send([])
         try:
             raw = self.redis.hget(f"tandem:budget:{self.account}", f"bucket:{ACCOUNT}")
             state = json.loads(raw) if isinstance(raw, (bytes, str)) else None
@@ -134,11 +160,14 @@ class Budget:
     def _ask(
         self, ask: str, buckets: list[dict[str, Any]], closed_for: float, now: float | None, spare: float = SPARE
     ) -> float:
-        if self._script is None or time.monotonic() < self._blind_until:
-            return 0.0
-        request = {
+        return self._send([self._request(ask, buckets, closed_for, time.time() if now is None else now, spare)])
+
+    def _request(
+        self, ask: str, buckets: list[dict[str, Any]], closed_for: float, now: float, spare: float = SPARE
+    ) -> dict[str, Any]:
+        return {
             "ask": ask,
-            "now": time.time() if now is None else now,
+            "now": now,
             "spare": spare,
             "window": WINDOW_SECONDS,
             "guess_wait": GUESS_SECONDS,
@@ -146,8 +175,15 @@ class Budget:
             "closed_for": closed_for,
             "buckets": buckets,
         }
+
+    def _send(self, requests: list[dict[str, Any]]) -> float:
+        """Carry out what was put aside and `requests`; return the seconds that the last of them is to wait."""
+        with self._lock:
+            requests, self._aside = [*self._aside, *requests], []
+        if self._script is None or not requests or time.monotonic() < self._blind_until:
+            return 0.0
         try:
-            return float(self._script(keys=[f"tandem:budget:{self.account}"], args=[json.dumps(request)]))
+            return float(self._script(keys=[f"tandem:budget:{self.account}"], args=[*map(json.dumps, requests)]))
         except (RedisError, OSError, ValueError) as error:
             self._go_blind(error)
             return 0.0

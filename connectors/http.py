@@ -179,7 +179,10 @@ class Client:
         usage: Usage = self._dialect.usage(call, reply)
         limited = reply is not None and reply.status == 429 and not usage.one_ticket_only
         closed_for = _patience(reply.headers) if reply is not None and limited else 0.0
-        self._budget.charge(usage.spent, usage.seen, closed_for)
+        if reply is not None and reply.ok:
+            self._budget.charge_soon(usage.spent, usage.seen)
+        else:
+            self._budget.charge(usage.spent, usage.seen, closed_for)
 
 
 def _fill(path: str, ids: tuple[str, ...]) -> str:

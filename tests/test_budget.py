@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from connectors import budget as budget_module
-from connectors.budget import ACCOUNT, BULK_SPARE, SPARE, Budget, Need, Seen, connect
+from connectors.budget import ACCOUNT, BULK_SPARE, MOST_ASIDE, SPARE, Budget, Need, Seen, connect
 from connectors.budget import redis_url as spelt
 from triage.errors import Wait
 
@@ -86,6 +86,25 @@ class TestAdmit:
             for _ in range(5):
                 budget.charge([Need(ACCOUNT, 1)], now=NOW)
         assert admitted(budget, NOW) == 16 - 4
+
+    def test_calls_put_aside_are_counted_with_the_next_question(self, redis_url: str, budget: Budget) -> None:
+        budget.admit([Need(ACCOUNT, 3)])
+        another = Budget(redis_url, budget.account, 100)
+        for _ in range(3):
+            budget.charge_soon([Need(ACCOUNT, 1)])
+        # Still promised, so that nobody else gets them; another process does not see more than that.
+        assert another.headroom(time.time()) == (100, 100)
+        budget.admit([Need(ACCOUNT, 1)])
+        assert another.headroom(time.time()) == (97, 100)
+
+    def test_many_put_aside_wait_for_no_question(self, redis_url: str, budget: Budget) -> None:
+        for _ in range(MOST_ASIDE):
+            budget.charge_soon([Need(ACCOUNT, 1)])
+        assert Budget(redis_url, budget.account, 100).headroom(time.time()) == (100 - MOST_ASIDE, 100)
+
+    def test_where_little_is_left_others_learn_it_at_once(self, redis_url: str, budget: Budget) -> None:
+        budget.charge_soon([Need(ACCOUNT, 1)], [Seen(ACCOUNT, 100, 40, 50)])
+        assert Budget(redis_url, budget.account, 100).headroom(time.time()) == (40, 100)
 
     def test_a_begun_ticket_is_only_charged(self, budget: Budget) -> None:
         for _ in range(200):

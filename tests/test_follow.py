@@ -27,7 +27,7 @@ from triage.store.deliveries import CLOCK, DEAD, DONE, IGNORED, QUEUED, RECEIVED
 from triage.store.marks import BOT
 from triage.store.runs import SKIPPED
 from triage.ticket import Author, Message, Status
-from workers.clocks import follow, tell_clocks
+from workers.clocks import Known, follow, tell_clocks
 
 
 @pytest.fixture
@@ -239,6 +239,26 @@ class TestReconcile:
             connection.execute(text("DELETE FROM watches"))
         tell_clocks(bench.store, "acme", [replace(changed(time.time()), status=Status.SOLVED)])
         assert not [row for row in bench.store.deliveries.recent(10) if row.occasion == CLOCK]
+
+
+class TestTwiceInOneRun:
+    def test_what_was_just_stored_is_not_read_again(self, store: Store, settings: Settings) -> None:
+        ticket = FakeConnector("acme").add("7", created_at=datetime.now(UTC), updated_at=datetime.now(UTC)).ticket
+        known = Known()
+        first, _ = follow(ticket, settings, store, time.time(), edits_notes=False, known=known)
+        assert (known.watch, list(known.clocks)) == (first, store.clocks.of_ticket("acme", "7"))
+        assert first == store.clocks.watch("acme", "7")
+        second, _ = follow(ticket, settings, store, time.time(), edits_notes=False, known=known)
+        assert (second.version, store.clocks.watch("acme", "7")) == (first.version + 1, second)
+
+    def test_what_others_have_changed_meanwhile_is(self, store: Store, settings: Settings) -> None:
+        ticket = FakeConnector("acme").add("7", created_at=datetime.now(UTC), updated_at=datetime.now(UTC)).ticket
+        known = Known()
+        follow(ticket, settings, store, time.time(), edits_notes=False, known=known)
+        follow(ticket, settings, store, time.time(), edits_notes=False)
+        third, _ = follow(ticket, settings, store, time.time(), edits_notes=False, known=known)
+        assert third.version == 3
+        assert third == store.clocks.watch("acme", "7")
 
 
 class TestEdge:

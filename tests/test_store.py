@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import multiprocessing
 import threading
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -417,6 +418,22 @@ def test_eight_processes_write_to_sqlite_without_a_locked_database(tmp_path: Pat
         process.join(120)
     assert failures.empty(), failures.get()
     assert store.deliveries.counts() == {QUEUED: 320}
+
+
+def test_threads_of_one_process_write_in_turn_and_none_waits_for_ever(tmp_path: Path) -> None:
+    store = open_store(f"sqlite:///{tmp_path}/tandem.db", patience=0.2)
+    migrate(store.engine)
+    with pytest.raises(ValueError, match="mine"), store.engine.begin():
+        with ThreadPoolExecutor(1) as other:
+            with pytest.raises(OperationalError, match="database is locked"):
+                other.submit(receive, store, key="k2").result()
+            # Who only reads waits for nobody.
+            assert other.submit(store.deliveries.counts).result() == {}
+        raise ValueError("mine")
+    # What was broken off has passed its turn on.
+    with ThreadPoolExecutor(4) as all_at_once:
+        list(all_at_once.map(lambda number: receive(store, key=f"n{number}"), range(20)))
+    assert sum(store.deliveries.counts().values()) == 20
 
 
 def test_a_database_that_was_deleted_is_noticed_and_not_written_into(tmp_path: Path) -> None:

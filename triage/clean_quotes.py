@@ -279,6 +279,8 @@ def _by_quotequail(lines: list[str]) -> list[str]:
         line if len(line) <= MAX_HEADER_LINE and line.count("<") <= 2 and line.count("@") <= 2 else "."
         for line in lines[:900]
     ]
+    if not _may_introduce("\n".join(safe)):
+        return lines
     parts = quotequail.quote("\n".join(safe), limit=1_000, quote_intro_line=True)
     if len(parts) < 2 or not parts[0][1].strip():
         return lines
@@ -289,6 +291,11 @@ def _by_quotequail(lines: list[str]) -> list[str]:
         _DATE.search(intro) or _ADDRESS.search(intro) or intro.startswith("-")
     ) and not _SAID_BY_PRONOUN.search(intro)
     return lines[:cut] if plausible and not all(map(_ONLY_RULES.match, lines[:cut])) else lines
+
+
+def _may_introduce(text: str) -> bool:
+    """Say whether a line of `text` could pass for an introduction: the library's look costs many times as much."""
+    return bool(text.startswith("-") or "\n-" in text or _DATE.search(text) or _ADDRESS.search(text))
 
 
 def _tidy(lines: list[str]) -> str:

@@ -85,7 +85,11 @@ _SOON: Final = re.compile(rf"(?<!\w)(?:{SOON})(?!\w)", _I)
 _TIME: Final = re.compile(rf"(?<!\w)(?:{TIMES})(?!\w)", _I)
 _GREETED: Final = re.compile(r"\b(?:good|guten?|schönen?|bon|bonne|buen[oa]s?|buon[ao]?|bo[ma]|goede)\b.{0,12}$", _I)
 _SECRET, _AGENT, _SYSTEM = (re.compile(words, _I) for words in (SECRETS, TO_AGENTS, MACHINE))
-_WRITTEN = {number: re.compile(rf"(?<!\w)(?:{words})(?!\w)", _I) for number, words in NUMBER_WORDS.items()}
+_WORDS: Final = re.compile(r"\w+")
+_WRITTEN: Final = {word: number for number, words in NUMBER_WORDS.items() for word in words.split("|")}
+_COMPOUND: Final = {word for word in _WRITTEN if not word.isalpha()}
+# As `re.IGNORECASE` has it.
+_SAME_LETTER: Final = str.maketrans("ıİ", "ii")
 
 
 @dataclass(frozen=True)
@@ -219,7 +223,10 @@ def strange(text: str, known: Collection[str]) -> set[str]:
 
 def _wanted(text: str) -> set[str]:
     found = {_plain_number(one) for one in _NUMBER.findall(text)}
-    return found | {number for number, words in _WRITTEN.items() if words.search(text)}
+    # Word by word, not pattern by pattern: a whole ticket is read for each sentence of a draft.
+    plain = text.translate(_SAME_LETTER).lower()
+    found |= {_WRITTEN[word] for word in set(_WORDS.findall(plain)) & _WRITTEN.keys()}
+    return found | {_WRITTEN[one] for one in _COMPOUND if one in plain and re.search(rf"(?<!\w){one}(?!\w)", plain)}
 
 
 def _plain_number(text: str) -> str:

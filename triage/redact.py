@@ -15,7 +15,7 @@ from typing import Final
 from triage.errors import ModelError
 from triage.redact_contacts import find_emails, find_ips, find_phones
 from triage.redact_ids import find_ids
-from triage.redact_names import find_names, gather_names
+from triage.redact_names import Hints, find_names, gather_names
 from triage.redact_numbers import find_cards, find_ibans
 from triage.redact_plain import plain
 from triage.redact_secrets import find_secrets, find_urls
@@ -42,13 +42,14 @@ class Masks:
         self._placeholders: dict[tuple[str, str], str] = {}
         self._originals: dict[str, str] = {}
         self._counts: dict[str, int] = {}
+        self._hints: Hints = {}
 
     def mask(self, text: str) -> str:
         """Return `text` with a placeholder for everything private that was found. Raises RedactionError."""
         parts = []
         at = 0
         with _or_nothing():
-            spans = find(text, self._names)
+            spans = find(text, self._names, self._hints)
         for span in spans:
             parts += [text[at : span.start], self._placeholder(span.kind, text[span.start : span.end])]
             at = span.end
@@ -57,7 +58,7 @@ class Masks:
     def mask_all(self, texts: Sequence[str]) -> list[str]:
         """Return `texts` masked, where a name that one gives away is masked in all. Raises RedactionError."""
         with _or_nothing():
-            self._names += gather_names(map(plain, texts))
+            self._names += gather_names(map(plain, texts), self._hints)
         return [self.mask(text) for text in texts]
 
     def restore(self, text: str, kinds: Collection[str] = KINDS) -> str:
@@ -89,20 +90,20 @@ def _or_nothing() -> Iterator[None]:
         raise RedactionError(UNMASKED.format(kind=type(error).__name__)) from None
 
 
-def find(text: str, names: Iterable[str] = ()) -> list[Span]:
-    """Return everything private in `text`, in its order, no two overlapping."""
+def find(text: str, names: Iterable[str] = (), hints: Hints | None = None) -> list[Span]:
+    """Return everything private in `text`, in its order, no two overlapping; `hints` are names found in it before."""
     taken = bytearray(len(text))
     kept = []
-    for span in _all(plain(text), [plain(name) for name in names]):
+    for span in _all(plain(text), [plain(name) for name in names], hints):
         if span.end > span.start and taken.find(1, span.start, span.end) < 0:
             taken[span.start : span.end] = b"\x01" * (span.end - span.start)
             kept.append(span)
     return sorted(kept, key=lambda span: span.start)
 
 
-def _all(text: str, names: Iterable[str]) -> Iterator[Span]:
+def _all(text: str, names: Iterable[str], hints: Hints | None) -> Iterator[Span]:
     for found in _PLACEHOLDER.finditer(text):
         yield Span(LITERAL, found.start(), found.end())
     for finder in _FINDERS:
         yield from finder(text)
-    yield from find_names(text, names)
+    yield from find_names(text, names, hints)

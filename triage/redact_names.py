@@ -90,28 +90,37 @@ LEAST: Final = 3
 MAX_KNOWN: Final = 200
 
 
-def gather_names(texts: Iterable[str]) -> list[str]:
-    """Return the names that `texts` give away, each once."""
+Hints = dict[str, list[Span]]
+"""Text -> where it gives names away: looked for once, though each text is read twice."""
+
+
+def gather_names(texts: Iterable[str], hints: Hints | None = None) -> list[str]:
+    """Return the names that `texts` give away, each once; what was found is added to `hints`."""
     found: dict[str, None] = {}
     for text in texts:
-        for span in _hinted(text):
+        spans = list(_hinted(text))
+        if hints is not None:
+            hints[text] = spans
+        for span in spans:
             found[text[span.start : span.end]] = None
     return list(found)[:MAX_KNOWN]
 
 
-def find_names(text: str, known: Iterable[str] = ()) -> Iterator[Span]:
+def find_names(text: str, known: Iterable[str] = (), hints: Hints | None = None) -> Iterator[Span]:
     """Yield where the `known` names, their parts and the names that `text` gives away stand."""
-    hinted = list(_hinted(text))
+    seen = hints.get(text) if hints else None
+    hinted = list(_hinted(text)) if seen is None else seen
     yield from hinted
     given = list(dict.fromkeys(text[span.start : span.end] for span in hinted))[:MAX_KNOWN]
     yield from _places(text, _index([*known, *given]))
 
 
 def _hinted(text: str) -> Iterator[Span]:
-    for pattern, least in ((_GREETING, 1), (_CLOSING, 1), (_DASHED, 1), (_TITLED, 1), (_MAIL_NAME, 1)):
+    addressed = (_MAIL_NAME,) if "@" in text else ()
+    for pattern in (_GREETING, _CLOSING, _DASHED, _TITLED, *addressed):
         for found in pattern.finditer(text):
             # "hi john," and "thanks, ana" are written small; a titled name is not.
-            yield from _named(found, least, small=pattern in (_GREETING, _CLOSING))
+            yield from _named(found, 1, small=pattern in (_GREETING, _CLOSING))
     yield from _given(text)
     yield from _built(text)
     yield from _listed(text)

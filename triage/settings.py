@@ -11,7 +11,7 @@ import hashlib
 import re
 from datetime import date
 from enum import StrEnum
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, ClassVar, Literal, Self
 from urllib.parse import urlsplit
 
 from pydantic import Field, SecretStr, field_validator, model_validator
@@ -299,6 +299,9 @@ DEFAULT_PRIORITIES = {
 class Settings(Section):
     """The whole of `tandem.yaml`; `desks:` alone is enough."""
 
+    _newest: ClassVar[tuple[Settings, str] | None] = None
+    """The settings whose version was asked for last: those in force, for every ticket."""
+
     desks: dict[str, Desk] = Field(default_factory=dict)
     teams: dict[str, Team] = Field(default_factory=lambda: dict(DEFAULT_TEAMS), min_length=1)
     priorities: dict[PriorityName, Priority] = Field(
@@ -342,8 +345,11 @@ class Settings(Section):
 
     def policy_version(self) -> str:
         """Return a short fingerprint of everything that decides what is written; no secret goes into it."""
-        rules = self.model_dump_json(exclude={"desks": {"__all__": {"auth", "webhook_secrets"}}})
-        return hashlib.sha256(rules.encode()).hexdigest()[:12]
+        newest = Settings._newest
+        if newest is None or newest[0] is not self:
+            rules = self.model_dump_json(exclude={"desks": {"__all__": {"auth", "webhook_secrets"}}})
+            newest = Settings._newest = self, hashlib.sha256(rules.encode()).hexdigest()[:12]
+        return newest[1]
 
     @property
     def please_tag(self) -> str:

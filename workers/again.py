@@ -37,7 +37,7 @@ from workers.asking import ask, votes
 from workers.clocks import follow
 from workers.later import notice
 from workers.moods import moods_of
-from workers.pipeline import OFF, classify, draft_reply, look_up
+from workers.pipeline import OFF, classify, draft_reply, finish, look_up
 from workers.scene import Scene, read_scene
 from workers.tools import Steps, Tools
 from workers.writing import THERE, announce, confirm, hold, record_note, still_ours, write_fields, write_note
@@ -90,7 +90,7 @@ def judge_again(run: Run, tools: Tools) -> None:
     with steps.timed("tags"):
         _write_tags(scene, answer, decision, labels)
     tools.checkpoint("before_finish")
-    hold(tools.store.runs.finish(run, DONE, time.time(), timings=steps.seconds))
+    finish(run, steps, tools)
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from connectors.base import Changed
 from triage.clock_sources import clocks_of
@@ -33,6 +33,14 @@ FIRST_RELOOK_SECONDS = 3600.0
 RELOOK_SECONDS = 86_400.0
 
 
+@dataclass
+class Known:
+    """What one who follows a new ticket twice knows of it the second time; nothing where it was known before."""
+
+    watch: Watch | None = None
+    clocks: Sequence[Clock] = ()
+
+
 def follow(
     ticket: Ticket,
     settings: Settings,
@@ -42,14 +50,17 @@ def follow(
     edits_notes: bool,
     judged: Judged | None = None,
     wait: float = 0.0,
+    known: Known | None = None,
 ) -> tuple[Watch, Picture]:
     """Store the clocks of a ticket read at `now` and plan what follows from them; return both as stored.
 
     `judged` is what triage has just decided; without it what it decided before stands. Acts wait `wait` seconds.
+    What is `known` is read only where it does not hold any more.
     """
+    mine = known or Known()
     for _ in range(TRIES):
-        known = store.clocks.watch(ticket.desk, ticket.id)
-        old = known or Watch(ticket.desk, ticket.id, created_at=now)
+        stored = mine.watch or store.clocks.watch(ticket.desk, ticket.id)
+        old = stored or Watch(ticket.desk, ticket.id, created_at=now)
         sure = judged or Judged(old.judged_priority, old.judged_team)
         picture = _count(ticket, settings, now, sure, old)
         seen_at = ticket.updated_at.timestamp() if ticket.updated_at else now
@@ -57,15 +68,20 @@ def follow(
             return old, picture
         watch = _watch(old, ticket, picture, sure, seen_at, now)
         planned = _plan(old, watch, settings, edits_notes, now + wait)
-        before = store.clocks.of_ticket(ticket.desk, ticket.id) if known else []
+        before = mine.clocks if mine.watch else store.clocks.of_ticket(ticket.desk, ticket.id) if stored else ()
         in_trouble = any(row.failures for row in before if row.is_open)
-        if store.clocks.save(watch, _rows(ticket, picture, before, now), planned, now):
+        rows = _rows(ticket, picture, before, now)
+        mine.watch = None
+        if store.clocks.save(watch, rows, planned, now):
             if in_trouble:
                 store.alarms.clear(watch.desk, SLA_STUCK, watch.ticket_id)
             if planned:
                 kinds = ", ".join(one.kind for one in planned)
                 logger.info("clocks: desk=%s ticket=%s is %s: %s", watch.desk, watch.ticket_id, watch.stage, kinds)
-            return replace(watch, version=old.version + 1), picture
+            kept = replace(watch, version=old.version + 1)
+            if stored is None:
+                mine.watch, mine.clocks = kept, rows
+            return kept, picture
     raise Retry("the clocks of this ticket are being changed by others all the time")
 
 

@@ -7,7 +7,9 @@ import random
 import time
 import traceback
 from collections.abc import Callable
+from dataclasses import replace
 
+from sqlalchemy import Connection
 from sqlalchemy.exc import DataError, IntegrityError, NoResultFound, ProgrammingError, SQLAlchemyError
 
 from triage.errors import DeskLocked, FeatureOff, Gone, Refused, Retry, Stop, TandemError, Wait
@@ -32,6 +34,8 @@ from workers.tools import Tools
 from workers.writing import LeaseLostError
 
 logger = logging.getLogger(__name__)
+# Web and worker may run on two machines, whose clocks differ a little.
+CLOCK_SKEW_SECONDS = 2.0
 # 15 s, 45 s, 2 min, 7 min, 20 min, then every hour: about five hours in all.
 MAX_ATTEMPTS = 10
 FIRST_PAUSE_SECONDS = 15.0
@@ -149,7 +153,11 @@ def _attempt(delivery: Delivery, run: Run, attempt: int, store: Store, tools_for
     """Triage and close the delivery, or record what happens next; say whether it was carried out."""
     try:
         carry_out = triage if run.occasion == CREATED else judge_again
-        carry_out(run, tools_for(delivery.desk))
+
+        def close(within: Connection, now: float) -> None:
+            store.deliveries.finish(delivery.id, DONE, now, f"run {run.id}", within=within)
+
+        carry_out(run, replace(tools_for(delivery.desk), closing=close))
     except LeaseLostError:
         logger.warning("delivery %d: run %d was taken over by another worker", delivery.id, run.id)
     except SQLAlchemyError as error:
@@ -164,7 +172,6 @@ def _attempt(delivery: Delivery, run: Run, attempt: int, store: Store, tools_for
     except Exception as error:
         _after_error(delivery, run, attempt, store, error)
     else:
-        store.deliveries.finish(delivery.id, DONE, time.time(), f"run {run.id}")
         logger.info("delivery %d: run %d of ticket %s done", delivery.id, run.id, run.ticket_id)
         return True
     return False

@@ -38,7 +38,7 @@ from triage.store.effects import NOTE, PLANNED
 from triage.store.runs import DONE, SKIPPED, Run
 from triage.ticket import Status, Ticket
 from workers.asking import ask, votes
-from workers.clocks import follow
+from workers.clocks import Known, follow
 from workers.later import notice
 from workers.moods import moods_of
 from workers.reply import Turn, speak_up
@@ -68,9 +68,10 @@ def triage(run: Run, tools: Tools) -> None:
         ticket = tools.connector.read(run.ticket_id)
     # Only an earlier attempt can have left effects.
     effects = {effect.kind: effect for effect in tools.store.effects.of_run(run.id)} if run.attempts > 1 else {}
+    known = Known()
     if ticket.status not in OVER or tools.store.clocks.watch(ticket.desk, ticket.id):
         # Before anything that may fail: a ticket nobody can classify is late all the same.
-        _follow(ticket, tools)
+        _follow(ticket, tools, known)
     # An agent may have asked for something already; what customers have written is what is judged now.
     notice(ticket, tools.settings, tools.store, time.time(), asks_only=True)
     _check_open(ticket, tools, begun=bool(effects))
@@ -81,7 +82,7 @@ def triage(run: Run, tools: Tools) -> None:
     with steps.timed("knowledge"):
         answer, sources = look_up(ticket, answer, run, tools)
     decision = decide(ticket, answer, tools.settings, tools.desk)
-    _follow(ticket, tools, decision.judged(answer))
+    _follow(ticket, tools, known, decision.judged(answer))
     with steps.timed("draft"):
         draft = draft_reply(ticket, answer, decision, sources, Wishes(), run, tools)
     tools.checkpoint("after_draft")
@@ -93,25 +94,36 @@ def triage(run: Run, tools: Tools) -> None:
         ticket, speech = speak_up(Turn(run, answer, decision, draft, sources, *mine, behind=behind), ticket)
     decision.steps += speech.reasons
     decision.note = decision.note and (speech.level != SILENT or NOTE in effects)
+    kept: dict[str, Any] = {}
     if NOTE not in effects or effects[NOTE].state == PLANNED:
         # Later attempts see what the first one set as set by somebody: their decision is not the one to keep.
-        policy = tools.settings.policy_version()
-        hold(tools.store.runs.save(run, decision=decision.model_dump(), speech=speech.level, policy=policy))
+        kept = {"speech": speech.level, "policy": tools.settings.policy_version()}
+    if kept and (run.attempts > 1 or not decision.note):
+        hold(tools.store.runs.save(run, decision=decision.model_dump(), **kept))
     with steps.timed("note"):
         if decision.note:
-            known = (tools.settings, run.reference, datetime.now(UTC), sources, draft, moods_of(ticket, tools.store))
+            facts = (tools.settings, run.reference, datetime.now(UTC), sources, draft, moods_of(ticket, tools.store))
             asked = _asked(run, ticket, answer, draft, tools)
-            material = Material(ticket, answer, decision, *known, *asked, speech=speech)
-            decision = write_note(run, material, tools, compose, partial(_look_again, run, tools), tagging=True)
+            material = Material(ticket, answer, decision, *facts, *asked, speech=speech)
+            again = partial(_look_again, run, tools)
+            decision = write_note(run, material, tools, compose, again, tagging=True, kept=kept)
         else:
             write_fields(run, ticket, decision, tools)
     with steps.timed("tags"):
         write_tags(run, ticket, decision, tools)
     tools.checkpoint("before_finish")
-    hold(tools.store.runs.finish(run, DONE, time.time(), timings=steps.seconds))
+    finish(run, steps, tools)
 
 
-def _follow(ticket: Ticket, tools: Tools, judged: Judged | None = None) -> None:
+def finish(run: Run, steps: Steps, tools: Tools) -> None:
+    """Close the run, and what called for it: both or neither."""
+    now = time.time()
+    with tools.store.engine.begin() as both:
+        hold(tools.store.runs.finish(run, DONE, now, within=both, timings=steps.seconds))
+        tools.closing(both, now)
+
+
+def _follow(ticket: Ticket, tools: Tools, known: Known, judged: Judged | None = None) -> None:
     follow(
         ticket,
         tools.settings,
@@ -120,6 +132,7 @@ def _follow(ticket: Ticket, tools: Tools, judged: Judged | None = None) -> None:
         judged=judged,
         edits_notes=tools.connector.edits_notes,
         wait=SLA_WAIT_SECONDS,
+        known=known,
     )
 
 

@@ -7,6 +7,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
+from sqlalchemy import Connection
+
 from connectors.base import Connector
 from triage.classification import Classification
 from triage.classify.base import Classifier
@@ -41,6 +43,8 @@ class Tools:
     """Returns what people have answered about this run's ticket."""
     heard: Callable[[Classification], None] = lambda _answer: None
     """Takes note of who has answered."""
+    closing: Callable[[Connection, float], None] = lambda _within, _now: None
+    """Called in the transaction that ends the run, with the time: what called for the run is closed in it too."""
     links: Links | None = None
     """Makes the links of notes; None where there can be none."""
 

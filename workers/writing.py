@@ -8,6 +8,8 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
+from sqlalchemy import Connection
+
 from connectors.base import Fields, Leak, Written
 from connectors.helpdesk import same_value
 from triage.decision import Decision
@@ -51,20 +53,23 @@ def write_note(
     look_again: Callable[[Material], Material],
     *,
     tagging: bool = False,
+    kept: dict[str, Any] | None = None,
 ) -> Decision:
     """Make sure that the note of `run` and the fields stand on the ticket; return the decision that was carried out.
 
     `page` composes the note; `look_again` reads and decides anew where somebody was faster. `tagging` lets the
-    decision's tags go along where they can; `write_tags` sees to them afterwards in any case.
+    decision's tags go along where they can; `write_tags` sees to them afterwards in any case. `kept` is stored in the
+    run with the intent.
     """
     effects = tools.store.effects
-    effect = effects.plan(run.id, NOTE, intent_of(material.decision), time.time())
-    if effect.state == CONFIRMED:
+    # Only an earlier attempt can have left one.
+    effect = effects.plan(run.id, NOTE, intent_of(material.decision), time.time()) if run.attempts > 1 else None
+    if effect and effect.state == CONFIRMED:
         return material.decision
-    doubtful = effect.state != PLANNED
+    doubtful = effect is not None and effect.state != PLANNED
     for _ in range(CONFLICTS):
         ticket, decision = material.ticket, material.decision
-        if doubtful and (found := tools.connector.find_note(ticket.id, run.reference)):
+        if effect and doubtful and (found := tools.connector.find_note(ticket.id, run.reference)):
             if found.leak is None:
                 # In this order: once the note is confirmed, no later attempt comes back for the fields.
                 write_fields(run, ticket, decision, tools)
@@ -75,8 +80,11 @@ def write_note(
             return decision
         note = render_html(page(replace(material, now=datetime.now(UTC))))
         intent = intent_of(decision) | {WAS: _held(ticket, decision), PRINT: fingerprint(note)}
-        tags = plan_tags(run, ticket, decision, tools) if tagging and ticket.settled and decision.tags else None
-        announce(run, effect, decision, tools, intent)
+        go_along, now = tagging and ticket.settled and bool(decision.tags), time.time()
+        with tools.store.engine.begin() as both:
+            effect = _mean(run, effect, decision, tools, intent, now, both, kept)
+            tags = plan_tags(run, ticket, decision, tools, now, both) if go_along else None
+        _go(now, tools)
         try:
             along = {"tags": tuple(decision.tags)} if tags and tags.state != CONFIRMED else {}
             written = tools.connector.post(ticket, note, run.reference, fields_of(decision), **along)
@@ -97,17 +105,41 @@ def write_note(
     raise Retry("the ticket was changed by others each time a note was to be written")
 
 
-def announce(
-    run: Run, effect: Effect, decision: Decision, tools: Tools, intent: dict[str, object] | None = None
-) -> None:
+def announce(run: Run, effect: Effect, decision: Decision, tools: Tools, intent: dict[str, object]) -> None:
     """Write down that the note is about to leave, with a lease that outlasts the call."""
     now = time.time()
     with tools.store.engine.begin() as both:
-        saved = tools.store.runs.save(run, decision=decision.model_dump(), lease_until=now + LEASE_SECONDS, within=both)
-        hold(saved)
-        tools.store.effects.sent(effect, now, intent or intent_of(decision), within=both)
+        _mean(run, effect, decision, tools, intent, now, both)
+    _go(now, tools)
+
+
+def _mean(
+    run: Run,
+    effect: Effect | None,
+    decision: Decision,
+    tools: Tools,
+    intent: dict[str, object],
+    now: float,
+    within: Connection,
+    kept: dict[str, Any] | None = None,
+) -> Effect:
+    """Write down what a note is to say, one never meant yet where `effect` is None, and lengthen the lease."""
+    values = {"decision": decision.model_dump(), "lease_until": now + LEASE_SECONDS, **(kept or {})}
+    hold(tools.store.runs.save(run, within=within, **values))
+    if effect:
+        tools.store.effects.sent(effect, now, intent, within=within)
+        return effect
+    effect = tools.store.effects.plan(run.id, NOTE, intent, now, within=within, leaving=True)
+    if effect.created_at != now:
+        # Meant before after all: whether it stands there is looked for first.
+        raise Retry(HELD_UP)
+    return effect
+
+
+def _go(since: float, tools: Tools) -> None:
+    """Go on to the call, unless this process stood still since the lease was looked at."""
     tools.checkpoint("before_note")
-    if time.time() - now > PAUSE_SECONDS:
+    if time.time() - since > PAUSE_SECONDS:
         raise Retry(HELD_UP)
 
 
@@ -188,24 +220,24 @@ def write_tags(run: Run, ticket: Ticket, decision: Decision, tools: Tools) -> No
         return
     effects, now = tools.store.effects, time.time()
     with tools.store.engine.begin() as both:
-        effect = effects.plan(run.id, TAGS, _intent_of_tags(ticket, decision), now, within=both)
+        effect = effects.plan(run.id, TAGS, _intent_of_tags(ticket, decision), now, within=both, leaving=True)
         if effect.state == CONFIRMED:
             return
         hold(tools.store.runs.save(run, owner=run.owner, within=both))
-        effects.sent(effect, now, within=both)
+        if effect.created_at != now:
+            effects.sent(effect, now, within=both)
     written = tools.connector.add_tags(ticket, tuple(decision.tags))
     tools.checkpoint("after_tags")
     confirm(effect, written, tools)
 
 
-def plan_tags(run: Run, ticket: Ticket, decision: Decision, tools: Tools) -> Effect:
+def plan_tags(run: Run, ticket: Ticket, decision: Decision, tools: Tools, now: float, within: Connection) -> Effect:
     """Write down that the tags are about to leave together with the note."""
-    intent, now = _intent_of_tags(ticket, decision), time.time()
-    with tools.store.engine.begin() as both:
-        effect = tools.store.effects.plan(run.id, TAGS, intent, now, within=both)
-        if effect.state != CONFIRMED:
-            # Of this look at the ticket: where the note did not land, an earlier attempt's tags did not either.
-            tools.store.effects.sent(effect, now, intent, within=both)
+    intent = _intent_of_tags(ticket, decision)
+    effect = tools.store.effects.plan(run.id, TAGS, intent, now, within=within, leaving=True)
+    if effect.state != CONFIRMED and effect.created_at != now:
+        # Of this look at the ticket: where the note did not land, an earlier attempt's tags did not either.
+        tools.store.effects.sent(effect, now, intent, within=within)
     return effect
 
 

@@ -183,10 +183,12 @@ class Deliveries:
                 .values(values)
             )
 
-    def finish(self, delivery_id: int, state: str, now: float, reason: str = "") -> None:
-        """Close the row as done, ignored, unreadable or dead."""
+    def finish(
+        self, delivery_id: int, state: str, now: float, reason: str = "", within: Connection | None = None
+    ) -> None:
+        """Close the row as done, ignored, unreadable or dead; `within` is as for `receive`."""
         values = {"state": state, "reason": reason[:REASON_LENGTH], "due_at": None, "finished_at": now}
-        with self._engine.begin() as connection:
+        with nullcontext(within) if within else self._engine.begin() as connection:
             connection.execute(OPEN_ONE, values | {"this": delivery_id})
 
     def revive(self, ids: Sequence[int], now: float) -> list[int]:

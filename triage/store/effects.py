@@ -50,13 +50,22 @@ class Effects:
         self._plan = once.returning(*effects.c)
 
     def plan(
-        self, run_id: int, kind: str, intent: dict[str, Any], now: float, within: Connection | None = None
+        self,
+        run_id: int,
+        kind: str,
+        intent: dict[str, Any],
+        now: float,
+        within: Connection | None = None,
+        *,
+        leaving: bool = False,
     ) -> Effect:
         """Record the intent, or return the effect an earlier attempt has recorded.
 
-        `within` is a transaction of the caller's, here and below: it and this are kept both or neither.
+        `leaving` records a new one as sent at once, for a call that follows the transaction. `within` is a transaction
+        of the caller's, here and below: it and this are kept both or neither.
         """
-        row = {"run_id": run_id, "kind": kind, "state": PLANNED, "intent": intent, "created_at": now}
+        row: dict[str, Any] = {"run_id": run_id, "kind": kind, "intent": intent, "created_at": now}
+        row |= {"state": SENT, "sent_at": now} if leaving else {"state": PLANNED, "sent_at": None}
         with nullcontext(within) if within else self._engine.begin() as connection:
             if new := connection.execute(self._plan, row).mappings().one_or_none():
                 return _effect(new)

@@ -203,15 +203,17 @@ class Runs:
         with nullcontext(within) if within else self._engine.begin() as connection:
             return connection.execute(HELD, values | {"held_id": run.id, "held_by": run.owner}).rowcount == 1
 
-    def finish(self, run: Run, state: str, now: float, reason: str = "", **values: Any) -> bool:
-        """Close the run as done, skipped or dead, and store `values` with it."""
+    def finish(
+        self, run: Run, state: str, now: float, reason: str = "", within: Connection | None = None, **values: Any
+    ) -> bool:
+        """Close the run as done, skipped or dead, and store `values` with it; `within` is as for `save`."""
         ended: dict[str, Any] = {
             "state": state,
             "finished_at": now,
             "lease_until": None,
             "reason": reason[:REASON_LENGTH],
         }
-        return self.save(run, **ended, **values)
+        return self.save(run, within=within, **ended, **values)
 
     def release(self, run: Run, reason: str) -> bool:
         """Hand the run back for a later attempt."""
