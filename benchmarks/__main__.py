@@ -17,9 +17,7 @@ from benchmarks.result import Result, as_data, heading, machine, table
 
 def names() -> list[str]:
     """Return the names of all benchmarks: the other modules here are their parts."""
-    return sorted(
-        file.stem for file in Path(__file__).parent.glob("*.py") if "\ndef run(short" in file.read_text()
-    )
+    return sorted(file.stem for file in Path(__file__).parent.glob("*.py") if "\ndef run(short" in file.read_text())
 
 
 def main() -> None:
