@@ -121,29 +121,34 @@ class Freshdesk(Helpdesk):
         return self._normal(raw, self._cache.peek("groups") or {}, customer, found, rated)
 
     def _history(self, raw: dict[str, Any], contact: dict[str, Any]) -> Before:
-        if self._is_newcomer(raw, contact):
+        found = self._known_tickets(raw)
+        if found is None and self._is_newcomer(raw, contact):
             if own := customer_ticket(raw, freshdesk_ticket.status):
                 self._known.listed(own.requester_id, (own,), time.time())
             return Others(open=0), None
-        found = others(self._tickets_of_requester(raw), text(raw["id"]), self._month_ago())
-        return found, self._customers.rating(raw)
+        if found is None:
+            found = self._listed_tickets(raw)
+        return others(found, text(raw["id"]), self._month_ago()), self._customers.rating(raw)
 
-    def _tickets_of_requester(self, raw: dict[str, Any]) -> Sequence[CustomerTicket] | None:
-        """Return the newest tickets of the requester of `raw`, None where they are not to be had."""
-        requester_id, own = ident(raw.get("requester_id")), customer_ticket(raw, freshdesk_ticket.status)
-        known = self._known.tickets_of(requester_id) if requester_id else None
-        if known is not None and own and own not in known:
-            # Told before it is asked: of two tickets written at once, read at once, one at least sees the other.
-            self._known.seen(own)
-            known = self._known.tickets_of(own.requester_id)
-        if known is not None:
+    def _known_tickets(self, raw: dict[str, Any]) -> Sequence[CustomerTicket] | None:
+        """Return the tickets of the requester of `raw` as far as they are known without a call."""
+        own = customer_ticket(raw, freshdesk_ticket.status)
+        known = self._known.tickets_of(own.requester_id) if own else None
+        if known is None or own is None or own in known:
             return known
+        # Told before it is asked: of two tickets written at once, and read at once, one at least sees the other.
+        self._known.seen(own)
+        return self._known.tickets_of(own.requester_id)
+
+    def _listed_tickets(self, raw: dict[str, Any]) -> Sequence[CustomerTicket] | None:
+        """Return the newest tickets of the requester of `raw`, None where they are not to be had."""
         asked_at = time.time()
         listed = self._customers.tickets(raw)
         found = customer_tickets(listed, freshdesk_ticket.status)
-        if requester_id and found is not None and len(rows(listed)) < PAGE_SIZE:
+        own = customer_ticket(raw, freshdesk_ticket.status)
+        if own and found is not None and len(rows(listed)) < PAGE_SIZE:
             # The ticket itself may be too new for the list.
-            self._known.listed(requester_id, (*found, own) if own else found, asked_at)
+            self._known.listed(own.requester_id, (*found, own), asked_at)
         return found
 
     def look(self, ticket_id: str) -> Ticket:

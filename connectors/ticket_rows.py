@@ -59,7 +59,8 @@ def others(known: Iterable[CustomerTicket] | None, ticket_id: str, since: dateti
     if known is None:
         return Others()
     found = [one.ticket for one in known if one.ticket.id != ticket_id]
-    found.sort(key=lambda ticket: ticket.created_at, reverse=True)
+    # Of one second, the higher number is the newer one.
+    found.sort(key=lambda ticket: (ticket.created_at, len(ticket.id), ticket.id), reverse=True)
     return Others(
         recent=tuple(one for one in found if one.created_at >= since),
         newest=tuple(found[:BEFORE]),
