@@ -29,7 +29,7 @@ test-rabbitmq: $(VENV)/.test ## Run the tests that need Debian's rabbitmq-server
 	$(BIN)/python -m pytest -m rabbitmq
 
 chaos: $(VENV)/.test ## Kill, fill, hang and cut everything under load (SHORT=1: the short version)
-	CHAOS=$(if $(SHORT),short,full) $(BIN)/python -m pytest tests/chaos -m chaos
+	CHAOS=$(if $(SHORT),short,full) $(BIN)/python -m pytest $(if $(SHORT),-n $(WORKERS) --dist loadfile) tests/chaos -m chaos
 
 fuzz: $(VENV)/.test ## Throw hostile input at parsers and pages for MINUTES=5, from SEED= on (SHORT=1: as in `make test`)
 	$(BIN)/python -m $(if $(SHORT),pytest tests/fuzz,tests.fuzz $(or $(MINUTES),5) $(SEED))
