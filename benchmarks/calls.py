@@ -34,7 +34,6 @@ from triage.store.marks import BOT
 from triage.store.migrate import migrate
 from workers.deliver import deliver
 from workers.runtime import Runtime
-from workers.sweep import reconcile
 
 DESKS = {"zendesk": "acme", "freshdesk": "globex"}
 # Calls of a usual ticket, and of one whose customer is not known yet: Freshdesk's fifth is the list of their tickets.
@@ -100,8 +99,8 @@ class Counted:
             # What the daily look at the account writes down: whose notes are ours.
             bot = control(sandbox.url, "/sandbox/state")["accounts"][vendor]["bot_id"]
             self.runtime.store.cursors.set(desk, BOT, str(bot), time.time())
-            # What the first look at the changed tickets does: from here on they are followed.
-            reconcile(desk, self.runtime.connector(desk), self.runtime.store, time.time())
+            # What each look at the changed tickets writes down. A look itself would take in the tickets of others.
+            self.runtime.store.customers.followed(desk, time.time())
         self._serial = 0
 
     def restart(self) -> None:
