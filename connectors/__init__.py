@@ -7,6 +7,7 @@ from connectors.budget import Budget
 from connectors.freshdesk import Freshdesk
 from connectors.freshdesk_setup import FreshdeskSetup
 from connectors.http import Guard
+from connectors.known import Known
 from connectors.setup import Setup
 from connectors.zendesk import Zendesk
 from connectors.zendesk_setup import ZendeskSetup
@@ -24,10 +25,17 @@ def open_setup(name: str, desk: Desk, budget: Budget) -> tuple[Connector, Setup]
 
 
 def open_connector(
-    name: str, desk: Desk, budget: Budget, *, own_clocks: bool = True, guard: Guard = lambda: None
+    name: str,
+    desk: Desk,
+    budget: Budget,
+    *,
+    own_clocks: bool = True,
+    guard: Guard = lambda: None,
+    known: Known | None = None,
 ) -> Connector:
     """Return the connector of desk `name`; `own_clocks` says whether to read the helpdesk's SLA clocks.
 
-    `guard` is called right before each write and raises Wait while nothing may be written.
+    `guard` is called right before each write and raises Wait while nothing may be written. `known` remembers the
+    desk's customers.
     """
-    return PLATFORMS[desk.platform](name, desk, budget, own_clocks=own_clocks, guard=guard)
+    return PLATFORMS[desk.platform](name, desk, budget, own_clocks=own_clocks, guard=guard, known=known)

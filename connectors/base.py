@@ -13,7 +13,7 @@ from enum import StrEnum
 from typing import Any, Protocol
 
 from connectors.schedules import Schedule
-from triage.ticket import Message, Status, Ticket
+from triage.ticket import CustomerTicket, Message, Status, Ticket
 
 
 @dataclass(frozen=True)
@@ -82,6 +82,8 @@ class Changed:
     tags: tuple[str, ...] = ()
     merged: bool = False
     """Closed because it was merged into another ticket: nobody worked on it here."""
+    asked: CustomerTicket | None = None
+    """The same ticket as one of its customer's, where those are kept up from this list."""
 
 
 @dataclass(frozen=True)

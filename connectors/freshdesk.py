@@ -9,6 +9,7 @@ from __future__ import annotations
 import base64
 import logging
 import re
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -33,11 +34,11 @@ from connectors.helpdesk import (
 from connectors.http import Client, StaticCredential
 from connectors.lock import ticket_lock
 from connectors.schedules import Schedule
-from connectors.ticket_rows import Others, others
+from connectors.ticket_rows import Others, customer_ticket, customer_tickets, others
 from connectors.values import as_dict, ident, records, rows, text
 from connectors.verdict import Call
 from triage.errors import DeskLocked, Forbidden, Gone, Refused, Retry, TandemError, UnknownOutcome
-from triage.ticket import Message, Rating, Status, Ticket
+from triage.ticket import CustomerTicket, Message, Rating, Status, Ticket
 
 TICKETS = "/tickets"
 TICKET = "/tickets/{id}"
@@ -114,21 +115,46 @@ class Freshdesk(Helpdesk):
                 self._dialect.update_need(),
             ]
         )
-        raw = freshdesk_ticket.living(self._ticket(ticket_id, INCLUDES))
+        raw = freshdesk_ticket.living(self._existing(ticket_id, INCLUDES))
         customer = self._customers.of(raw)
         found, rated = self._asked_before(raw, lambda: self._history(raw, customer[1]))
         return self._normal(raw, self._cache.peek("groups") or {}, customer, found, rated)
 
     def _history(self, raw: dict[str, Any], contact: dict[str, Any]) -> Before:
-        if self._is_newcomer(raw, contact):
+        found = self._known_tickets(raw)
+        if found is None and self._is_newcomer(raw, contact):
+            if own := customer_ticket(raw, freshdesk_ticket.status):
+                self._known.listed(own.requester_id, (own,), time.time())
             return Others(open=0), None
-        found = others(self._customers.tickets(raw), text(raw["id"]), self._month_ago(), freshdesk_ticket.status)
-        return found, self._customers.rating(raw)
+        if found is None:
+            found = self._listed_tickets(raw)
+        return others(found, text(raw["id"]), self._month_ago()), self._customers.rating(raw)
+
+    def _known_tickets(self, raw: dict[str, Any]) -> Sequence[CustomerTicket] | None:
+        """Return the tickets of the requester of `raw` as far as they are known without a call."""
+        own = customer_ticket(raw, freshdesk_ticket.status)
+        known = self._known.tickets_of(own.requester_id) if own else None
+        if known is None or own is None or own in known:
+            return known
+        # Told before it is asked: of two tickets written at once, and read at once, one at least sees the other.
+        self._known.seen(own)
+        return self._known.tickets_of(own.requester_id)
+
+    def _listed_tickets(self, raw: dict[str, Any]) -> Sequence[CustomerTicket] | None:
+        """Return the newest tickets of the requester of `raw`, None where they are not to be had."""
+        asked_at = time.time()
+        listed = self._customers.tickets(raw)
+        found = customer_tickets(listed, freshdesk_ticket.status)
+        own = customer_ticket(raw, freshdesk_ticket.status)
+        if own and found is not None and len(rows(listed)) < PAGE_SIZE:
+            # The ticket itself may be too new for the list.
+            self._known.listed(own.requester_id, (*found, own), asked_at)
+        return found
 
     def look(self, ticket_id: str) -> Ticket:
         """Return the ticket as `read` does without the earlier ones, solved and closed ones too; Gone if deleted."""
         self._budget.admit([Need(ACCOUNT, LOOK_CREDITS)])
-        raw = freshdesk_ticket.existing(self._ticket(ticket_id, f"{INCLUDES},stats"))
+        raw = self._existing(ticket_id, f"{INCLUDES},stats")
         return self._normal(raw, self._groups() if ident(raw.get("group_id")) else {}, self._customers.of(raw))
 
     def _normal(
@@ -146,6 +172,14 @@ class Freshdesk(Helpdesk):
             self.desk, self._settings, raw, conversations, customer, groups, others, rated
         )
         return replace(ticket, clocks=freshdesk_clocks.clocks(raw)) if self._own_clocks else ticket
+
+    def _existing(self, ticket_id: str, includes: str) -> dict[str, Any]:
+        """Return a ticket; Gone if it is deleted or spam, and then it is no longer one of its customer's."""
+        try:
+            return freshdesk_ticket.existing(self._ticket(ticket_id, includes))
+        except Gone:
+            self._known.gone(ticket_id)
+            raise
 
     def _ticket(self, ticket_id: str, includes: str) -> Any:
         try:

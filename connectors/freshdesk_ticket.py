@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 from connectors.base import Changed, Past
-from connectors.ticket_rows import Others, changed
+from connectors.ticket_rows import Others, changed, customer_ticket
 from connectors.values import as_dict, as_list, facts, ident, organization, rows, text, when
 from triage.errors import Gone, Retry
 from triage.settings import Desk
@@ -192,7 +192,8 @@ def listed(raw: dict[str, Any], groups: Mapping[str, str]) -> Changed:
     """Return one row of a list; "low" is told from a choice by `priority_is_default`."""
     default = raw.get("priority") == DEFAULT_PRIORITY
     word = "low" if default else priority(raw)
-    return replace(changed(raw, status, groups), priority=word, priority_is_default=default)
+    mine = customer_ticket(raw, status) if ident(raw.get("requester_id")) else None
+    return replace(changed(raw, status, groups), priority=word, priority_is_default=default, asked=mine)
 
 
 def past(name: str, desk: Desk, raw: dict[str, Any], company: dict[str, Any], groups: Mapping[str, str]) -> Past:

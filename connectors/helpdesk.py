@@ -15,6 +15,7 @@ from connectors.base import Fields, Written
 from connectors.budget import Budget
 from connectors.cache import Cache
 from connectors.http import Client, Guard
+from connectors.known import Known, NobodyKnown
 from connectors.ticket_rows import Others, is_newcomer
 from connectors.values import when
 from triage.errors import Conflict, FeatureOff, Gone, Refused, TandemError
@@ -48,10 +49,18 @@ class Helpdesk(ABC):
     """What the vendor gives a ticket nobody has given a priority."""
 
     def __init__(
-        self, name: str, desk: Desk, budget: Budget, *, own_clocks: bool = True, guard: Guard = lambda: None
+        self,
+        name: str,
+        desk: Desk,
+        budget: Budget,
+        *,
+        own_clocks: bool = True,
+        guard: Guard = lambda: None,
+        known: Known | None = None,
     ) -> None:
         """Take the desk; `own_clocks` says whether to read the helpdesk's SLA clocks, where it keeps some."""
         self.desk = name
+        self._known = known or NobodyKnown()
         self._guard = guard
         self._own_clocks = own_clocks
         self._settings = desk

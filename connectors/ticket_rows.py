@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from connectors.base import Changed
 from connectors.values import as_list, ident, rows, text, when
-from triage.ticket import EarlierTicket, Status
+from triage.ticket import CustomerTicket, EarlierTicket, Status
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 OVER = (Status.SOLVED, Status.CLOSED, Status.DELETED, Status.SPAM)
 # As far back as the mood of a customer is followed.
 BEFORE = 4
+SUBJECT_LENGTH = 300
 
 # Both vendors make an unknown sender's contact and their ticket in one go.
 NEWCOMER = timedelta(seconds=2)
@@ -36,16 +37,30 @@ class Others:
     """None where the list is not to be had."""
 
 
-def others(listed: Any, ticket_id: str, since: datetime, status_of: StatusOf) -> Others:
-    """Return what a list of the requester's tickets says beside `ticket_id`; None is a list that could not be had."""
+def customer_ticket(raw: dict[str, Any], status_of: StatusOf) -> CustomerTicket | None:
+    """Return one ticket of a list, or a ticket as read; None where it does not say when it was written."""
+    if not (created := when(raw.get("created_at"))):
+        return None
+    # What no database could keep, and more than anybody is shown, is left out.
+    subject = text(raw.get("subject")).replace("\0", " ").encode(errors="replace").decode()[:SUBJECT_LENGTH]
+    ticket = EarlierTicket(text(raw.get("id")), subject, status_of(raw), created, _tags(raw))
+    return CustomerTicket(text(raw.get("requester_id")), ticket, when(raw.get("updated_at")) or created)
+
+
+def customer_tickets(listed: Any, status_of: StatusOf) -> tuple[CustomerTicket, ...] | None:
+    """Return the tickets of a list; None is a list that could not be had."""
     if listed is None:
+        return None
+    return tuple(one for raw in rows(listed) if (one := customer_ticket(raw, status_of)))
+
+
+def others(known: Iterable[CustomerTicket] | None, ticket_id: str, since: datetime) -> Others:
+    """Return what the requester's tickets say beside `ticket_id`; None are tickets that could not be had."""
+    if known is None:
         return Others()
-    found = [
-        EarlierTicket(text(one.get("id")), text(one.get("subject")), status_of(one), created, _tags(one))
-        for one in rows(listed)
-        if (created := when(one.get("created_at"))) and text(one.get("id")) != ticket_id
-    ]
-    found.sort(key=lambda ticket: ticket.created_at, reverse=True)
+    found = [one.ticket for one in known if one.ticket.id != ticket_id]
+    # Of one second, the higher number is the newer one.
+    found.sort(key=lambda ticket: (ticket.created_at, len(ticket.id), ticket.id), reverse=True)
     return Others(
         recent=tuple(one for one in found if one.created_at >= since),
         newest=tuple(found[:BEFORE]),

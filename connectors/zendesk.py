@@ -28,7 +28,7 @@ from connectors.helpdesk import (
 from connectors.http import Client, StaticCredential
 from connectors.probe import Probe
 from connectors.schedules import Schedule
-from connectors.ticket_rows import Others, others
+from connectors.ticket_rows import Others, customer_tickets, others
 from connectors.values import as_dict, ident, records, rows, text, when
 from connectors.zendesk_auth import credential
 from connectors.zendesk_clocks import SIDELOAD, SlaProbe
@@ -155,7 +155,7 @@ class Zendesk(Helpdesk):
         query = {"sort": "-id", "page[size]": PAGE_SIZE}
         page = self._probe.get(REQUESTED, requester_id, query=query) if requester_id else None
         listed = rows(page.get("tickets")) if isinstance(page, dict) else None
-        found = others(listed, text(raw["id"]), self._month_ago(), zendesk_ticket.status)
+        found = others(customer_tickets(listed, zendesk_ticket.status), text(raw["id"]), self._month_ago())
         return found, zendesk_ticket.rating(listed or ())
 
     def look(self, ticket_id: str) -> Ticket:

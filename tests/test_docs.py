@@ -117,6 +117,7 @@ TESTED_BY = {
     ),
     "connectors.freshdesk_tags": ("test_connector_freshdesk.py", "through the connector"),
     "connectors.freshdesk_ticket": ("test_connector_contract.py", "through the connector"),
+    "connectors.known": ("test_customers.py", "what is known, and by nobody"),
     "connectors.helpdesk": ("test_connector_contract.py", "what both connectors share"),
     "connectors.lock": ("test_connector_sandbox.py", "two writers on one ticket"),
     "connectors.ticket_rows": ("test_connector_contract.py", "earlier and changed tickets of both vendors"),

@@ -100,6 +100,15 @@ class EarlierTicket:
 
 
 @dataclass(frozen=True)
+class CustomerTicket:
+    """A ticket as one of its customer's, as it was at `updated_at`."""
+
+    requester_id: str
+    ticket: EarlierTicket
+    updated_at: datetime
+
+
+@dataclass(frozen=True)
 class Background:
     """What a helpdesk knows around a ticket; whatever it does not tell is empty."""
 

@@ -36,6 +36,7 @@ from triage.store import Store, open_store
 from triage.store.marks import HEADROOM
 from workers.asking import facts_of
 from workers.corrections import with_corrections
+from workers.customers import KnownCustomers
 from workers.knowledge import Room
 from workers.leases import Leases
 from workers.lookup import Lookup
@@ -214,7 +215,8 @@ class Runtime:
     def _open(self, name: str, desk: Desk, own: bool, guard: Callable[[], None]) -> _Open:
         # By address: two desks on one account share its limit.
         budget = Budget(self.environment.redis_url, desk.url.partition("://")[2], desk.rate_limit)
-        return _Open(desk, own, open_connector(name, desk, budget, own_clocks=own, guard=guard), budget)
+        known = KnownCustomers(name, self.store)
+        return _Open(desk, own, open_connector(name, desk, budget, own_clocks=own, guard=guard, known=known), budget)
 
     def remember_headroom(self, now: float) -> None:
         """Write down how many calls each account that is in use has left this minute, for metrics and console."""

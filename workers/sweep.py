@@ -16,6 +16,7 @@ from triage.store.marks import BEAT, BOT, CATCH_UP_OFF, DESK_LOCKED, EVERY_DESK,
 from triage.ticket import Status
 from workers.asking import close_questions
 from workers.clocks import tell_clocks
+from workers.customers import keep_up
 from workers.knowledge import forget_reopened
 from workers.later import hear_asks
 from workers.outcomes import observe
@@ -60,7 +61,8 @@ def reconcile(name: str, connector: Connector, store: Store, now: float, observe
     state = _poll_state(store, name)
     if state is None:
         state = str(int(now - SLACK_SECONDS)), now - SLACK_SECONDS
-        # First of all: a look that is cut off must not move the beginning.
+        store.customers.broken(name, now)
+        # Before the look: one that is cut off must not move the beginning.
         _save_poll_state(store, name, *state, now)
     cursor, since = state
     found = 0
@@ -68,9 +70,11 @@ def reconcile(name: str, connector: Connector, store: Store, now: float, observe
         changes = connector.changes(cursor)
         found += _take_in(name, [t for t in changes.tickets if _is_new(t, since)], store, now)
         _show(observers, name, changes.tickets)
+        keep_up(store, name, changes.tickets, now)
         cursor = changes.cursor
         _save_poll_state(store, name, cursor, since, now)
         if not changes.more:
+            store.customers.followed(name, now)
             break
     if found:
         logger.info("reconcile: desk=%s found %d tickets without a webhook", name, found)
@@ -134,6 +138,7 @@ def forget(settings: Settings, store: Store, now: float) -> int:
     while some := store.clocks.drop(now - kept.run_details * DAY_SECONDS):
         dropped += some
     dropped += store.answered.drop(now)
+    dropped += store.customers.drop(now)
     dropped += store.backtests.drop(now - kept.run_details * DAY_SECONDS)
     return dropped + store.retention.apply(kept, now)
 

@@ -15,6 +15,7 @@ from triage.store.calibrations import Calibrations
 from triage.store.clock_views import ClockViews
 from triage.store.clocks import Clocks
 from triage.store.controls import Controls
+from triage.store.customers import Customers
 from triage.store.days import Days
 from triage.store.deliveries import Deliveries
 from triage.store.effects import Effects
@@ -63,6 +64,7 @@ class Store:
     forgetting: Forgetting
     retention: Retention
     answered: Answered
+    customers: Customers
 
 
 def open_store(url: str, patience: float = PATIENCE_SECONDS) -> Store:
@@ -95,4 +97,5 @@ def open_store(url: str, patience: float = PATIENCE_SECONDS) -> Store:
         forgetting=Forgetting(engine),
         retention=Retention(engine),
         answered=Answered(engine),
+        customers=Customers(engine),
     )

@@ -34,6 +34,8 @@ from triage.store.tables import (
     backtest_tickets,
     backtests,
     clocks,
+    customer_tickets,
+    customers,
     deliveries,
     effects,
     exchanges,
@@ -50,7 +52,7 @@ FORGOTTEN = "forgotten"
 BATCH = 500
 # Rows that go with a run, and rows that name the ticket themselves.
 OF_RUN = (outcomes, exchanges, questions, feedback, answered)
-OF_TICKET = (acts, clocks, watches, alarms)
+OF_TICKET = (acts, clocks, watches, alarms, customer_tickets)
 DETAILS = ("classification", "decision", "draft", "sources")
 # Where a person may be named: column -> how its row names the ticket.
 TEXTS: tuple[tuple[Any, Table], ...] = (
@@ -67,6 +69,7 @@ TEXTS: tuple[tuple[Any, Table], ...] = (
     *((watches.c[name], watches) for name in ("held", "escalated")),
     (clocks.c.reason, clocks),
     (alarms.c.text, alarms),
+    *((customer_tickets.c[name], customer_tickets) for name in ("subject", "tags")),
 )
 
 Key = tuple[str, str]
@@ -131,6 +134,7 @@ class Forgetting:
         with self._engine.begin() as connection:
             for table in OF_RUN:
                 connection.execute(delete(table).where(table.c.run_id.in_(of_run)))
+            connection.execute(delete(customers).where(_is_asker(desk, ticket_id)))
             for table in OF_TICKET:
                 connection.execute(delete(table).where(_same(table, desk, ticket_id)))
             connection.execute(delete(backtest_tickets).where(_in_backtests(desk, ticket_id)))
@@ -161,6 +165,11 @@ def _empty(connection: Connection, desk: str, ticket_id: str, now: float) -> Non
 
 def _same(table: Table, desk: str, ticket_id: str) -> ColumnElement[bool]:
     return and_(table.c.desk == desk, table.c.ticket_id == ticket_id)
+
+
+def _is_asker(desk: str, ticket_id: str) -> ColumnElement[bool]:
+    asked = select(customer_tickets.c.requester_id).where(_same(customer_tickets, desk, ticket_id))
+    return and_(customers.c.desk == desk, customers.c.requester_id.in_(asked))
 
 
 def _document(desk: str, ticket_id: str) -> ColumnElement[bool]:

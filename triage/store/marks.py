@@ -11,7 +11,7 @@ from triage.controlled import EVERY_DESK as EVERY_DESK
 from triage.store.engine import insert_into, reader_of
 from triage.store.tables import alarms, cursors
 
-POLL, POLLED, BOT, BEAT, WORKER, READY = "poll", "polled", "bot", "beat", "worker", "ready"
+POLL, POLLED, FOLLOWED, BOT, BEAT, WORKER, READY = "poll", "polled", "followed", "bot", "beat", "worker", "ready"
 CALIBRATED, SLA_SWEPT, HEADROOM = "calibrated", "sla_swept", "headroom"
 HEALTH, CHECKED, RIGHTS = "health", "checked", "rights"
 """What the last checks of a desk found, as JSON: workers/health.py."""

@@ -47,6 +47,8 @@ RULES = {
     "knowledge_passages": "with their document",
     "alarms": "alarms",
     "answered": "a day",
+    "customers": "a week after their list was read",
+    "customer_tickets": "with their customer, an hour without one",
     "audit": "audit",
 }
 KEPT = {

@@ -502,3 +502,28 @@ audit = Table(
     Index(None, "at"),
     Index(None, "desk", "at"),
 )
+
+# Customers whose list of tickets was read, and when it was asked for; from then on it is kept up.
+customers = Table(
+    "customers",
+    metadata,
+    Column("desk", String(40), primary_key=True),
+    Column("requester_id", String(40), primary_key=True),
+    Column("listed_at", Float, nullable=False),
+    Index(None, "listed_at"),
+)
+
+# As last shown by a list, by the catch-up or by a read; whole only for the customers above.
+customer_tickets = Table(
+    "customer_tickets",
+    metadata,
+    Column("desk", String(40), primary_key=True),
+    Column("ticket_id", String(40), primary_key=True),
+    Column("requester_id", String(40), nullable=False),
+    Column("subject", Text, nullable=False),
+    Column("status", String(12), nullable=False),
+    Column("tags", JSON, nullable=False),
+    Column("created_at", Float, nullable=False),
+    Column("updated_at", Float, nullable=False),  # on the helpdesk: an older state never takes a newer one's place
+    Index(None, "desk", "requester_id"),
+)
