@@ -36,5 +36,8 @@ def replaced(answer: dict[str, Any], ticket: Ticket, names: Mapping[str, Any]) -
         field = text(event.get("field_name"))
         name, earlier = NAMES.get(field, field), event.get("previous_value")
         if event.get("type") == "Change" and name in known and earlier and text(earlier) != text(known[name]):
-            found[name] = int(earlier) if name == "group" else earlier
+            if name != "group":
+                found[name] = earlier
+            elif text(earlier).isdecimal():
+                found[name] = int(earlier)
     return found

@@ -117,3 +117,15 @@ def test_a_ticket_that_cannot_be_answered_says_nothing_of_the_endpoint(bad: obje
                 model.classify(ticket())
         server.queue(answers())
         assert model.classify(ticket()).primary_team == "billing"
+
+
+def test_a_refused_ticket_is_an_answer_and_ends_the_pause(clock: Clock) -> None:
+    breaker = opened(clock)
+    clock.now += FIRST_PAUSE
+    with running() as server:
+        model = classifier(server, breaker=breaker)
+        server.queue(fails(400, "too long"))
+        with pytest.raises(ModelError, match="HTTP 400"):
+            model.classify(ticket())
+        server.queue(answers())
+        assert model.classify(ticket()).primary_team == "billing"

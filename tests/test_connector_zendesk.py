@@ -123,6 +123,17 @@ class TestGuard:
         assert second == {"ticket": {"group_id": 77, "updated_stamp": "2023-09-18T23:45:00Z", "safe_update": True}}
         assert (written.after, list(written.refused)) == ({"priority": "high"}, ["group"])
 
+    @pytest.mark.parametrize("previous", ["nobody", ["77"], {"id": 77}, "7.5"])
+    def test_an_audit_that_makes_no_sense_costs_nothing(
+        self, desk: Recordings, connector: Connector, ticket: Ticket, previous: object
+    ) -> None:
+        """The note is there by now, and whether it came back public is still to be looked at."""
+        change = {"type": "Change", "field_name": "group_id", "value": "1", "previous_value": previous}
+        desk.answer("groups")
+        desk.answer("note_created", lambda body: body["audit"]["events"].append(change))
+        written = connector.post(ticket, NOTE, REFERENCE, Fields(priority="high", group="testGroup0"))
+        assert (written.note_id, len(desk.sent("PUT"))) == ("33144692244777", 1)
+
     def test_a_ticket_closed_meanwhile_ends_quietly(
         self, desk: Recordings, connector: Connector, ticket: Ticket
     ) -> None:

@@ -173,6 +173,8 @@ class Asker:
                 raise _Learnt from None
             if refusal.status not in ABOUT_THE_TICKET:
                 self._failed(str(refusal), _seconds(refusal.retry_after))
+            elif self._breaker:
+                self._breaker.succeeded()
             _refused(refusal)
         except ModelError as error:
             self._failed(str(error))
