@@ -154,6 +154,19 @@ class TestDelivery:
         assert bench.connector.names().count("look") == 1
         assert first(bench).state == "met"
 
+    def test_a_reading_that_was_cut_off_is_made_again(self, bench: Bench) -> None:
+        """A worker has brought the clocks up to date and died before it looked for what calls for a later run."""
+        triaged(bench)
+        row = told(bench)
+        bench.clock.shift(10)
+        shown = bench.connector.tickets["7"]
+        more = Message("2", Author.CUSTOMER, "It is worse now", created_at=datetime.now(UTC))
+        shown.change(messages=(*shown.ticket.messages, more), updated_at=datetime.now(UTC))
+        follow(shown.ticket, bench.settings, bench.store, time.time(), edits_notes=False)
+        bench.clock.shift(10)
+        bench.deliver(row)
+        assert [one.occasion for one in bench.store.deliveries.recent(9) if one.event == "later"] == ["message:2"]
+
     def test_events_of_one_update_are_one_reading_seconds_later(self, bench: Bench) -> None:
         """As they come: one now, others a moment later, and one more right after the reading began."""
         triaged(bench)
