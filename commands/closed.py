@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from commands.past import patiently
+from commands.past import Circles, patiently
 from commands.rows import InputError, history_of, rows_of
 from connectors.base import Past
 from triage.backtest.replay import truth_of
@@ -36,9 +36,10 @@ def list_closed(
 ) -> None:
     """Write down the ids of the closed tickets, page by page; goes on where any command stopped."""
     start = datetime.fromtimestamp(backtest.since, UTC) - BEFORE
-    more = True
+    more, circles = True, Circles()
     while more:
         page = patiently(lambda: helpdesk.history(backtest.cursor, start))  # noqa: B023
+        circles.check([past.ticket.id for past in page.tickets])
         ours = store.backtests.set_by_us(backtest.desk, [past.ticket.id for past in page.tickets])
         # A ticket that comes twice on one page would be in one statement twice; the last one holds.
         found = {past.ticket.id: _found(past, backtest, settings, desk, ours) for past in page.tickets}

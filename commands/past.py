@@ -4,18 +4,21 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from datetime import datetime
 from pathlib import Path
 from typing import Any, TypeVar
 
 from connectors.base import Connector, History, Past
-from triage.errors import Retry, Wait
+from triage.errors import Retry, Stop, Wait
 from triage.people import first_words, priority_of, team_of
 from triage.settings import Settings
 
 TRIES = 5
 PAUSE = 10.0
+# Of an account's whole list many pages in a row may hold no solved ticket, but hardly fifty thousand tickets.
+MOST_OLD_PAGES = 500
+NO_END = "the helpdesk's list of tickets has no end: {pages} pages in a row held nothing new; ask again later"
 Row = dict[str, Any]
 Answer = TypeVar("Answer")
 
@@ -74,10 +77,26 @@ def read_past(
     return list(found.values())
 
 
+class Circles:
+    """Notices a list that goes on for ever, so that a command ends."""
+
+    def __init__(self) -> None:
+        self._known: set[str] = set()
+        self._old_pages = 0
+
+    def check(self, ids: Collection[str]) -> None:
+        """Take note of a page; raise Stop where none has held anything new for long."""
+        self._old_pages = self._old_pages + 1 if self._known.issuperset(ids) else 0
+        self._known.update(ids)
+        if self._old_pages >= MOST_OLD_PAGES:
+            raise Stop(NO_END.format(pages=self._old_pages))
+
+
 def _pages(connector: Connector, cursor: str, since: datetime) -> Iterator[History]:
-    more = True
+    more, circles = True, Circles()
     while more:
         page = patiently(lambda: connector.history(cursor, since))  # noqa: B023
+        circles.check([past.ticket.id for past in page.tickets])
         yield page
         cursor, more = page.cursor, page.more
 

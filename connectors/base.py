@@ -203,7 +203,7 @@ class Connector(Protocol):
     def changes(self, cursor: str) -> Changes:
         """Return tickets changed since `cursor` (empty: since one minute ago), oldest change first.
 
-        A first cursor may also be an epoch (Zendesk) or an ISO time (Freshdesk); tickets may come more than once.
+        A first cursor may also be an epoch in whole seconds; tickets may come more than once.
         FeatureOff where our role may not list changes.
         """
 

@@ -36,7 +36,9 @@ class Place:
 
     @classmethod
     def parse(cls, cursor: str, now: datetime) -> Place:
-        """Return the place `cursor` names; a minute ago where it names none."""
+        """Return the place `cursor` names, an epoch among others; a minute ago where it names none."""
+        if cursor.isascii() and cursor.isdigit():
+            return cls(datetime.fromtimestamp(int(cursor), UTC))
         found = CURSOR.fullmatch(cursor)
         since = when(found["since"]) if found else None
         if found is None or since is None:

@@ -7,13 +7,14 @@ https://developer.zendesk.com/api-reference/ticketing/introduction/
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 from typing import Any, ClassVar
 
-from connectors import zendesk_guide, zendesk_reply, zendesk_schedules, zendesk_ticket
+from connectors import zendesk_guard, zendesk_guide, zendesk_reply, zendesk_schedules, zendesk_ticket
 from connectors.base import Account, Articles, Changes, Fields, History, Leak, Past, Written
 from connectors.budget import ACCOUNT, BULK_SPARE, SPARE, Need
 from connectors.helpdesk import (
@@ -49,6 +50,7 @@ from triage.errors import (
 from triage.missing import mentions_attachment
 from triage.ticket import Message, Rating, Ticket
 
+log = logging.getLogger(__name__)
 TICKET = "/tickets/{id}.json"
 COMMENTS = "/tickets/{id}/comments.json"
 MAKE_PRIVATE = "/tickets/{id}/comments/{comment}/make_private"
@@ -217,18 +219,19 @@ class Zendesk(Helpdesk):
         tagging = TagsAlong(ticket, tags if ticket.settled and not fields.custom else ())
         try:
             answer = self._put(ticket, ticket.stamp, note | _payload(wanted) | tagging.payload)
-            after, refused = self._shown(answer, wanted), {}
+            after = self._spared(ticket, answer, wanted)
+            refused, taken = {}, {name: CHANGED_MEANWHILE for name in wanted if name not in after}
         except Refused as error:
             if not wanted and not tagging.payload:
                 raise
             answer = self._put(ticket, ticket.stamp, note)
             tagging = TagsAlong(ticket, ())
-            after, refused = {}, {name: reason(error, name) for name in wanted}
+            after, taken, refused = {}, {}, {name: reason(error, name) for name in wanted}
         found = self._check_note(ticket.id, answer, reference)
         if refused and len(wanted) > 1 and not found.leak:
             after, refused = set_alone(wanted, self._sender(ticket, answer))
         before = self._before(ticket, after)
-        return Written(found.note_id, before, after, unresolved | refused, found.leak, tagging.written(answer))
+        return Written(found.note_id, before, after, unresolved | refused | taken, found.leak, tagging.written(answer))
 
     def _check_note(self, ticket_id: str, answer: dict[str, Any], reference: str) -> Written:
         """Return the note the answer shows, hidden if it came back public."""
@@ -284,11 +287,7 @@ class Zendesk(Helpdesk):
         The guard compares whole seconds: a person's change within the second of the stamp we hold would pass it.
         """
         raw = zendesk_ticket.living(self._api.get(TICKET, ticket.id))
-        held = {"priority": raw.get("priority") or None, "group": ident(raw.get("group_id"))}
-        read = {"priority": ticket.priority, "group": ticket.group_id}
-        custom = zendesk_ticket.custom_fields(raw)
-        now = {name: held[name] if name in held else custom.get(name) for name in wanted}
-        then = {name: read[name] if name in read else ticket.fields.get(name) for name in wanted}
+        now, then = zendesk_guard.held(raw, wanted), zendesk_guard.read(ticket, wanted)
         if text(raw.get("updated_at")) != ticket.stamp or now != then:
             raise Conflict(CHANGED_MEANWHILE)
 
@@ -303,9 +302,23 @@ class Zendesk(Helpdesk):
         def send(values: dict[str, Any]) -> dict[str, Any]:
             answered = self._put(ticket, stamp[0], _payload(values))
             stamp[0] = _stamp(answered) or stamp[0]
-            return self._shown(answered, values)
+            return self._spared(ticket, answered, values)
 
         return send
+
+    def _spared(self, ticket: Ticket, answer: dict[str, Any], wanted: Mapping[str, Any]) -> dict[str, Any]:
+        """Return what the helpdesk shows of `wanted`, less what a person had set in the second of our stamp.
+
+        That passed the guard, so it is given back.
+        """
+        lost = zendesk_guard.replaced(answer, ticket, wanted)
+        if lost:
+            try:
+                self._put(ticket, _stamp(answer), _payload(lost))
+            except TandemError as error:
+                # Something newer stands there, or nothing can be written: what we replaced is in the ticket's audit.
+                log.warning("desk %s: ticket %s: %s not given back: %s", self.desk, ticket.id, sorted(lost), error)
+        return {name: value for name, value in self._shown(answer, wanted).items() if name not in lost}
 
     def _put(self, ticket: Ticket, stamp: str, values: dict[str, Any]) -> dict[str, Any]:
         # Without the guard a person's change since our read would be overwritten in silence.

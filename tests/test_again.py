@@ -21,7 +21,7 @@ from sandbox.testing import Running, running
 from tests.fakes import Killed, answer, changed
 from triage.settings import Mode, Settings
 from triage.store import Store
-from triage.store.deliveries import ASK, CLOCK, RECEIVED
+from triage.store.deliveries import ASK, CLOCK, CREATED, RECEIVED
 from triage.store.effects import CONFIRMED, FAILED, NOTE, TAGS, UPDATE
 from triage.store.runs import DONE, SKIPPED
 from workers.clocks import tell_clocks
@@ -99,6 +99,30 @@ class TestANewMessage:
         tags = living.tags(ticket_id)
         assert "ai_team_security" in tags and "ai_sentiment_frustrated" in tags
         assert not tags & {"ai_team_billing", "ai_team_technical_bug", "ai_priority_p0", "ai_priority_p2"}
+
+    def test_that_comes_while_a_killed_worker_holds_the_ticket_is_not_forgotten(self, living: Living) -> None:
+        """The next attempt goes on from what the first one has read, and that was before the message."""
+
+        def die(step: str) -> None:
+            if step == "after_classify":
+                raise Killed
+
+        ticket_id = living.box.ticket()
+        living.arrive(ticket_id, CREATED)
+        living.checkpoint = die
+        with pytest.raises(Killed):
+            living.work()
+        living.says(ticket_id)
+        living.arrive(ticket_id, CLOCK)
+        told = living.open()[-1]
+        deliver(told, living.store, StillLeases(living.store), living.tools)
+        assert told in living.open(), "while the first run is open nothing can follow it"
+        living.checkpoint = lambda _: None
+        with living.store.engine.begin() as connection:
+            connection.execute(text("UPDATE runs SET lease_until = 1"))
+        living.work()
+        living.work()
+        assert living.later(ticket_id) == [("message", DONE)]
 
     def test_that_changes_nothing_costs_no_note(self, living: Living) -> None:
         ticket_id = living.born()

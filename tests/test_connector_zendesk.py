@@ -106,6 +106,23 @@ class TestGuard:
         assert list(written.refused) == ["group"]
         assert written.note_id == "33144692244777"
 
+    def test_what_a_person_set_in_the_second_of_our_stamp_is_given_back(
+        self, desk: Recordings, connector: Connector, ticket: Ticket
+    ) -> None:
+        """The guard compares whole seconds; the audit in the answer says what it let us replace."""
+
+        def overtaken(body: dict[str, Any]) -> None:
+            change = {"type": "Change", "field_name": "group_id", "value": "6164094475034", "previous_value": "77"}
+            body["audit"]["events"].append(change)
+
+        desk.answer("groups")
+        desk.answer("note_created", overtaken)
+        desk.answer("note_created")
+        written = connector.post(ticket, NOTE, REFERENCE, Fields(priority="high", group="testGroup0"))
+        _, second = desk.sent("PUT")
+        assert second == {"ticket": {"group_id": 77, "updated_stamp": "2023-09-18T23:45:00Z", "safe_update": True}}
+        assert (written.after, list(written.refused)) == ({"priority": "high"}, ["group"])
+
     def test_a_ticket_closed_meanwhile_ends_quietly(
         self, desk: Recordings, connector: Connector, ticket: Ticket
     ) -> None:

@@ -398,6 +398,22 @@ class TestCrash:
         assert time.time() - crashed_at <= 60
         assert everywhere.classifier.asked == ["7"]
 
+    def test_right_after_its_lease_was_renewed_is_noticed_as_soon(self, everywhere: Bench) -> None:
+        """The sweep comes by before that lease is over: it must come again right after, not a whole push later."""
+        delivery_id, shown = everywhere.arrive()
+        everywhere.checkpoint = kill_at("after_read")
+        with pytest.raises(Killed):
+            everywhere.deliver(delivery_id)
+        everywhere.checkpoint = lambda _: None
+        run, died_at = everywhere.run(), time.time()
+        everywhere.store.runs.renew([run.id], run.owner, died_at + LEASE_SECONDS + 8)
+        while everywhere.row(delivery_id).state in OPEN_STATES:
+            everywhere.clock.shift(5)
+            for due in everywhere.store.deliveries.claim_due(time.time(), 100):
+                everywhere.deliver(due)
+        assert len(shown.notes) == 1
+        assert time.time() - died_at <= LEASE_SECONDS + 8 + 10
+
     def test_at_every_attempt_is_bounded(self, bench: Bench) -> None:
         """A ticket that kills its worker, by memory or a library's fault, must not do so for ever."""
         delivery_id, shown = bench.arrive()

@@ -168,7 +168,7 @@ def test_every_ten_minutes_for_pages_metrics_and_an_alarm_that_goes_by_itself(ma
         ("acme", "ok"): 0.0, ("acme", "warning"): 0.0, ("acme", "broken"): 1.0,
     }  # fmt: skip
     ready = requests.get(f"{machine.public}/readyz", timeout=5).json()
-    assert (ready["status"], ready["checks"]["desk acme"]["state"]) == ("ok", "broken")
+    assert (ready["status"], ready["checks"]["desk acme"]["state"]) == ("degraded", "broken")
 
     hook.values["status"] = "active"
     check("acme", here, now)

@@ -207,6 +207,15 @@ class TestReadyz:
         # No worker yet: webhooks are stored all the same.
         assert body["checks"]["worker and beat"]["state"] == "warning"
 
+    def test_is_degraded_where_the_broker_takes_nothing(self, sqlite_store: Store, settings: Settings) -> None:
+        wakeup = Wakeup()
+        environment = Environment(database_url=str(sqlite_store.engine.url))
+        client = create_app(environment, settings, sqlite_store, wakeup).test_client()
+        wakeup.is_refused = True
+        answer = client.get("/readyz")
+        assert (answer.status_code, (answer.json or {})["status"]) == (200, "degraded")
+        assert (answer.json or {})["checks"]["queue"]["state"] == "broken"
+
     def test_is_down_without_tables(self, tmp_path: Path, settings: Settings) -> None:
         status, body = self.get(open_store(f"sqlite:///{tmp_path}/empty.db"), settings)
         assert (status, body["status"], body["checks"]["database"]["state"]) == (503, "down", "broken")

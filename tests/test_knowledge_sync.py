@@ -176,6 +176,20 @@ def test_a_round_goes_on_where_the_last_tick_stopped_and_reads_nothing_twice(
     assert sqlite_store.knowledge.version(NAME) == version, "nothing had changed"
 
 
+@pytest.mark.parametrize("vendor", VENDORS)
+def test_a_help_centre_without_end_is_given_up_after_a_day(own: Running, sqlite_store: Store, vendor: str) -> None:
+    box = Box(own, vendor)
+    fault = {"match": {"path": "help_center|solutions"}, "do": {"endless": "new"}, "times": None}
+    requests.post(f"{box.url}/faults", json=fault, timeout=10).raise_for_status()
+    room = room_of(box, sqlite_store, calls=3)
+    assert [sync(room, ARTICLE) for _ in range(4)] == [False] * 4
+    assert sync(replace(room, clock=lambda: time.time() + 90_000), ARTICLE)
+    assert "did not end" in sqlite_store.knowledge.round(NAME, ARTICLE).reason
+    requests.delete(f"{box.url}/faults", timeout=10).raise_for_status()
+    sync_all(room)
+    assert sqlite_store.knowledge.documents(NAME)
+
+
 def calls_of_a_round(vendor: str) -> int:
     # Zendesk: one page of 50. Freshdesk: the start, two categories, one folder of subfolders, and two folders that
     # everybody may see in six languages.

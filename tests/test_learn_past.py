@@ -14,9 +14,10 @@ import pytest
 from test_connector_sandbox import Box, box, sandbox  # noqa: F401  (fixtures)
 
 from commands import past as past_module
-from commands.past import TRIES, Shelf, read_past, row_of
+from commands.past import MOST_OLD_PAGES, TRIES, Shelf, read_past, row_of
 from connectors.base import History, Past
-from triage.errors import FeatureOff, Retry, Wait
+from tests.fakes import own_sleep
+from triage.errors import FeatureOff, Retry, Stop, Wait
 from triage.settings import Settings
 from triage.ticket import Author, Message, Status, Ticket
 
@@ -49,7 +50,7 @@ class Archive:
 def slept(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     """Return the seconds that were waited, without waiting."""
     found: list[float] = []
-    monkeypatch.setattr(past_module.time, "sleep", found.append)
+    own_sleep(monkeypatch, past_module, found.append)
     return found
 
 
@@ -91,6 +92,13 @@ def test_goes_on_where_it_was_interrupted(tmp_path: Path) -> None:
     assert {row["id"] for row in read(archive, path)} == {"1", "2", "3"}
     assert archive.cursors == ["2"]
     assert [json.loads(line)["cursor"] for line in path.read_text().splitlines()] == ["1", "2", "3"]
+
+
+def test_a_list_without_end_ends(tmp_path: Path) -> None:
+    again = Archive(*[[solved(1)]] * 1000)
+    with pytest.raises(Stop, match="no end"):
+        read(again, tmp_path / "past.jsonl")
+    assert len(again.cursors) == MOST_OLD_PAGES + 1
 
 
 def test_pages_of_another_period_are_read_anew(tmp_path: Path) -> None:

@@ -185,6 +185,16 @@ class TestDeliveries:
         assert delivery is not None
         assert (delivery.due_at, delivery.reason) == (6000.0, "rate limit")
 
+    def test_but_the_sweeps_own_push_is(self, store: Store) -> None:
+        """The lease of a worker that died may end seconds after the sweep came by."""
+        delivery_id = receive(store)
+        assert store.deliveries.claim_due(2000.0, 10) == [delivery_id]
+        store.deliveries.not_before(delivery_id, 2004.0)
+        assert store.deliveries.get(delivery_id).due_at == 2004.0  # type: ignore[union-attr]
+        store.deliveries.finish(delivery_id, DONE, 2003.0)
+        store.deliveries.not_before(delivery_id, 2005.0)
+        assert store.deliveries.get(delivery_id).due_at is None  # type: ignore[union-attr]
+
     def test_two_sweepers_never_take_the_same_row(self, store: Store) -> None:
         ids = [receive(store, key=f"k{i}", now=0.0) for i in range(200)]
         taken: list[int] = []

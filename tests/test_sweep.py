@@ -84,6 +84,9 @@ class TestRequeue:
         assert sqlite_store.cursors.get(EVERY_DESK, BEAT) == ("alive", START)
 
 
+BEGINNING = str(int(START - SLACK_SECONDS))
+
+
 class TestReconcile:
     @pytest.fixture
     def connector(self) -> FakeConnector:
@@ -96,14 +99,24 @@ class TestReconcile:
         assert reconcile("acme", connector, store, START) == 0
         return connector
 
-    def test_first_marks_the_start_and_takes_nothing_in(self, store: Store, connector: FakeConnector) -> None:
+    def test_first_marks_the_start_and_takes_in_the_last_minute(self, store: Store, connector: FakeConnector) -> None:
+        """A webhook may get lost before the first look, too."""
         connector.pages.append(page(changed("1", START - 30), changed("2", START - 9999), cursor="c0"))
-        assert reconcile("acme", connector, store, START) == 0
-        assert inbox(store) == []
+        assert reconcile("acme", connector, store, START) == 1
+        assert inbox(store) == [("acme", "1", "poll:1")]
         connector.pages.append(page(changed("3", START + 100)))
         assert reconcile("acme", connector, store, START + 300) == 1
         # From the moment of the start on, not from a minute before the second look: nothing falls between.
-        assert connector.cursors == ["", "c0"]
+        assert connector.cursors == [BEGINNING, "c0"]
+
+    def test_a_first_look_that_is_cut_off_does_not_move_the_beginning(self, sqlite_store: Store) -> None:
+        connector = FakeConnector()
+        connector.pages.append(Retry("down"))
+        with pytest.raises(Retry):
+            reconcile("acme", connector, sqlite_store, START)
+        connector.pages.append(page(changed("1", START - 30), cursor="c0"))
+        assert reconcile("acme", connector, sqlite_store, START + 300) == 1
+        assert connector.cursors == [BEGINNING, BEGINNING]
 
     def test_takes_in_what_no_webhook_told_of(self, store: Store, begun: FakeConnector) -> None:
         begun.pages.append(page(changed("1", START + 10), changed("2", START + 20)))
@@ -153,7 +166,7 @@ class TestReconcile:
             begun.pages.append(page(changed(str(number), START + 10), cursor=f"c{number}", more=number < 3))
         assert reconcile("acme", begun, store, START + 300) == 3
         reconcile("acme", begun, store, START + 600)
-        assert begun.cursors == ["", "c0", "c1", "c2", "c3"]
+        assert begun.cursors == [BEGINNING, "c0", "c1", "c2", "c3"]
 
     def test_goes_on_where_it_broke_off(self, store: Store, begun: FakeConnector) -> None:
         begun.pages.extend([page(changed("1", START + 10), cursor="c1", more=True), Retry("down")])
@@ -162,7 +175,7 @@ class TestReconcile:
         assert inbox(store) == [("acme", "1", "poll:1")]
         begun.pages.append(page(changed("2", START + 20), cursor="c2"))
         assert reconcile("acme", begun, store, START + 360) == 1
-        assert begun.cursors == ["", "c0", "c1", "c1"]
+        assert begun.cursors == [BEGINNING, "c0", "c1", "c1"]
 
     def test_stops_for_now_after_many_pages(self, sqlite_store: Store) -> None:
         connector = FakeConnector()

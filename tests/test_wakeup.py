@@ -213,9 +213,11 @@ class TestDown:
         sent, seconds = timed(lambda: wakeup.send(2))
         assert not sent
         assert seconds < 1
+        assert wakeup.is_refused
         server.start()
         time.sleep(0.15)
         assert wakeup.send(3)
+        assert not wakeup.is_refused
 
 
 class TestHung:

@@ -70,7 +70,9 @@ class TestSignature:
 
     @pytest.mark.parametrize("late", [-86_400, -360, -301, 301, 360, 86_400])
     def test_is_stale_outside(self, late: int) -> None:
-        assert verify(signed(b"{}"), [SECRET], SIGNED_AT + late) == "stale signature"
+        said = verify(signed(b"{}"), [SECRET], SIGNED_AT + late)
+        assert said.startswith("stale signature: ")
+        assert f"{abs(late):.0f} s {'ago' if late > 0 else 'ahead'}" in said
 
     def test_of_a_delivery_that_was_throttled_first_is_fresh(self) -> None:
         """The body's own time is 490 s before the signature's: only the latter counts."""
@@ -132,7 +134,7 @@ class TestSignature:
 
     @pytest.mark.parametrize("stamp", ["0001-01-01T00:00:00+23:59", "9999-12-31T23:59:59-23:59", "2023-09-18"])
     def test_from_another_age_is_stale(self, stamp: str) -> None:
-        assert verify(signed(b"{}", stamp=stamp), [SECRET], SIGNED_AT) == "stale signature"
+        assert verify(signed(b"{}", stamp=stamp), [SECRET], SIGNED_AT).startswith("stale signature: ")
 
     @pytest.mark.parametrize(
         "stamp", ["2023-09-18T23:38:13", "2023-09-19T01:38:13+02:00", "2023-09-18T23:38:13.672717Z"]

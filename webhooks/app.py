@@ -66,13 +66,14 @@ def create_app(environment: Environment, settings: Settings | Live, store: Store
     @app.get("/readyz")
     def readyz() -> tuple[Response, int]:
         """Say whether webhooks can be stored, and how workers, inbox and disk stand."""
-        # Not the broker: a hung one would hold this answer up, and webhooks are stored without it.
-        found = [*health.database(store, time.time()), health.disk(environment)]
+        # The broker is not asked: a hung one would hold this answer up, and webhooks are stored without it.
+        found = [*health.database(store, time.time()), health.disk(environment), health.queue(wakeup.is_refused)]
         if found[0].state is health.State.OK:
             found += health.desks(store, time.time())
         checks = {one.what: {"state": one.state, "text": one.text} for one in found}
         is_ready = found[0].state is health.State.OK
-        return jsonify(status="ok" if is_ready else "down", checks=checks), 200 if is_ready else 503
+        status = "down" if not is_ready else "ok" if health.worst(found) is not health.State.BROKEN else "degraded"
+        return jsonify(status=status, checks=checks), 200 if is_ready else 503
 
     @app.get("/metrics")
     def metrics() -> Response:

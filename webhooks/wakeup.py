@@ -23,6 +23,9 @@ PAUSE_SECONDS = 5.0
 class Wakeup:
     """Sends Celery messages, and gives up on a broker that does not take them."""
 
+    is_refused = False
+    """Whether the broker did not take the last message."""
+
     def __init__(self, app: Celery | None = None) -> None:
         self._app = app or impatient_app(TIMEOUT_SECONDS)
         self._paused_until = 0.0
@@ -53,6 +56,8 @@ class Wakeup:
             self._app.send_task(task, args=arguments, retry=False, ignore_result=True)
         except Exception as error:  # whatever the broker's client raises
             self._paused_until = time.monotonic() + PAUSE_SECONDS
+            self.is_refused = True
             logger.warning("broker did not take %s (%s)", what, type(error).__name__)
             return False
+        self.is_refused = False
         return True

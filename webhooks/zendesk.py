@@ -21,6 +21,7 @@ INVOCATION = "x-zendesk-webhook-invocation-id"
 # Zendesk names no window. Each retry is signed afresh, so 300 s on the signature's own time is safe; the time inside
 # the body may be minutes older.
 WINDOW_SECONDS = 300
+STALE = "stale signature: by our clock it was made {:.0f} s {}, and {} s are accepted"
 NO_TRIAGE = "this event needs no triage"
 EVENT_PREFIX = "zen:event-type:ticket."
 # The type of every event begins so; a trigger's body may hold a `type` of its own, like the ticket's.
@@ -75,8 +76,9 @@ def verify(call: Call, secrets: Sequence[str], now: float) -> str:
         sent = sent.replace(tzinfo=UTC)
     if not same_secret(signature, [sign(secret, timestamp, call.body) for secret in secrets]):
         return "wrong signature"
-    if abs(now - sent.timestamp()) > WINDOW_SECONDS:
-        return "stale signature"
+    age = now - sent.timestamp()
+    if abs(age) > WINDOW_SECONDS:
+        return STALE.format(abs(age), "ago" if age > 0 else "ahead", WINDOW_SECONDS)
     return ""
 
 

@@ -47,6 +47,8 @@ TAKEN_BACK = "what Tandem wrote on this ticket was taken back: it is left alone"
 LOST = f"{MAX_ATTEMPTS} attempts ended without a word: the worker was killed each time, or could not reach the database"
 TURN_SECONDS = 5.0
 TURN = "another run of this ticket is under way"
+FIRST_SECONDS = 30.0
+FIRST = "the ticket's first triage is under way: what has been written since is looked at after it"
 # A run that is waiting or under way starts the clocks itself.
 ADOPTED = (RUN_DONE, RUN_DEAD, RUN_SKIPPED)
 # The database is well and refuses these values: it will refuse them for ever.
@@ -178,7 +180,10 @@ def _follow_up(
     Only where it is followed, or somebody may have asked, and where it was not read since the delivery came.
     """
     watch = store.clocks.watch(delivery.desk, delivery.ticket_id)
-    is_read = watch is not None and watch.looked_at > delivery.received_at + CLOCK_SKEW_SECONDS
+    runs = store.runs.all_of(delivery.desk, delivery.ticket_id)
+    # A run may go on from what an attempt before this delivery has read: its end is no reading.
+    has_ended = any(run.finished_at and run.finished_at > delivery.received_at for run in runs)
+    is_read = watch is not None and watch.looked_at > delivery.received_at + CLOCK_SKEW_SECONDS and not has_ended
     is_ours = watch is not None or _may_be_adopted(delivery, store)
     if is_read or not (is_ours or delivery.occasion == ASK):
         store.deliveries.finish(delivery.id, DONE, now, reason)
@@ -205,7 +210,10 @@ def _look_after(
             if is_ours:
                 follow(ticket, tools.settings, store, time.time(), edits_notes=tools.connector.edits_notes)
             notice(ticket, tools.settings, store, time.time())
-        store.deliveries.finish(delivery.id, DONE, time.time(), reason)
+        if _is_in_first_triage(delivery, store):
+            store.deliveries.postpone(delivery.id, time.time() + FIRST_SECONDS, FIRST, uncount=True)
+        else:
+            store.deliveries.finish(delivery.id, DONE, time.time(), reason)
     except Gone as error:
         let_go(delivery.desk, delivery.ticket_id, store, time.time())
         store.deliveries.finish(delivery.id, DONE, time.time(), str(error))
@@ -218,6 +226,12 @@ def _look_after(
         else:
             is_wait = isinstance(error, Wait)
             store.deliveries.postpone(delivery.id, time.time() + pause, describe(error), uncount=is_wait)
+
+
+def _is_in_first_triage(delivery: Delivery, store: Store) -> bool:
+    """Say whether the first run is not over: until then no message is a later one, and none may be forgotten."""
+    runs = store.runs.all_of(delivery.desk, delivery.ticket_id)
+    return any(run.occasion == CREATED and run.state in (RUN_WAITING, RUN_RUNNING) for run in runs)
 
 
 def _may_be_adopted(delivery: Delivery, store: Store) -> bool:

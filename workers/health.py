@@ -199,6 +199,14 @@ def redis(environment: Environment, now: float) -> Finding:
     return drift if drift.state is not State.OK else Finding("redis", State.OK, "answers")
 
 
+def queue(is_refused: bool) -> Finding:
+    """Return whether the broker took what this process sent last."""
+    if is_refused:
+        said = "the broker did not take the last message: tickets wait for the sweep"
+        return Finding("queue", State.BROKEN, said, "look after Redis, or BROKER_URL's broker; nothing is lost")
+    return Finding("queue", State.OK, "takes messages")
+
+
 def broker(url: str) -> Finding:
     """Return whether a broker that is not Redis answers."""
     try:

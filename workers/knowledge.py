@@ -30,6 +30,9 @@ CALLS_A_TICK = 20
 TICK_SECONDS = 40.0
 """Reading new articles takes the encoder some seconds a page."""
 LEASE_SECONDS = 600.0
+# A help centre that is not read to its end by then has none: a list that goes in circles.
+LONGEST_ROUND = 86_400.0
+NO_END = "the help centre's list of articles did not end within a day; it is read anew"
 LOOK_AGAIN_AFTER = 7 * 86_400.0
 LOOKED_AT_AGAIN = 20
 """Solved tickets looked at again at the end of a round: 480 a day at a round an hour."""
@@ -82,6 +85,8 @@ def sync(room: Room, kind: str) -> bool:
         if started is None:
             started = now
             rounds.save(room.name, kind, started_at=now)
+        if kind == ARTICLE and now - started > LONGEST_ROUND:
+            return _finish(room, kind, reason=NO_END)
         return _READERS[kind](room, started)
     except FeatureOff as error:
         if kind != FILE and rounds.round(room.name, kind).cursor:

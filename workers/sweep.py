@@ -55,13 +55,13 @@ def spread(ids: Sequence[int], store: Store, send: Callable[[int], bool], now: f
 def reconcile(name: str, connector: Connector, store: Store, now: float, observers: Sequence[Observer] = ()) -> int:
     """Put tickets that nobody told us about into the inbox; returns how many. `observers` look at every page too.
 
-    The first call only marks where to start: tickets from before the desk was connected are left alone.
+    The first call looks a minute back: tickets from before the desk was connected are left alone.
     """
     state = _poll_state(store, name)
     if state is None:
-        # The cursor of this moment: an empty one would later mean that later moment, and miss what came in between.
-        _save_poll_state(store, name, connector.changes("").cursor, now - SLACK_SECONDS, now)
-        return 0
+        state = str(int(now - SLACK_SECONDS)), now - SLACK_SECONDS
+        # First of all: a look that is cut off must not move the beginning.
+        _save_poll_state(store, name, *state, now)
     cursor, since = state
     found = 0
     for _ in range(MAX_PAGES):

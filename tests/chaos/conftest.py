@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Container, Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -33,10 +33,10 @@ FULL = Scale(tickets=500, storm=5000, kills=100, short=False)
 SHORT = Scale(tickets=24, storm=60, kills=5, short=True)
 
 
-def together(faults: Mapping[str, Any]) -> list[Any]:
+def together(faults: Mapping[str, Any], *, full_only: Container[str] = ()) -> list[Any]:
     """Return what to parametrize a test with: each fault in a house of its own, or in short all in one, in turn."""
     if os.environ.get("CHAOS") == "short":
-        return [pytest.param(faults, id="all")]
+        return [pytest.param({name: one for name, one in faults.items() if name not in full_only}, id="together")]
     return [pytest.param({name: one}, id=name) for name, one in faults.items()]
 
 
@@ -50,11 +50,12 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.fixture
 def scale() -> Scale:
-    """Return how much is to flow; CHAOS_STORM sets the tickets of the storm, one kill for every fifty."""
+    """Return how much is to flow; CHAOS_TICKETS=500 sets it, CHAOS_STORM=5000/100 the storm's tickets and kills."""
     if os.environ.get("CHAOS") == "short":
         return SHORT
-    storm = int(os.environ.get("CHAOS_STORM", FULL.storm))
-    return replace(FULL, storm=storm, kills=max(storm // 50, 1))
+    tickets, _, kills = os.environ.get("CHAOS_STORM", f"{FULL.storm}/{FULL.kills}").partition("/")
+    flow = int(os.environ.get("CHAOS_TICKETS", FULL.tickets))
+    return replace(FULL, tickets=flow, storm=int(tickets), kills=int(kills))
 
 
 @pytest.fixture

@@ -45,7 +45,7 @@ class Audit:
     lost: list[One]
     """Without note or tags."""
     second: list[One]
-    """With more notes of ours than runs to write one, or with the same note or public reply twice."""
+    """With more notes of ours than runs to write one, with the same note twice, or with two public replies."""
     public: list[One]
     """With a note of ours that the customer can see."""
     overwritten: list[One]
@@ -93,13 +93,15 @@ class House(Tandem):
         super().__init__(folder, database_url, **{"calls_per_minute": CALLS_PER_MINUTE} | more)
         self.stack = Surroundings(self.stack.environment, self.stack.on_line, folder=self.stack.folder)
         self.sent: list[One] = []
+        self.samples: list[dict[str, str]] = []
+        """What is written, subject and body, in the place of the sandbox's sample tickets."""
         self.people: dict[One, Person] = {}
 
     def flood(
         self, count: int, *, silent: bool = False, makers: int = MAKERS, vendors: Sequence[str] = VENDORS
     ) -> list[One]:
         """Make `count` tickets of many customers, as many at each helpdesk; `silent` ones send no webhook."""
-        samples = [json.loads(line) for line in SAMPLES.read_text().splitlines()]
+        samples = self.samples or [json.loads(line) for line in SAMPLES.read_text().splitlines()]
         both = zip(cycle(vendors), cycle(s for s in samples for _ in vendors))
         made = len(self.sent)
         wanted = enumerate(islice(both, made, made + count), made)
@@ -234,7 +236,8 @@ class House(Tandem):
             ours = [(mark, comment) for mark, comment in marked if mark not in replies]
             if expected(one) and (not ours or TRIAGED not in ticket["tags"]):
                 lost.append(one)
-            if len({mark for mark, _ in marked}) < len(marked) or len(ours) > most(one):
+            answers = len(marked) - len(ours)
+            if len({mark for mark, _ in marked}) < len(marked) or len(ours) > most(one) or answers > 1:
                 second.append(one)
             if any(comment["public"] for _, comment in ours):
                 public.append(one)

@@ -43,6 +43,8 @@ class Outside(House):
             line = "    context_fields:"
             self.file.write_text(self.file.read_text().replace(line, f"    {each_desk}\n{line}"))
         self.stack.environment |= variables or {}
+        self.unheard: list[One] = []
+        self.unheard_at = 0.0
         self._on_ticket: Callable[[One], None] | None = None
 
     def ticket(self, vendor: str, *given: Any, **more: Any) -> str:

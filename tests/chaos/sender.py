@@ -6,8 +6,11 @@ import http.client
 import json
 import threading
 import time
-from collections.abc import Iterable, Mapping
+import urllib.error
+import urllib.request
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
@@ -45,6 +48,8 @@ class Sender:
     ahead: float = 0.0
     """Seconds by which the helpdesks' clocks differ from ours."""
     answers: list[Answer] = field(default_factory=list)
+    ready: set[str] = field(default_factory=set)
+    """What /readyz said while a fault lasted."""
     _lock: threading.Lock = field(default_factory=threading.Lock)
     _local: threading.local = field(default_factory=threading.local)
 
@@ -100,6 +105,48 @@ class Sender:
 
         with ThreadPoolExecutor(at_once) as pool:
             list(pool.map(one_after_the_other, ones))
+
+    def while_it_lasts(
+        self, ones: Sequence[One], fault: Callable[[], None], seconds: float, within: float = 90
+    ) -> float:
+        """Have a fault of so many seconds happen while webhooks about `ones` come.
+
+        Returns how long after its end a ticket was done that came after it.
+        """
+        before, (last, *first) = self.house.received(), ones
+        at_once = min(SENDERS, len(first) // 3)
+        with ThreadPoolExecutor(1) as pool:
+            # So that they go on coming until the fault is over.
+            pause = 1.2 * seconds * at_once / len(first)
+            sending = pool.submit(self.insist_on, first, at_once=at_once, pause=pause)
+            self.house.wait("first webhooks", lambda: self.house.received() > before)
+            with self.watching():
+                fault()
+            self.insist(last)
+            recovered = self.house.goes_on("a run after it", within)
+            sending.result()
+        return recovered
+
+    @contextmanager
+    def watching(self) -> Iterator[None]:
+        """Ask /readyz every second how it says things are, until the block ends."""
+        over = threading.Event()
+
+        def watch() -> None:
+            while not over.wait(1):
+                try:
+                    with urllib.request.urlopen(f"{self.house.url}/readyz", timeout=PATIENCE_SECONDS) as page:
+                        self.ready.add(json.load(page)["status"])
+                except urllib.error.HTTPError as refused:
+                    self.ready.add(json.load(refused)["status"])
+
+        watcher = threading.Thread(target=watch)
+        watcher.start()
+        try:
+            yield
+        finally:
+            over.set()
+            watcher.join()
 
     def slowest(self) -> float:
         """Return the seconds of the answer that took longest."""

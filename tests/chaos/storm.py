@@ -24,8 +24,8 @@ WORKERS = ("worker", "worker2")
 VICTIMS = (*WORKERS, *WORKERS, "web", "beat")
 # A worker is killed with tickets in its hands, if it takes some within this time.
 AT_WORK_SECONDS = 3.0
-# Webhooks that were lost while web was dead are found within a minute.
-OF_DESK = "    mode: write\n    reconcile_every: 1\n"
+# Webhooks that were lost while web was dead are found within a minute. The helpdesks' limits are no part of this.
+OF_DESK = "    mode: write\n    reconcile_every: 1\n    rate_limit: 100000\n"
 # How many tickets may wait: all through the storm some come in, and no queue hides what recovering takes.
 WAITING = 120
 CHUNK = 12
@@ -45,10 +45,11 @@ DEEDS = (
 
 
 class Storm:
-    """Kills processes of a house while tickets flow through it; `seed` says which, when and what people do."""
+    """Kills processes of a house while tickets flow through it; `seed` says which, when and what `people` do."""
 
-    def __init__(self, house: House, seed: int, tickets: int, kills: int) -> None:
+    def __init__(self, house: House, seed: int, tickets: int, kills: int, *, people: bool = True) -> None:
         self.house = house
+        self.people = people
         self.tickets = tickets
         self.kills = kills
         self.killed: Counter[str] = Counter()
@@ -108,7 +109,7 @@ class Storm:
                 time.sleep(0.2)
                 continue
             for one in house.flood(min(CHUNK, self.tickets - len(house.sent))):
-                chance = self._people.random()
+                chance = self._people.random() if self.people else 1.0
                 if chance < WRITE_ON:
                     self._write_on(self._people.choice(house.sent))
                 elif chance < WRITE_ON + ACT:

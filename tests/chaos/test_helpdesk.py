@@ -45,7 +45,7 @@ def once(do: dict[str, Any], method: str, path: str, times: int = 1) -> dict[str
 
 def a_bad_day(house: Outside, scale: Scale, tell: Tell) -> None:
     """Everything that passes by itself, each at some of the calls, and now and then at a write that took effect."""
-    part = 0.008
+    part, before = 0.008, house.finished()
     some = [
         {"status": 500}, {"status": 502, "html": True}, {"status": 503, "headers": {"Retry-After": "1"}},
         {"status": 504}, {"status": 200, "html": True}, {"hang_up": True}, {"cut": True}, {"truncate": True},
@@ -62,8 +62,7 @@ def a_bad_day(house: Outside, scale: Scale, tell: Tell) -> None:
         share(part / 4, {"status": 429, "headers": {"Retry-After": "1"}}),
     )
     house.flood(scale.tickets)
-    house.wait("all to be read", lambda: house.received() >= len(house.sent), 120)
-    house.wait("half to be over", lambda: house.finished() >= len(house.sent) // 2, 300)
+    house.wait("half to be over", lambda: house.finished() - before >= scale.tickets // 2, 300)
     struck = house.struck()
     assert min(struck[:5]) >= 1, f"a fault never struck: {struck}"
     recovered = _recovers(house)
@@ -74,7 +73,8 @@ def a_bad_day(house: Outside, scale: Scale, tell: Tell) -> None:
 
 def waits_as_told(house: Outside, scale: Scale, tell: Tell) -> None:
     """One desk is over its limit for an hour: it is left alone, no attempt is counted, the other desk goes on."""
-    for after in ("7", formatdate(time.time() + 9, usegmt=True), None, str(int(LONG_WAIT))):
+    date = formatdate(time.time() + 9, usegmt=True)
+    for after in (date, str(int(LONG_WAIT))) if scale.short else ("7", date, None, str(int(LONG_WAIT))):
         headers = {} if after is None else {"Retry-After": after}
         least = {"7": 7.0, None: 60.0, str(int(LONG_WAIT)): LONG_WAIT}.get(after, 7.0)
         _one_limit(house, scale, headers, least, long=after is None or least == LONG_WAIT)
@@ -193,10 +193,11 @@ def dripping(house: Outside, scale: Scale, tell: Tell) -> None:
 
 def too_large(house: Outside, scale: Scale, tell: Tell) -> None:
     """A tenth of all answers has 50 MB: memory stays bounded, the ticket is read again."""
-    house.fault(share(0.1, {"megabytes": 50}, "GET", TICKET))
+    before, large = house.finished(), {"megabytes": 50}
+    house.fault(once(large, "GET", TICKET, 2), share(0.1, large, "GET", TICKET))
     house.flood(scale.tickets)
-    house.wait("some to be over", lambda: house.finished() >= len(house.sent) // 2, 300)
-    assert house.struck() != [0]
+    house.wait("half to be over", lambda: house.finished() - before >= scale.tickets // 2, 300)
+    assert house.struck()[0] == 2
     house.mended()
     house.calm(300)
     memory = house.worker_memory()
@@ -246,19 +247,28 @@ def away(house: Outside, scale: Scale, tell: Tell) -> None:
 
 def never_told(house: Outside, scale: Scale, tell: Tell) -> None:
     """One webhook in five is never sent: the next look at each desk finds the tickets."""
-    house.wait("a first look", lambda: all(house.store.cursors.get(desk, "poll") for desk in DESKS.values()), 120)
-    lost: list[One] = []
-    for _ in range(4):
-        house.flood(scale.tickets // 5)
-        lost += house.flood(scale.tickets // 20, silent=True)
-    found = house.noted(lost, 300)
-    house.calm(240, hurried=False)
+    if scale.short:
+        _forget(house, "polled")
+    else:
+        house.flood(scale.tickets * 4 // 5)
+    house.noted(house.unheard, 300)
+    found = time.time() - house.unheard_at
+    house.sent += house.unheard
+    house.calm(240, hurried=scale.short)
     # Their interval of one minute, the sweep's tick, and the minute for which Zendesk's export holds changes back.
-    tell("webhooks never sent", _counted(house, scale), found, 60 + 20 + 60 + 30)
+    tell("webhooks never sent", _counted(house, scale), None if scale.short else found, 60 + 20 + 60 + 30)
+
+
+def _say_nothing_of_some(house: Outside, scale: Scale) -> None:
+    """Make tickets without a webhook; other faults may strike meanwhile, it takes its time until they are found."""
+    house.wait("a first look", lambda: _has_looked(house), 120)
+    known = list(house.sent)
+    house.unheard_at = time.time()
+    house.unheard = house.flood(max(scale.tickets // 5, 2), silent=True)
+    house.sent = known
 
 
 FAULTS = {
-    "never told": never_told,
     "bad day": a_bad_day,
     "over meanwhile": over_meanwhile,
     "dripping": dripping,
@@ -269,6 +279,7 @@ FAULTS = {
     "locked out": locked_out,
     "signed out": signed_out,
     "limits": waits_as_told,
+    "never told": never_told,
 }
 
 
@@ -276,6 +287,8 @@ FAULTS = {
 def test_helpdesk(faults: dict[str, Any], houses: Callable[..., Outside], scale: Scale, tell: Tell) -> None:
     house = houses(kind=Outside, each_desk="reconcile_every: 1")
     for fault in faults.values():
+        if "never told" in faults and not house.unheard and (_has_looked(house) or fault is never_told):
+            _say_nothing_of_some(house, scale)
         fault(house, scale, tell)
 
 
@@ -297,6 +310,11 @@ def _recovers(house: Outside) -> float:
     house.hurry()
     house.flood(2)
     return house.goes_on("a run after the fault", 120)
+
+
+def _has_looked(house: Outside) -> bool:
+    """Say whether both desks were looked at: tickets from before that are none of Tandem's business."""
+    return all(house.store.cursors.get(desk, "poll") for desk in DESKS.values())
 
 
 def _forget(house: Outside, *names: str) -> None:

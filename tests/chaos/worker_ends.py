@@ -25,10 +25,15 @@ sys.argv[0] = "celery"
 runpy.run_module("celery", run_name="__main__")
 """
 DIE_SECONDS = 120.0
+# No queue is to hide what recovering takes.
+WAITING = 12
 
 
 class CutOff:
-    """The runs that were in the hands of a process when it went, and how long until each was over."""
+    """The runs that were in the hands of a process when it went, and how long until each was over.
+
+    Of one that was cut off again, from the last time.
+    """
 
     def __init__(self, house: House) -> None:
         self.house = house
@@ -36,8 +41,7 @@ class CutOff:
 
     def add(self, pid: int, at: float | None = None) -> None:
         """Remember what the worker `pid` holds."""
-        for run in held_by(self.house, pid):
-            self.hit.setdefault(run, at or time.time())
+        self.hit |= dict.fromkeys(held_by(self.house, pid), at or time.time())
 
     def kill(self, process: subprocess.Popen[bytes]) -> None:
         """End a worker at once; the house starts it again."""
@@ -53,7 +57,7 @@ class CutOff:
 
 
 def start_apart(
-    house: House, command: str, extra: Mapping[str, str] | None = None, *, hours: int = 0
+    house: House, command: str, extra: Mapping[str, str] | None = None, *arguments: str, hours: int = 0
 ) -> subprocess.Popen[bytes]:
     """Start `manage.py command`, or beat with a clock that is `hours` off; it is not started again when it ends."""
     if command == "beat":
@@ -72,7 +76,7 @@ def start_apart(
             line = [sys.executable, "-c", WRONG_CLOCK, str(hours), *options]
         process = house.stack.start("apart", line, extra)
     else:
-        process = house.stack.start("apart", [sys.executable, "manage.py", command], extra)
+        process = house.stack.start("apart", [sys.executable, "manage.py", command, *arguments], extra)
     house.stack.processes.remove(process)
     return process.popen
 
@@ -85,7 +89,8 @@ def die_at(cut: CutOff, steps: Sequence[str], give_work: Callable[[], object]) -
     try:
         while alive:
             assert time.monotonic() < end, f"never reached: {alive}"
-            give_work()
+            if len(house.sent) - house.finished() < WAITING:
+                give_work()
             for step in [step for step in alive if dying[step].poll() is not None]:
                 assert dying[step].returncode == -signal.SIGKILL, step
                 cut.add(dying[step].pid)
@@ -103,5 +108,14 @@ def slow(house: House, seconds: float) -> None:
 
 def well(house: House) -> None:
     """Have the helpdesks behave again."""
-    request = urllib.request.Request(f"{house.sandbox}/sandbox/faults", method="DELETE")
+    _call(house, "DELETE", "/sandbox/faults")
+
+
+def send_again(house: House, webhook: str) -> None:
+    """Have a helpdesk send a webhook a second time, as after a time-out."""
+    _call(house, "POST", f"/sandbox/deliveries/{webhook}/again")
+
+
+def _call(house: House, method: str, path: str) -> None:
+    request = urllib.request.Request(house.sandbox + path, method=method)
     urllib.request.urlopen(request, timeout=10).close()

@@ -33,6 +33,8 @@ from triage.store.tables import deliveries
 
 # A queued row nobody took is sent again after this: with the sweep's own 5 s a lost message costs less than a minute.
 UNCLAIMED_SECONDS = 40.0
+# The same of a row somebody had begun with: it is late already, and there are few of them.
+UNRESUMED_SECONDS = 15.0
 # From then on after twice as long each time: a long queue is not a lost one, and must not fill up with repeats.
 PROMPT_WAKEUPS = 3
 LONGEST_WAKEUP_SECONDS = 900.0
@@ -127,7 +129,8 @@ class Deliveries:
 
         Of desks that are `held` ("*" is all) only those about clocks, which write nothing.
         """
-        query = select(deliveries.c.id, deliveries.c.wakeups).where(deliveries.c.due_at <= now)
+        columns = [deliveries.c[name] for name in ("id", "wakeups", "attempts")]
+        query = select(*columns).where(deliveries.c.due_at <= now)
         if held:
             free = false() if EVERY_DESK in held else deliveries.c.desk.notin_(held)
             query = query.where(or_(deliveries.c.occasion == CLOCK, free))
@@ -135,7 +138,8 @@ class Deliveries:
         with self._engine.begin() as connection:
             rows = connection.execute(due).all()
             for row in rows:
-                pause = min(UNCLAIMED_SECONDS * 2 ** max(0, row.wakeups - PROMPT_WAKEUPS), LONGEST_WAKEUP_SECONDS)
+                patience = UNRESUMED_SECONDS if row.attempts else UNCLAIMED_SECONDS
+                pause = min(patience * 2 ** max(0, row.wakeups - PROMPT_WAKEUPS), LONGEST_WAKEUP_SECONDS)
                 connection.execute(
                     update(deliveries)
                     .where(deliveries.c.id == row.id)
@@ -154,10 +158,12 @@ class Deliveries:
             )
 
     def not_before(self, delivery_id: int, due_at: float) -> None:
-        """Look at this row again at `due_at`, or later where that is what it says already."""
-        sooner = deliveries.c.id == delivery_id, deliveries.c.due_at < due_at
+        """Look at this row again at `due_at`; later where whoever had it last asked for that."""
+        # What the sweep has pushed ahead asks for nothing: else a killed worker's ticket waits through that push, too.
+        pushed = or_(deliveries.c.due_at < due_at, deliveries.c.wakeups > 0)
+        again = deliveries.c.id == delivery_id, deliveries.c.due_at.isnot(None), pushed
         with self._engine.begin() as connection:
-            connection.execute(update(deliveries).where(*sooner).values(due_at=due_at))
+            connection.execute(update(deliveries).where(*again).values(due_at=due_at))
 
     def start_attempt(self, delivery_id: int, lease_until: float, within: Connection | None = None) -> int:
         """Count an attempt and return its number; the sweep looks again when the lease has run out."""
