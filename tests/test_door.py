@@ -11,6 +11,7 @@ from tests.test_edge import ZENDESK, FakeWakeup, event, knock, make_web
 from triage.settings import Settings
 from triage.store import Store
 from webhooks.app import GUARDS
+from webhooks.door import ADDRESS
 from webhooks.edge import Edge
 
 
@@ -49,7 +50,7 @@ def test_the_unexpected_is_answered_and_logged_as_anywhere_else(
     assert "customer" not in caplog.text
 
 
-@pytest.mark.parametrize("path", ["/webhooks", "/webhooks/zendesk", "/webhooks/zendesk/acme/", "/other/zendesk/acme"])
+@pytest.mark.parametrize("path", [f"/{ADDRESS}", f"/{ADDRESS}/zendesk", f"{ZENDESK}/", "/other/zendesk/acme"])
 def test_other_addresses_go_on_to_flask(client: FlaskClient, path: str, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.INFO)
     assert client.post(path, data=event()).status_code == 404

@@ -45,6 +45,8 @@ HEADERS = {
     "HTTP_" + name.upper().replace("-", "_"): name
     for name in (zendesk.SIGNATURE, zendesk.TIMESTAMP, zendesk.INVOCATION, freshdesk.SECRET_HEADER)
 }
+# Where else a secret may stand; werkzeug reads these.
+ELSEWHERE = ("QUERY_STRING", "HTTP_AUTHORIZATION")
 # Log lines about refused calls of one desk, in any so many seconds; the metric counts them all.
 REFUSALS_TOLD, TOLD_SECONDS = 20, 60.0
 # How long the bot's user id, which a worker writes once, may be remembered here.
@@ -175,7 +177,7 @@ def _call(environ: dict[str, Any]) -> Call:
         # Without a Content-Length reading stops quietly at the limit; one byte more says whether there was more.
         stream.read(1)
     headers = {name: environ[key] for key, name in HEADERS.items() if key in environ}
-    if not environ.get("QUERY_STRING") and "HTTP_AUTHORIZATION" not in environ:
+    if not any(environ.get(name) for name in ELSEWHERE):
         return Call(body, headers)
     request = Request(environ)
     password = request.authorization.password if request.authorization else None
