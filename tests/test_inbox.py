@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 from sqlalchemy import text
-from sqlalchemy.exc import IntegrityError, OperationalError
+from sqlalchemy.exc import IntegrityError, OperationalError, SQLAlchemyError
 
 from triage.store import Store
 from triage.store.arrivals import ASK, CLOCK, DONE, IGNORED, Arrival, Received
@@ -116,3 +116,24 @@ def test_a_database_that_is_away_fails_those_who_wait_and_nobody_later(sqlite_st
     with sqlite_store.engine.begin() as connection:
         connection.execute(text("ALTER TABLE gone RENAME TO deliveries"))
     assert inbox.receive(arrival("k0")).is_new
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
+def test_who_waits_for_a_writer_that_is_ended_hears_of_it(sqlite_store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Else each would look for its row for ever, with the others behind it."""
+    real, calls = sqlite_store.deliveries.receive_all, iter(range(100))
+
+    def ended(some: Sequence[Arrival]) -> list[Received]:
+        time.sleep(0.05)
+        if next(calls) == 1:
+            raise SystemExit
+        return real(some)
+
+    monkeypatch.setattr(sqlite_store.deliveries, "receive_all", ended)
+    inbox = Inbox(sqlite_store)
+    got = together(inbox, [arrival(f"k{n}") for n in range(8)])
+    told = [one for one in got if isinstance(one, SQLAlchemyError)]
+    # The writer itself ends without a word here.
+    assert len(told) + sum(isinstance(one, ValueError) for one in got) == 7
+    assert told
+    assert inbox.receive(arrival("k9")).is_new

@@ -109,6 +109,15 @@ class TestReconcile:
         # From the moment of the start on, not from a minute before the second look: nothing falls between.
         assert connector.cursors == [BEGINNING, "c0"]
 
+    def test_a_ticket_that_was_told_and_has_no_run_yet_is_left_alone(self, store: Store, begun: FakeConnector) -> None:
+        row = store.deliveries.receive("acme", "event:1", ticket_id="1", event="created", body=b"", now=START + 50)
+        begun.pages.append(page(changed("1", START + 40), changed("2", START + 40)))
+        assert reconcile("acme", begun, store, START + 100) == 1
+        assert [one[1:] for one in inbox(store)] == [("1", "event:1"), ("2", "poll:2")]
+        store.deliveries.finish(row.id, DONE, START + 120, "given up by hand")
+        begun.pages.append(page(changed("1", START + 40)))
+        assert reconcile("acme", begun, store, START + 400) == 1
+
     def test_a_first_look_that_is_cut_off_does_not_move_the_beginning(self, sqlite_store: Store) -> None:
         connector = FakeConnector()
         connector.pages.append(Retry("down"))

@@ -46,11 +46,14 @@ class Announcer:
         self._waiting.append(delivery_id)
         self._some.set()
         # Not in __init__: a server may fork after it has built the application, and threads are not forked along.
-        if self._thread is None:
+        if not self._is_running():
             with self._starting:
-                if self._thread is None:
+                if not self._is_running():
                     self._thread = threading.Thread(target=self._run, name="announcer", daemon=True)
                     self._thread.start()
+
+    def _is_running(self) -> bool:
+        return self._thread is not None and self._thread.is_alive()
 
     def _run(self) -> None:
         while True:

@@ -53,11 +53,14 @@ class Inbox:
                 together, self._deliveries.receive_all([one.arrival for one in together]), strict=True
             ):
                 one.received = received
-        except Exception as error:
-            if len(together) > 1 and (isinstance(error, POISON) or not isinstance(error, SQLAlchemyError)):
+        except BaseException as error:
+            is_ours = isinstance(error, Exception)
+            if len(together) > 1 and is_ours and (isinstance(error, POISON) or not isinstance(error, SQLAlchemyError)):
                 for one in together:
                     self._write([one])
                 return
             # The database is away or locked: nobody's call is stored.
             for one in together:
-                one.error = error
+                one.error = error if isinstance(error, Exception) else SQLAlchemyError("its writer was ended")
+            if not is_ours:
+                raise

@@ -156,7 +156,9 @@ def _is_new(ticket: Changed, since: float) -> bool:
 
 
 def _take_in(name: str, tickets: list[Changed], store: Store, now: float) -> int:
-    known = store.runs.known(name, [ticket.ticket_id for ticket in tickets])
+    ids = [ticket.ticket_id for ticket in tickets]
+    # A desk that is held has told tickets, and no runs of them yet.
+    known = store.runs.known(name, ids) | store.deliveries.told(name, ids)
     taken = 0
     for ticket in tickets:
         if ticket.ticket_id in known:

@@ -262,6 +262,14 @@ class Deliveries:
         with self._reader.connect() as connection:
             return {row[0]: row[1] for row in connection.execute(query)}
 
+    def told(self, desk: str, ticket_ids: Collection[str]) -> set[str]:
+        """Return those of `ticket_ids` that wait for their first triage."""
+        row = deliveries.c
+        query = select(row.ticket_id).where(row.desk == desk, row.ticket_id.in_(list(ticket_ids)))
+        with self._reader.connect() as connection:
+            waiting = query.where(row.occasion == CREATED, row.state.in_(OPEN_STATES))
+            return set(connection.execute(waiting).scalars())
+
     def oldest_open(self) -> float | None:
         """Return when the oldest row that is still open was received."""
         # One step in the index for each state; asking for both at once reads every open row.
