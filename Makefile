@@ -16,7 +16,7 @@ SHORT ?=
 help: ## Show this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1|\2/' | column -t -s '|'
 
-run: $(VENV)/.run ## Start everything here (a sandbox helpdesk when no desk is set)
+run: $(VENV)/.run ## Start everything here, a sandbox where no desk is set
 	$(BIN)/python manage.py up
 
 smoke: $(VENV)/.run ## Push the sample tickets through and check every note
@@ -28,10 +28,10 @@ test: $(VENV)/.test ## Run the whole test suite
 test-rabbitmq: $(VENV)/.test ## Run the tests that need Debian's rabbitmq-server
 	$(BIN)/python -m pytest -m rabbitmq
 
-chaos: $(VENV)/.test ## Kill, fill, hang and cut everything under load (SHORT=1: the short version)
+chaos: $(VENV)/.test ## Kill, fill, hang and cut everything under load (SHORT=1)
 	CHAOS=$(if $(SHORT),short,full) $(BIN)/python -m pytest $(if $(SHORT),-n $(WORKERS) --dist loadfile) tests/chaos -m chaos
 
-fuzz: $(VENV)/.test ## Throw hostile input at parsers and pages for MINUTES=5, from SEED= on (SHORT=1: as in `make test`)
+fuzz: $(VENV)/.test ## Hostile input for parsers, pages, notes (MINUTES=5 SEED=)
 	$(BIN)/python -m $(if $(SHORT),pytest tests/fuzz,tests.fuzz $(or $(MINUTES),5) $(SEED))
 
 lint: $(VENV)/.test audit ## Check style, types, layering of the imports, security
@@ -44,7 +44,7 @@ lint: $(VENV)/.test audit ## Check style, types, layering of the imports, securi
 audit: $(VENV)/.test ## Ask whether a pinned package has a known vulnerability
 	$(BIN)/python -m tools.dependencies
 
-eval: $(VENV)/.test ## Measure classifier, learning, redaction, retrieval and foresight on DATA=...
+eval: $(VENV)/.test ## Measure how good it is on labelled tickets (DATA=...)
 	@test -n "$(DATA)" || (echo "name the data: make $@ DATA=path/to/data"; exit 1)
 	$(BIN)/python -m evaluation $(DATA) --out docs/quality.md
 	$(BIN)/python -m evaluation.history $(DATA) --out docs/quality.md

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
+from types import ModuleType, SimpleNamespace
 from typing import Any
+
+import pytest
 
 from connectors.base import Account, Changed, Changes, Fields, History, Leak, Past, Written
 from triage.classification import CHURN_RISKS, PRIORITIES, SENTIMENTS, Classification
@@ -344,3 +348,8 @@ def changed(ticket_id: str, created_at: float, status: Status = Status.NEW) -> C
     """Return a row of the catch-up list."""
     moment = datetime.fromtimestamp(created_at, UTC)
     return Changed(ticket_id, status, moment, moment)
+
+
+def own_sleep(patch: pytest.MonkeyPatch, module: ModuleType, sleep: Callable[[float], object]) -> None:
+    """Have `module` alone sleep so: threads of other tests sleep on, and one that never slept would never rest."""
+    patch.setattr(module, "time", SimpleNamespace(**{**vars(time), "sleep": sleep}))

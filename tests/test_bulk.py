@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -12,10 +11,11 @@ import pytest
 from click.testing import CliRunner, Result
 
 from commands.classify import command as classify
+from tests.fakes import own_sleep
 from tests.llm_jobs import Jobs
 from tests.llm_server import GOOD, LlmServer, completion, fails, running, says
 from triage import redact
-from triage.classify import build_bulk
+from triage.classify import build_bulk, bulk
 from triage.classify.base import PaidModelError
 from triage.classify.bulk import BATCH_PRICE, MAX_ROWS, Bulk
 from triage.classify.bulk_state import BulkError, NoBatchesError, Part, Prepared, State, code_of, result_of
@@ -49,7 +49,7 @@ def _home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, server: LlmServer) ->
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("DATABASE_URL", f"sqlite:///{tmp_path}/tandem.db")
     monkeypatch.setenv("OPENAI_BASE_URL", server.url)
-    monkeypatch.setattr(time, "sleep", lambda _seconds: None)
+    own_sleep(monkeypatch, bulk, lambda _seconds: None)
     desk = "desks: {acme: {platform: freshdesk, url: 'https://a.freshdesk.com', auth: {api_key: k}, "
     Path("tandem.yaml").write_text(desk + "webhook_secrets: [a-long-enough-secret]}}\n" + YAML)
     rows = [{"id": place, "subject": "Help", "body": body} for place, body in enumerate(BODIES)]
@@ -114,7 +114,7 @@ def test_ctrl_c_loses_nothing(server: LlmServer, monkeypatch: pytest.MonkeyPatch
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patched:
-        patched.setattr(time, "sleep", interrupt)
+        own_sleep(patched, bulk, interrupt)
         stopped = run("--wait")
     assert stopped.exit_code == 3
     assert "nothing is lost" in stopped.output

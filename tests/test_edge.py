@@ -386,6 +386,11 @@ class TestRefused:
         counted = f'tandem_webhooks_refused_total{{desk="acme",reason="no signature"}} {REFUSALS_TOLD + 30}.0'
         assert counted in lite.get("/metrics").text
 
+    def test_stale_ones_are_counted_together(self, lite: FlaskClient) -> None:
+        for late in (4000, 5000):
+            assert "stale signature: " in knock(lite, event(), late=late).get_json()["error"]
+        assert 'tandem_webhooks_refused_total{desk="acme",reason="stale signature"} 2.0' in lite.get("/metrics").text
+
     @pytest.mark.parametrize("method", ["get", "put", "delete", "patch"])
     def test_other_methods(self, lite: FlaskClient, method: str) -> None:
         assert getattr(lite, method)(ZENDESK).status_code == 405

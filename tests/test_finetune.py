@@ -16,6 +16,7 @@ from test_connector_sandbox import Box, box, sandbox  # noqa: F401  (fixtures)
 from commands import finetune, tuning_state
 from commands.finetune import command
 from commands.tuning_material import PIECE, Notebook, from_outcomes
+from tests.fakes import own_sleep
 from tests.llm_jobs import Jobs
 from tests.llm_server import GOOD, LlmServer, running
 from triage.classification import Classification
@@ -279,7 +280,7 @@ def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[LlmServer]:
         script.jobs = Jobs()
         script.jobs.statuses = ["running", "succeeded"]
         monkeypatch.setenv("OPENAI_BASE_URL", script.url)
-        monkeypatch.setattr(time, "sleep", lambda _seconds: None)
+        own_sleep(monkeypatch, finetune, lambda _seconds: None)
         yield script
 
 
@@ -342,7 +343,7 @@ class TestJob:
             raise KeyboardInterrupt
 
         run("start", *files, "--yes")
-        monkeypatch.setattr(time, "sleep", interrupt)
+        own_sleep(monkeypatch, finetune, interrupt)
         result = run("status", "--watch")
         assert result.exit_code == 3
         assert "the job goes on" in result.output

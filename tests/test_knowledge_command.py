@@ -14,6 +14,7 @@ from connectors.budget import Budget
 from manage import main
 from sandbox.config import SandboxConfig
 from sandbox.testing import Running, running
+from tests.fakes import own_sleep
 from triage.errors import TandemError, Wait
 
 SETTINGS = """
@@ -126,7 +127,7 @@ def test_a_rate_limit_is_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
             raise Wait("used up", 7.0)
 
     monkeypatch.setattr(Budget, "admit", sometimes)
-    monkeypatch.setattr(knowledge.time, "sleep", slept.append)
+    own_sleep(monkeypatch, knowledge, slept.append)
     assert run("sync").exit_code == 0
     assert slept == [7.0, 7.0]
     assert json.loads(run("status", "--json").output)["articles"]["documents"] == 23

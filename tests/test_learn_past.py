@@ -16,6 +16,7 @@ from test_connector_sandbox import Box, box, sandbox  # noqa: F401  (fixtures)
 from commands import past as past_module
 from commands.past import MOST_OLD_PAGES, TRIES, Shelf, read_past, row_of
 from connectors.base import History, Past
+from tests.fakes import own_sleep
 from triage.errors import FeatureOff, Retry, Stop, Wait
 from triage.settings import Settings
 from triage.ticket import Author, Message, Status, Ticket
@@ -49,7 +50,7 @@ class Archive:
 def slept(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     """Return the seconds that were waited, without waiting."""
     found: list[float] = []
-    monkeypatch.setattr(past_module.time, "sleep", found.append)
+    own_sleep(monkeypatch, past_module, found.append)
     return found
 
 

@@ -76,7 +76,7 @@ CLOCKS = st.lists(
 ).map(tuple)
 TICKETS = st.builds(
     Ticket, st.just("acme"), WORDS, WORDS, st.sampled_from(Status), MAYBE, MAYBE, MAYBE,
-    FEW.map(tuple), st.dictionaries(WORDS, WORDS, max_size=2), WORDS, TIMES, TIMES, WORDS, WORDS,
+    FEW.map(tuple), st.dictionaries(WORDS, WORDS, max_size=2), WORDS, TIMES, TIMES, WORDS, st.booleans(), WORDS,
     st.builds(Requester, WORDS, WORDS, WORDS, TIMES),
     st.builds(Organization, WORDS, WORDS, WORDS, WORDS, NUMBERS, TIMES, DAYS),
     MESSAGES, EARLIER, st.integers(0, 9), WORDS, WORDS, TIMES, CLOCKS,

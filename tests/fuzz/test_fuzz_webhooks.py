@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import urlencode
@@ -45,8 +45,8 @@ class Site:
     store: Store
     sent: list[int] = field(default_factory=list)
 
-    def send(self, delivery_id: int) -> bool:
-        self.sent.append(delivery_id)
+    def send_all(self, delivery_ids: Sequence[int]) -> bool:
+        self.sent += delivery_ids
         return True
 
     def rows(self) -> int:
@@ -98,7 +98,9 @@ def check_answer(site: Site, answer: Any, again: Any, body: bytes, before: int) 
     elif said == {"status": "ignored"}:
         assert row.state == "ignored"
     else:
-        assert (said, row.state) == ({"status": "accepted", "delivery": row.id}, "queued")
+        # Told in the background.
+        assert said == {"status": "accepted", "delivery": row.id}
+        assert row.state in ("received", "queued")
         assert row.ticket_id.isascii() and row.ticket_id.isdigit()
 
 
@@ -140,7 +142,7 @@ class TestZendesk:
     @pytest.mark.parametrize("stamp", ["0001-01-01T00:00:00+23:59", "9999-12-31T23:59:59-23:59", "0001-01-01"])
     def test_a_signed_time_at_the_ends_of_the_calendar_is_stale(self, stamp: str) -> None:
         call = Call(b"{}", {zendesk.TIMESTAMP: stamp, zendesk.SIGNATURE: zendesk.sign(ZENDESK_SECRET, stamp, b"{}")})
-        assert zendesk.verify(call, [ZENDESK_SECRET], NOW) == "stale signature"
+        assert zendesk.verify(call, [ZENDESK_SECRET], NOW).startswith("stale signature")
 
 
 class TestFreshdesk:
