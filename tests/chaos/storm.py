@@ -25,6 +25,7 @@ VICTIMS = (*WORKERS, *WORKERS, "web", "beat")
 # A worker is killed with tickets in its hands, if it takes some within this time: one that is still starting loses
 # nothing, and without end no worker would ever be there to recover anything.
 AT_WORK_SECONDS = 40.0
+IDLE_SECONDS = 3.0
 # Before every answer of the helpdesks, so that what flows is in somebody's hands for a while.
 THINK_SECONDS = 0.2
 # Webhooks that were lost while web was dead are found within a minute. The helpdesks' limits are no part of this.
@@ -68,6 +69,9 @@ class Storm:
 
     def rage(self, seconds: float, *, in_haste: bool = False) -> None:
         """Let it rage until every kill is done and every ticket is over; `in_haste` reconciles at once afterwards."""
+        if in_haste:
+            # Web last: what it loses is found by the reconciliation only, and would keep the few workers idle.
+            self._victims.sort(key="web".__eq__)
         start_second_worker(self.house)
         self.house.slow(THINK_SECONDS)
         stop = threading.Event()
@@ -96,16 +100,20 @@ class Storm:
     def _kill(self, name: str) -> None:
         # It is us who end it so often: whoever looks after the processes need not give up.
         self.house.stack.revived.clear()
+        since = time.monotonic()
         process = self.house.process(name)
-        until = time.monotonic() + AT_WORK_SECONDS
-        while name in WORKERS and time.monotonic() < until and not held_by(self.house, process.pid):
-            self.house.stack.revive()
-            time.sleep(0.02)
+        self.house.wait("work in hand", lambda: self._is_at_work(name, process.pid, since), 2 * AT_WORK_SECONDS)
         os.kill(process.pid, signal.SIGKILL)
         process.wait(10)
         now = time.time()
         self.killed[name] += 1
         self.hit |= dict.fromkeys(held_by(self.house, process.pid), now)
+
+    def _is_at_work(self, name: str, pid: int, since: float) -> bool:
+        """Say whether a worker holds tickets, or there are none to wait for; the others may be killed at any time."""
+        waited = time.monotonic() - since
+        is_idle = waited > IDLE_SECONDS and self.house.settled()
+        return name not in WORKERS or bool(held_by(self.house, pid)) or is_idle or waited > AT_WORK_SECONDS
 
     def _flow(self, stop: threading.Event) -> None:
         """Make tickets, never too many ahead, and let people do things to them."""
