@@ -45,6 +45,7 @@ class FakeWakeup:
     def __init__(self) -> None:
         self.sent: list[int] = []
         self.up = True
+        self.is_refused = False
 
     def send_all(self, delivery_ids: Sequence[int]) -> bool:
         if self.up:
