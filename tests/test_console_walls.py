@@ -76,7 +76,7 @@ def everywhere(client: FlaskClient) -> list[str]:
     assert {rule.endpoint.partition(".")[0] for rule in rules} >= {
         "console",
         "feedback",
-        "webhooks",
+        "webhook",
         "healthz",
         "metrics",
     }

@@ -47,7 +47,8 @@ def test_the_stop_keeps_the_queue_and_a_changed_file_counts(tandem: Tandem) -> N
     assert all("writing is stopped" in one.reason for one in waiting)
 
     assert tandem.knock("initech") == 404
-    third = "  initech:\n" + SETTINGS.read_text().split("  acme:\n")[1].split("  globex:")[0]
+    # The same account as acme's: it is to look on only.
+    third = "  initech:\n    mode: watch\n" + SETTINGS.read_text().split("  acme:\n")[1].split("  globex:")[0]
     tandem.file.write_text(SETTINGS.read_text() + third + "tag_prefix: t_\n")
     tandem.wait("the new desk", lambda: tandem.knock("initech") == 401, 10)
     read = "tandem.yaml has changed"
