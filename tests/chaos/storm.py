@@ -28,6 +28,8 @@ AT_WORK_SECONDS = 40.0
 IDLE_SECONDS = 3.0
 # Before every answer of the helpdesks, so that what flows is in somebody's hands for a while.
 THINK_SECONDS = 0.2
+# In the short storm: its few tickets are to be under way while its few kills happen.
+THINK_LONG_SECONDS = 1.0
 # Webhooks that were lost while web was dead are found within a minute. The helpdesks' limits are no part of this.
 OF_DESK = "    mode: write\n    reconcile_every: 1\n    rate_limit: 100000\n"
 # How many tickets may wait: all through the storm some come in, and no queue hides what recovering takes.
@@ -73,7 +75,7 @@ class Storm:
             # Web last: what it loses is found by the reconciliation only, and would keep the few workers idle.
             self._victims.sort(key="web".__eq__)
         start_second_worker(self.house)
-        self.house.slow(THINK_SECONDS)
+        self.house.slow(THINK_LONG_SECONDS if in_haste else THINK_SECONDS)
         stop = threading.Event()
         with ThreadPoolExecutor(1) as pool:
             flow = pool.submit(self._flow, stop)
