@@ -142,6 +142,11 @@ class House(Tandem):
             rows = connection.execute(text("SELECT intent FROM effects WHERE kind = 'reply'")).scalars()
             return {(json.loads(row) if isinstance(row, str) else row)["reference"] for row in rows}
 
+    def warned(self) -> set[str]:
+        """Return the references of the notes of SLA clocks, which a long flood brings along: one a stage."""
+        with self.store.engine.connect() as connection:
+            return set(connection.execute(text("SELECT reference FROM acts WHERE kind = 'note'")).scalars())
+
     def slow(self, seconds: float) -> None:
         """Have the helpdesks think for so long before every answer."""
         control(self.sandbox, "/sandbox/faults", {"match": {}, "do": {"delay": seconds}, "times": None})
@@ -242,18 +247,19 @@ class House(Tandem):
             time.sleep(SETTLE_SECONDS)
         sent = self.sent if of is None else of
         held = {(vendor, id_): ticket for vendor in VENDORS for id_, ticket in self.tickets(vendor).items()}
-        replies = self.replied()
+        replies, warnings = self.replied(), self.warned()
         lost, second, public, overwritten = [], [], [], []
         for one in sent:
             ticket = held[one]
             marked = [(found[1], comment) for comment in ticket["comments"] if (found := MARK.search(comment["html"]))]
-            ours = [(mark, comment) for mark, comment in marked if mark not in replies]
+            private = [(mark, comment) for mark, comment in marked if mark not in replies]
+            ours = [mark for mark, _ in private if mark not in warnings]
             if expected(one) and (not ours or TRIAGED not in ticket["tags"]):
                 lost.append(one)
-            answers = len(marked) - len(ours)
+            answers = len(marked) - len(private)
             if len({mark for mark, _ in marked}) < len(marked) or len(ours) > most(one) or answers > 1:
                 second.append(one)
-            if any(comment["public"] for _, comment in ours):
+            if any(comment["public"] for _, comment in private):
                 public.append(one)
             if (person := self.people.get(one)) and not _stands(person, ticket):
                 overwritten.append(one)

@@ -41,6 +41,7 @@ def test_the_storm(
         later = [run for run in house.store.runs.all_of(DESKS[one[0]], one[1]) if run.occasion.startswith("message:")]
         return 1 + (len(later) if one[0] == "zendesk" else 0)
 
+    assert storm.hit, "no kill met a ticket under way"
     audit = house.audit(most=most)
     tell(
         f"storm, {database}", audit, max(storm.recoveries().values(), default=0.0), RECOVERED_SECONDS, storm.told(SEED)
