@@ -258,15 +258,20 @@ def test_spans_are_inside_sorted_and_apart(text: str) -> None:
      "pass: ", "http://a/reset/0a", "bearer ", "٤ "],
 )  # fmt: skip
 def test_hostile_text_takes_linear_time(unit: str) -> None:
-    # Linear: ten times the text may take ten times as long, with some slack for a busy machine, not a hundred times.
+    # Linear: ten times the text may take ten times as long, with some slack, not a hundred times. A busy machine makes
+    # also CPU time longer, now and then: what is linear is so once in three.
     times = []
-    for size in (20_000, 200_000):
-        text = unit * (size // len(unit))
-        started = time.process_time()
-        find(text, ["Peter Pan"])
-        times.append(time.process_time() - started)
-    assert times[1] < 40 * max(times[0], 0.005)
-    assert times[1] < 3
+    for _ in range(3):
+        times = [_seconds(unit * (size // len(unit))) for size in (20_000, 200_000)]
+        if times[1] < 40 * max(times[0], 0.005) and times[1] < 3:
+            return
+    pytest.fail(f"{times[0]:.3f} s became {times[1]:.3f} s for ten times the text")
+
+
+def _seconds(text: str) -> float:
+    started = time.process_time()
+    find(text, ["Peter Pan"])
+    return time.process_time() - started
 
 
 def test_every_number_of_a_flood_is_masked() -> None:
